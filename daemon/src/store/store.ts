@@ -1,0 +1,177 @@
+/**
+ * What the daemon remembers, as an asynchronous interface that SQLite serves today and a server
+ * database can serve for several daemons: every operation is atomic, and a promise settles only
+ * after the commit it depends on.
+ */
+import type { Seconds } from '../clock.js'
+
+/** A relying party: one website's registration at one OP. */
+export interface Site {
+  oxd_id: string
+  realm: string
+  /** The OP as the site named it; the key of its cached documents. */
+  op_host: string
+  /** The OP's `issuer`, compared exactly with every `iss`. */
+  issuer: string
+  /** Where logins come back to. */
+  redirect_uri: string
+  /** Who made the registration at the OP; relyd removes only what it made itself. */
+  registered_by: 'relyd' | 'operator'
+  /** The client's metadata as the OP answered it (RFC 7591 3.2.1), without secrets. */
+  client: ClientMetadata
+  settings: SiteSettings
+  created_at: Seconds
+  secrets: SiteSecrets
+}
+
+/** Client metadata by its registered names; further ones are kept as they came. */
+export interface ClientMetadata {
+  client_id: string
+  token_endpoint_auth_method?: string
+  id_token_signed_response_alg?: string
+  client_secret_expires_at?: Seconds
+  registration_client_uri?: string
+  [name: string]: unknown
+}
+
+/** What the site asked of relyd when it registered. */
+export interface SiteSettings {
+  client_name?: string
+  scope: string[]
+  acr_values?: string[]
+  ui_locales?: string[]
+  claims_locales?: string[]
+  post_logout_redirect_uri?: string
+  /** `none` lets a callback come from another browser than the one that started the login. */
+  login_binding: 'required' | 'none'
+  /** `daemon` keeps access, refresh and ID tokens from the site. */
+  tokens: 'site' | 'daemon'
+}
+
+export interface SiteSecrets {
+  client_secret?: string
+  registration_access_token?: string
+}
+
+/** A login that was started and has not come back. */
+export interface Login {
+  /** The `state` parameter, an expiring id. */
+  state: string
+  oxd_id: string
+  issuer: string
+  redirect_uri: string
+  /** SHA-256 of the browser's binding; null where the site switched it off. */
+  binding_hash: Buffer | null
+  /** The `max_age` that was asked for, in seconds. */
+  max_age: number | null
+  secrets: { nonce: string; code_verifier: string }
+}
+
+/** A completed login. */
+export interface Session {
+  /** An expiring id; the store keeps only its hash. */
+  session_id: string
+  oxd_id: string
+  issuer: string
+  sub: string
+  sid: string | null
+  acr: string | null
+  amr: string[] | null
+  auth_time: Seconds | null
+  created_at: Seconds
+  /** SHA-256 of the access token, to find the session's `sub` by the token. */
+  access_token_hash: Buffer
+  secrets: SessionSecrets
+}
+
+export interface SessionSecrets {
+  access_token: string
+  /** When the access token expires; absent if the OP did not say. */
+  access_token_expires_at?: Seconds
+  refresh_token?: string
+  id_token: string
+  id_token_claims: Record<string, unknown>
+  scope?: string
+}
+
+/** An OP's documents as they were last fetched and found good. */
+export interface OpDocuments {
+  op_host: string
+  /** Discovery metadata (OIDC Discovery 3). */
+  metadata: Record<string, unknown>
+  /** JSON Web Key Set, null until it was needed once. */
+  jwks: { keys: Record<string, unknown>[] } | null
+  fetched_at: Seconds
+}
+
+/** A registration about to be asked of an OP, recorded before it is asked. */
+export interface RegistrationIntent {
+  realm: string
+  /** SHA-256 of the caller's idempotency key. */
+  idempotency_hash: Buffer
+  /** SHA-256 of the parameters, so that one key does not serve two registrations. */
+  params_hash: Buffer
+  /** The id that the site will have. */
+  oxd_id: string
+  /** Until then the registration belongs to whoever began it. */
+  lease_until: Seconds
+}
+
+/**
+ * `begun`: the caller now holds the lease and asks the OP, under the given oxd_id.
+ * `registered`: done before, with these parameters. `in_progress`: another holds the lease.
+ */
+export type RegistrationStart =
+  | { outcome: 'begun'; oxd_id: string }
+  | { outcome: 'registered' | 'in_progress'; oxd_id: string; params_hash: Buffer }
+
+export type TakenLogin = Login | 'unknown' | 'wrong_binding'
+
+export interface Store {
+  /**
+   * Records the intent, or says what became of an earlier one with the same realm and key. A lease
+   * that ran out before `now` (its holder died) is taken over, with the new intent's parameters.
+   */
+  beginRegistration(intent: RegistrationIntent, now: Seconds): Promise<RegistrationStart>
+  /** Stores the site and marks its intent as done, in one commit. */
+  finishRegistration(site: Site, idempotency_hash: Buffer): Promise<void>
+  /** Forgets an intent that was not finished, so that the key may try again. */
+  abandonRegistration(realm: string, idempotency_hash: Buffer): Promise<void>
+
+  getSite(oxd_id: string): Promise<Site | undefined>
+  /** Removes the site with its intent, logins and sessions. @returns whether it was there */
+  removeSite(oxd_id: string): Promise<boolean>
+  /** @returns the issuers of all sites that use this redirect_uri, each once */
+  issuersOfRedirectUri(redirect_uri: string): Promise<string[]>
+
+  putLogin(login: Login): Promise<void>
+  /**
+   * Deletes and returns the login in one statement, if `state` is this site's, has not expired at
+   * `now`, and its binding is null or equals `binding_hash`. A wrong binding leaves it in place.
+   */
+  takeLogin(
+    state: string,
+    oxd_id: string,
+    binding_hash: Buffer | null,
+    now: Seconds,
+  ): Promise<TakenLogin>
+
+  putSession(session: Session): Promise<void>
+  getSession(session_id: string, oxd_id: string, now: Seconds): Promise<Session | undefined>
+  /** Deletes and returns the session in one statement. */
+  takeSession(session_id: string, oxd_id: string, now: Seconds): Promise<Session | undefined>
+  /** @returns the `sub` that this access token was issued for at this site */
+  subjectOfAccessToken(
+    oxd_id: string,
+    access_token_hash: Buffer,
+    now: Seconds,
+  ): Promise<string | undefined>
+
+  getOpDocuments(op_host: string): Promise<OpDocuments | undefined>
+  putOpDocuments(documents: OpDocuments): Promise<void>
+
+  /** Deletes at most `limit` expired rows of each kind. @returns how many it deleted */
+  sweep(now: Seconds, limit: number): Promise<number>
+  /** Commits what is pending, then closes. */
+  close(): Promise<void>
+}

@@ -1,0 +1,60 @@
+/** The json dialect: one JSON text a line, UTF-8, each ended by a line feed. */
+import { isUtf8 } from 'node:buffer'
+import type { Decoder, Encode, Frame } from './frame.js'
+import { FrameError, MAX_DEPTH, MAX_FRAME_BYTES, PendingBytes } from './frame.js'
+
+const LINE_FEED = 0x0a
+
+/** Reads lines; blank ones are skipped, so that a person typing into `nc` may press Enter. */
+export class JsonDecoder implements Decoder {
+  readonly #pending = new PendingBytes()
+
+  push(chunk: Buffer): Frame[] {
+    const frames: Frame[] = []
+    let start = 0
+    for (;;) {
+      const end = chunk.indexOf(LINE_FEED, start)
+      this.#pending.add(chunk.subarray(start, end === -1 ? chunk.length : end))
+      if (this.#pending.length > MAX_FRAME_BYTES) {
+        frames.push({ error: tooLarge })
+        return frames
+      }
+      if (end === -1) return frames
+      start = end + 1
+      const frame = parseLine(this.#pending.take())
+      if (frame) frames.push(frame)
+    }
+  }
+}
+
+export const encodeJson: Encode = (message) => Buffer.from(`${JSON.stringify(message)}\n`)
+
+const tooLarge = new FrameError(
+  'frame_too_large',
+  `a line is longer than ${MAX_FRAME_BYTES} bytes`,
+  true,
+)
+
+function parseLine(line: Buffer): Frame | undefined {
+  if (!isUtf8(line)) return invalid('the line is not UTF-8')
+  const text = line.toString('utf8').trim()
+  if (text === '') return undefined
+  let message: unknown
+  try {
+    message = JSON.parse(text)
+  } catch {
+    return invalid('the line is not one JSON text; send one JSON object a line')
+  }
+  if (isDeeperThan(message, MAX_DEPTH)) return invalid(`nested deeper than ${MAX_DEPTH} levels`)
+  return { message }
+}
+
+function invalid(what: string): Frame {
+  return { error: new FrameError('invalid_frame', what, false) }
+}
+
+function isDeeperThan(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (depth === 0) return true
+  return Object.values(value).some((inner) => isDeeperThan(inner, depth - 1))
+}
