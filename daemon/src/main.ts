@@ -1,1 +1,61 @@
-export const x = 1
+#!/usr/bin/env node
+/** The command `relyd`: arguments, signals and exit codes. */
+import { Command } from 'commander'
+import { loadConfig } from './config/load.js'
+import { startDaemon } from './daemon.js'
+import { createLog } from './log.js'
+import { StartError } from './start_error.js'
+import { StoreError } from './store/errors.js'
+import { version } from './version.js'
+
+const DEFAULT_CONFIG = '/etc/relyd/relyd.cfg'
+
+const program = new Command('relyd')
+  .description('RELYing-party Daemon: OpenID Connect for websites, over a local socket')
+  .version(version)
+  .showHelpAfterError('(relyd --help shows all commands)')
+
+program
+  .command('serve')
+  .description('run the daemon until SIGTERM or SIGINT')
+  .option('-c, --config <file>', 'its configuration', DEFAULT_CONFIG)
+  .action(async ({ config: path }: { config: string }) => {
+    const config = loadConfig(path)
+    const daemon = await startDaemon(config, createLog(config.daemon.log_level))
+    let stopping = false
+    const stop = () => {
+      // A second signal is an operator who does not want to wait.
+      if (stopping) process.exit(1)
+      stopping = true
+      daemon.stop().then(() => process.exit(0), fail)
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+  })
+
+program
+  .command('check-config')
+  .description('read the configuration as `serve` does, and say what it comes to')
+  .option('-c, --config <file>', 'the configuration', DEFAULT_CONFIG)
+  .action(({ config: path }: { config: string }) => {
+    const { daemon, listeners, realms } = loadConfig(path)
+    for (const { name, address, realm } of listeners) {
+      const tokens = realms.get(realm)?.tokens === 'daemon' ? ', tokens stay in the daemon' : ''
+      console.log(`[listener ${name}] ${address.text}, realm ${realm}${tokens}`)
+    }
+    console.log(`database ${daemon.database}`)
+    console.log(`key file ${daemon.key_file}`)
+    if (daemon.insecure_op_hosts?.length) {
+      console.log(`UNSAFE: plain http to OPs at ${daemon.insecure_op_hosts.join(', ')}`)
+    }
+    console.log(`${path} is good`)
+  })
+
+program.parseAsync().catch(fail)
+
+/** Configuration and surroundings are told in one line; anything else is a fault with its stack. */
+function fail(error: unknown): void {
+  const expected = error instanceof StartError || error instanceof StoreError
+  console.error(expected ? `relyd: ${error.message}` : error)
+  process.exit(1)
+}

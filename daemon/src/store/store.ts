@@ -133,10 +133,16 @@ export interface Store {
    * that ran out before `now` (its holder died) is taken over, with the new intent's parameters.
    */
   beginRegistration(intent: RegistrationIntent, now: Seconds): Promise<RegistrationStart>
-  /** Stores the site and marks its intent as done, in one commit. */
+  /**
+   * Stores the site and marks its intent as done, in one commit; rejected if another caller has
+   * taken the intent over, because then two registrations would claim one key.
+   */
   finishRegistration(site: Site, idempotency_hash: Buffer): Promise<void>
-  /** Forgets an intent that was not finished, so that the key may try again. */
-  abandonRegistration(realm: string, idempotency_hash: Buffer): Promise<void>
+  /**
+   * Forgets an intent that was not finished, so that the key may try again; leaves it alone if
+   * another caller has taken it over, under another `oxd_id`.
+   */
+  abandonRegistration(realm: string, idempotency_hash: Buffer, oxd_id: string): Promise<void>
 
   getSite(oxd_id: string): Promise<Site | undefined>
   /** Removes the site with its intent, logins and sessions. @returns whether it was there */

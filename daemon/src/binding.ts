@@ -1,0 +1,62 @@
+/**
+ * Ties a login to the browser that started it, so that nobody can be logged in by following
+ * another's callback (login CSRF, RFC 6749 10.12).
+ */
+import { createHash } from 'node:crypto'
+import type { Seconds } from './clock.js'
+import { randomToken } from './random.js'
+
+const BINDING_BYTES = 16
+
+export interface Binding {
+  binding: string
+  /** The value of a Set-Cookie header that leaves the binding with the browser. */
+  set_cookie: string
+}
+
+/** @param redirect_uri where the browser will bring the cookie back to */
+export function makeBinding(redirect_uri: string, state: string, lifetime: Seconds): Binding {
+  const binding = randomToken(BINDING_BYTES)
+  return { binding, set_cookie: cookieLine(redirect_uri, state, binding, lifetime) }
+}
+
+/** The value of a Set-Cookie header that takes the binding from the browser again. */
+export function forgetBinding(redirect_uri: string, state: string): string {
+  return cookieLine(redirect_uri, state, '', 0)
+}
+
+/** What the store keeps of a binding. */
+export function hashBinding(binding: string): Buffer {
+  return createHash('sha256').update(binding).digest()
+}
+
+/**
+ * The binding that a callback brought back.
+ *
+ * @param brought the value itself, or the request's Cookie header (RFC 6265 4.2.1)
+ */
+export function readBinding(
+  brought: { binding?: string; cookie?: string },
+  redirect_uri: string,
+  state: string,
+): string | undefined {
+  if (brought.binding !== undefined) return brought.binding
+  const wanted = `${cookieName(redirect_uri, state)}=`
+  const pair = brought.cookie?.split(';').find((one) => one.trimStart().startsWith(wanted))
+  return pair?.trim().slice(wanted.length)
+}
+
+// One cookie for each login, so that logins in several tabs do not undo each other. Lax: the
+// callback is a navigation from the OP's site. __Host- keeps other hosts from setting it.
+function cookieLine(redirect_uri: string, state: string, value: string, max_age: Seconds): string {
+  const secure = isHttps(redirect_uri) ? ' Secure;' : ''
+  return `${cookieName(redirect_uri, state)}=${value}; Path=/; Max-Age=${max_age}; HttpOnly;${secure} SameSite=Lax`
+}
+
+function cookieName(redirect_uri: string, state: string): string {
+  return `${isHttps(redirect_uri) ? '__Host-' : ''}relyd-login-${state.slice(-8)}`
+}
+
+function isHttps(redirect_uri: string): boolean {
+  return redirect_uri.startsWith('https:')
+}

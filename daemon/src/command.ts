@@ -1,0 +1,127 @@
+/** How a command is declared: fields with their documentation, and a handler typed by them. */
+import Type, { type Static, type TSchema } from 'typebox'
+import type { Context } from './context.js'
+import type { ErrorCode } from './errors.js'
+import type { Site } from './store/store.js'
+
+/** A parameter's or result member's documentation. */
+export interface FieldDoc {
+  doc: string
+  spec?: string
+  /** Never to be logged, nor taken from a process's arguments. */
+  secret?: true
+}
+
+export interface Field<S extends TSchema = TSchema, Required extends boolean = boolean>
+  extends FieldDoc {
+  schema: S
+  required: Required
+}
+
+export type Fields = Record<string, Field>
+
+/** The object that a set of fields describes. */
+export type Values<F extends Fields> = {
+  [K in keyof F as F[K]['required'] extends true ? K : never]: Static<F[K]['schema']>
+} & {
+  [K in keyof F as F[K]['required'] extends true ? never : K]?: Static<F[K]['schema']>
+}
+
+/** Longest string a parameter takes unless it says otherwise. */
+const STRING_LENGTH = 4096
+const LIST_LENGTH = 100
+
+export function string(doc: FieldDoc & { maxLength?: number }) {
+  return field(doc, Type.String({ minLength: 1, maxLength: doc.maxLength ?? STRING_LENGTH }))
+}
+
+export function strings(doc: FieldDoc) {
+  return field(
+    doc,
+    Type.Array(Type.String({ minLength: 1, maxLength: STRING_LENGTH }), { maxItems: LIST_LENGTH }),
+  )
+}
+
+export function integer(doc: FieldDoc & { minimum?: number }) {
+  return field(doc, Type.Integer({ minimum: doc.minimum ?? 0, maximum: Number.MAX_SAFE_INTEGER }))
+}
+
+export function boolean(doc: FieldDoc) {
+  return field(doc, Type.Boolean())
+}
+
+export function oneOf<const V extends string>(doc: FieldDoc, values: readonly V[]) {
+  return field(doc, Type.Unsafe<V>(Type.Enum([...values])))
+}
+
+/** A JSON object whose members the daemon passes on without knowing them. */
+export function object(doc: FieldDoc) {
+  return field(doc, Type.Record(Type.String(), Type.Unknown()))
+}
+
+export function stringMap(doc: FieldDoc) {
+  return field(doc, Type.Record(Type.String(), Type.String({ maxLength: STRING_LENGTH })))
+}
+
+/** Makes a field one that must be there. */
+export function required<S extends TSchema>(optional: Field<S, false>): Field<S, true> {
+  return { ...optional, required: true }
+}
+
+function field<S extends TSchema>(doc: FieldDoc, schema: S): Field<S, false> {
+  const { doc: text, spec, secret } = doc
+  return { schema, required: false, doc: text, ...(spec && { spec }), ...(secret && { secret }) }
+}
+
+/** The object schema of a set of fields, closed to unknown members. */
+export function schemaOf(fields: Fields): TSchema {
+  const properties = Object.entries(fields).map(([name, { schema, required, doc, spec }]) => {
+    const described = { ...schema, description: spec ? `${doc} (${spec})` : doc }
+    return [name, required ? described : Type.Optional(described)] as const
+  })
+  return Type.Object(Object.fromEntries(properties), { additionalProperties: false })
+}
+
+/**
+ * A command whole. `oxd_id` among the parameters makes it a site's command: the daemon looks the
+ * site up in the listener's realm before the handler runs.
+ */
+export interface CommandSpec<P extends Fields, R extends Fields, E extends ErrorCode> {
+  doc: string
+  spec: readonly string[]
+  /** Whether a client may send it again when a connection broke before the reply came. */
+  retry: 'safe' | 'never'
+  params: P
+  result: R
+  /** The codes it answers beyond the common ones. */
+  errors: readonly E[]
+  run(context: Context<E>, site: SiteOf<P>, params: Values<P>): Promise<Values<R>>
+}
+
+/** The caller's site, where the command takes an `oxd_id`. */
+export type SiteOf<P extends Fields> = P extends { oxd_id: Field<TSchema, true> } ? Site : undefined
+
+/** A command of any shape, as the dispatcher and the generators see it. */
+export interface Command {
+  doc: string
+  spec: readonly string[]
+  retry: 'safe' | 'never'
+  params: Fields
+  result: Fields
+  errors: readonly ErrorCode[]
+  run(context: Context<ErrorCode>, site: never, params: never): Promise<object>
+}
+
+export function command<P extends Fields, R extends Fields, const E extends ErrorCode>(
+  spec: CommandSpec<P, R, E>,
+): CommandSpec<P, R, E> {
+  return spec
+}
+
+/** The parameter by which every site's command names its site. */
+export const oxd_id = required(
+  string({
+    doc: 'The site, as register_site named it. On TCP it is a secret of the site.',
+    maxLength: 64,
+  }),
+)

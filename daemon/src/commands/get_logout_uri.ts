@@ -1,0 +1,53 @@
+import { command, oxd_id, required, string } from '../command.js'
+import { endSessionEndpoint, logoutUri } from '../op/logout.js'
+
+export const get_logout_uri = command({
+  doc: 'Ends a session: forgets it here and answers the address that ends it at the OP. Send the browser there, and end the website’s own session as well.',
+  spec: ['OIDC RP-Initiated Logout 2'],
+  retry: 'never',
+  params: {
+    oxd_id,
+    session_id: string({
+      doc: 'The session that the login answered. Its ID Token becomes the hint.',
+      secret: true,
+    }),
+    id_token_hint: string({
+      doc: 'An ID Token of the session instead, if the site has it.',
+      spec: 'OIDC RP-Initiated Logout 2',
+      secret: true,
+      maxLength: 65_536,
+    }),
+    post_logout_redirect_uri: string({
+      doc: 'Where the OP sends the browser afterwards, instead of the site’s own; it must be registered.',
+      spec: 'OIDC RP-Initiated Logout 3',
+    }),
+    state: string({ doc: 'Comes back to post_logout_redirect_uri unchanged.' }),
+  },
+  result: {
+    uri: required(
+      string({
+        doc: 'Where to send the browser. It carries the ID Token, whatever `tokens` says.',
+        secret: true,
+      }),
+    ),
+  },
+  errors: [
+    'invalid_oxd_id',
+    'invalid_session_id',
+    'no_end_session_endpoint_at_op',
+    'no_connect_discovery_response',
+    'invalid_op_metadata',
+  ],
+  async run({ op, store, clock, refuse }, site, { session_id, id_token_hint, ...request }) {
+    // Looked up first: a session is not ended by a command that fails.
+    const endpoint = await endSessionEndpoint(op, site)
+    if (session_id === undefined) {
+      return { uri: logoutUri(site, endpoint, { ...request, id_token_hint }) }
+    }
+    const session = await store.takeSession(session_id, site.oxd_id, clock())
+    if (!session) return refuse('invalid_session_id', 'the session expired or was ended before')
+    return {
+      uri: logoutUri(site, endpoint, { ...request, id_token_hint: session.secrets.id_token }),
+    }
+  },
+})

@@ -1,0 +1,152 @@
+import { command, oneOf, required, string, strings } from '../command.js'
+import { CommandError } from '../errors.js'
+import { authMethods } from '../op/client.js'
+import { readOpHost } from '../op/op_host.js'
+import { registrationErrors } from '../op/registration.js'
+import { registerSite } from '../registrations.js'
+
+export const register_site = command({
+  doc: 'Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP’s operator issued. The returned oxd_id names the site in every other command.',
+  spec: ['RFC 7591 3', 'OIDC Registration 3'],
+  retry: 'never',
+  params: {
+    authorization_redirect_uri: required(
+      string({
+        doc: 'Where the OP sends the browser back to after a login.',
+        spec: 'RFC 6749 3.1.2',
+      }),
+    ),
+    op_host: string({
+      doc: "The OP's issuer address. Without it, the daemon's default OP.",
+      spec: 'OIDC Discovery 4',
+    }),
+    op_discovery_path: string({
+      doc: 'Path between op_host and `/.well-known/openid-configuration`.',
+    }),
+    idempotency_key: string({
+      doc: 'A random value of the caller’s. The same key answers the same oxd_id, however often it is sent; the SDK keeps it in the cfg.',
+      secret: true,
+    }),
+    redirect_uris: strings({ doc: 'Further redirect URIs to register.', spec: 'RFC 7591 2' }),
+    post_logout_redirect_uri: string({
+      doc: 'Where the OP sends the browser after a logout.',
+      spec: 'OIDC RP-Initiated Logout 3.1',
+    }),
+    scope: strings({
+      doc: 'Scopes of a login that names none. Default: openid, profile, email.',
+      spec: 'OIDC Core 5.4',
+    }),
+    acr_values: strings({
+      doc: 'Authentication contexts of a login that names none, in order of preference.',
+      spec: 'OIDC Core 3.1.2.1',
+    }),
+    ui_locales: strings({
+      doc: 'Languages of the OP’s pages for a login that names none.',
+      spec: 'OIDC Core 3.1.2.1',
+    }),
+    claims_locales: strings({ doc: 'Languages of the claims.', spec: 'OIDC Core 5.2' }),
+    contacts: strings({ doc: 'E-mail addresses of those responsible.', spec: 'RFC 7591 2' }),
+    client_name: string({ doc: 'Name that the OP shows to End-Users.', spec: 'RFC 7591 2' }),
+    client_id: string({ doc: 'A client that the OP’s operator issued. Skips registration.' }),
+    client_secret: string({ doc: 'The secret of that client.', secret: true }),
+    client_token_endpoint_auth_method: oneOf(
+      {
+        doc: 'How the daemon authenticates to the OP. Default: by the OP’s metadata.',
+        spec: 'OIDC Core 9',
+      },
+      authMethods,
+    ),
+    login_binding: oneOf(
+      {
+        doc: '`none` lets a callback complete a login that another browser started. Unsafe: it opens the site to login CSRF. Default: `required`.',
+        spec: 'RFC 6749 10.12',
+      },
+      ['required', 'none'],
+    ),
+    tokens: oneOf(
+      {
+        doc: '`daemon` keeps access, refresh and ID tokens from the site, which then works with the session_id alone. Default: `site`.',
+      },
+      ['site', 'daemon'],
+    ),
+  },
+  result: {
+    oxd_id: required(string({ doc: 'The site, in every other command.' })),
+    op_host: required(string({ doc: 'The OP it is registered at.' })),
+  },
+  errors: [
+    'invalid_op_host',
+    'invalid_op_metadata',
+    'no_connect_discovery_response',
+    'invalid_authorization_redirect_uri',
+    'registration_in_progress',
+    'idempotency_key_reused',
+    ...registrationErrors,
+  ],
+  async run(context, _site, params) {
+    const { op, settings, refuse } = context
+    const op_host = params.op_host ?? settings.default_op
+    if (op_host === undefined) {
+      return refuse('invalid_op_host', 'op_host is missing, and the daemon has no default_op', {
+        details: { field: 'op_host' },
+      })
+    }
+    const redirect_uris = [params.authorization_redirect_uri, ...(params.redirect_uris ?? [])]
+    for (const uri of [...redirect_uris, params.post_logout_redirect_uri]) checkRedirectUri(uri)
+    if (params.client_secret !== undefined && params.client_id === undefined) {
+      return refuse('invalid_request', 'client_id is missing; client_secret belongs to one', {
+        details: { field: 'client_id' },
+      })
+    }
+
+    const provider = await op.providers.get(readOpHost(op.http, op_host, params.op_discovery_path))
+    const { idempotency_key, client_id, client_secret, ...asked } = params
+    const scope = params.scope ?? ['openid', 'profile', 'email']
+    const oxd_id = await registerSite(context, provider, {
+      idempotency_key,
+      asked: { ...asked, client_id },
+      issued:
+        client_id === undefined
+          ? undefined
+          : { client_id, ...(client_secret && { client_secret }) },
+      wishes: {
+        redirect_uris: [...new Set(redirect_uris)],
+        post_logout_redirect_uris: params.post_logout_redirect_uri
+          ? [params.post_logout_redirect_uri]
+          : [],
+        scope,
+        client_name: params.client_name,
+        contacts: params.contacts,
+        token_endpoint_auth_method: params.client_token_endpoint_auth_method,
+      },
+      settings: {
+        scope,
+        login_binding: params.login_binding ?? 'required',
+        tokens: params.tokens ?? 'site',
+        ...(params.client_name && { client_name: params.client_name }),
+        ...(params.acr_values && { acr_values: params.acr_values }),
+        ...(params.ui_locales && { ui_locales: params.ui_locales }),
+        ...(params.claims_locales && { claims_locales: params.claims_locales }),
+        ...(params.post_logout_redirect_uri && {
+          post_logout_redirect_uri: params.post_logout_redirect_uri,
+        }),
+      },
+    })
+    if (params.login_binding === 'none') {
+      context.log.warn({ site: oxd_id.slice(0, 8) }, 'login_binding = none: open to login CSRF')
+    }
+    return { oxd_id, op_host: provider.op_host }
+  },
+})
+
+/** RFC 6749 3.1.2: absolute, without fragment. */
+function checkRedirectUri(uri: string | undefined): void {
+  if (uri === undefined) return
+  const url = URL.canParse(uri) ? new URL(uri) : undefined
+  if (url && /^https?:$/.test(url.protocol) && !uri.includes('#')) return
+  throw new CommandError(
+    'invalid_authorization_redirect_uri',
+    'a redirect URI must be an absolute http(s) URL without fragment',
+    { details: { uri } },
+  )
+}

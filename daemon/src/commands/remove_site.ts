@@ -1,0 +1,23 @@
+import { boolean, command, oxd_id, required, string } from '../command.js'
+import { unregisterClient } from '../op/registration.js'
+
+export const remove_site = command({
+  doc: 'Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP’s operator made is left there.',
+  spec: ['RFC 7592 2.3'],
+  retry: 'never',
+  params: { oxd_id },
+  result: {
+    oxd_id: required(string({ doc: 'The site that is gone.' })),
+    removed_at_op: required(
+      boolean({
+        doc: 'Whether the OP removed the registration. False where relyd did not make it, or the OP offers no removal.',
+      }),
+    ),
+  },
+  errors: ['invalid_oxd_id', 'remove_site_failed'],
+  async run({ op, sites }, site) {
+    const removed_at_op = await unregisterClient(op, site)
+    await sites.remove(site.oxd_id)
+    return { oxd_id: site.oxd_id, removed_at_op }
+  },
+})

@@ -1,0 +1,83 @@
+/** How an option is declared: its name, default and documentation, and how its text is read. */
+
+/** One option of a section. `T` is what {@link Option.read} makes of its text. */
+export interface Option<T = unknown> {
+  doc: string
+  /** Text that stands for the option where the file does not give it; absent: there is no value. */
+  default?: string
+  /** A value for the sample, where there is no default. */
+  example?: string
+  required?: true
+  /** What becomes unsafe when it is set. */
+  unsafe?: string
+  /** @throws Error whose message says what a value must look like */
+  read(text: string): T
+}
+
+export type Options = Record<string, Option>
+
+/** The object that a section of options becomes. */
+export type OptionValues<O extends Options> = {
+  [K in keyof O]: O[K] extends { required: true } | { default: string }
+    ? ReturnType<O[K]['read']>
+    : ReturnType<O[K]['read']> | undefined
+}
+
+/** A whole number with its unit in the name or the documentation. */
+export function wholeNumber(minimum: number, maximum: number) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < minimum || value > maximum) {
+      throw new Error(`must be a whole number from ${minimum} to ${maximum}`)
+    }
+    return value
+  }
+}
+
+export function text(value: string): string {
+  return value
+}
+
+/** Separated by commas or white space. */
+export function list(value: string): string[] {
+  return value.split(/[\s,]+/).filter((one) => one !== '')
+}
+
+export function oneOf<const V extends string>(...values: V[]) {
+  return (value: string): V => {
+    const found = values.find((one) => one === value)
+    if (found === undefined) throw new Error(`must be one of ${values.join(', ')}`)
+    return found
+  }
+}
+
+/** Permissions in octal, as chmod takes them. */
+export function mode(value: string): number {
+  if (!/^0?[0-7]{3}$/.test(value)) throw new Error('must be an octal mode, such as 0660')
+  return Number.parseInt(value, 8)
+}
+
+export type Address =
+  | { kind: 'unix'; path: string; text: string }
+  | { kind: 'tcp'; host: string; port: number; text: string }
+
+const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\])$/
+
+/** `unix:/path` or `tcp:host:port`; TCP on loopback only, for an oxd_id is a bearer secret there. */
+export function address(value: string): Address {
+  if (value.startsWith('unix:')) {
+    const path = value.slice('unix:'.length)
+    // sun_path holds 108 bytes with its final NUL; what is longer is cut silently by some systems.
+    if (Buffer.byteLength(path) > 107) throw new Error('has a path of more than 107 bytes')
+    if (path === '') throw new Error('must have a path: unix:/run/relyd/relyd.sock')
+    return { kind: 'unix', path, text: value }
+  }
+  const [, host, port] = /^tcp:(.+):(\d{1,5})$/.exec(value) ?? []
+  if (host === undefined || Number(port) > 65_535) {
+    throw new Error('must be unix:/path/of/socket or tcp:127.0.0.1:8099')
+  }
+  if (!LOOPBACK.test(host)) {
+    throw new Error('must be a loopback address: anything else needs TLS, which is not there yet')
+  }
+  return { kind: 'tcp', host: host.replace(/^\[|\]$/g, ''), port: Number(port), text: value }
+}

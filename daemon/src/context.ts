@@ -1,0 +1,40 @@
+/** What a command's handler may reach. */
+import type { Clock } from './clock.js'
+import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.js'
+import type { Log } from './log.js'
+import type { OpSide } from './op/op_side.js'
+import type { SiteCache } from './sites.js'
+import type { Store } from './store/store.js'
+
+/** The realm's policy, which applies to all of its sites. */
+export interface RealmPolicy {
+  name: string
+  /** `daemon` keeps tokens from every site of the realm. */
+  tokens: 'site' | 'daemon'
+}
+
+/** What outlives a single command. */
+export interface Services {
+  store: Store
+  sites: SiteCache
+  op: OpSide
+  clock: Clock
+  log: Log
+  settings: Settings
+}
+
+/** Options that handlers look at. */
+export interface Settings {
+  /** The OP of sites that name none. */
+  default_op: string | undefined
+  /** Seconds between the authorization URL and its callback. */
+  login_lifetime: number
+  /** Seconds from a login to the end of its session. */
+  session_lifetime: number
+}
+
+export interface Context<E extends ErrorCode> extends Services {
+  realm: RealmPolicy
+  /** Answers the caller with an error that the command declares. */
+  refuse(code: E | CommonErrorCode, description: string, options?: CommandErrorOptions): never
+}

@@ -1,0 +1,86 @@
+/** The composition root: builds the daemon from its configuration, runs it and stops it. */
+import { systemClock } from './clock.js'
+import type { Config } from './config/config.js'
+import type { Services } from './context.js'
+import { flushLog, type Log } from './log.js'
+import { createOpSide } from './op/op_side.js'
+import { createDispatch } from './server/dispatch.js'
+import { createRecorder } from './server/record.js'
+import { Server } from './server/server.js'
+import { SiteCache } from './sites.js'
+import { openStore } from './store/open.js'
+import { startSweeping } from './sweeper.js'
+import { version } from './version.js'
+
+export interface Daemon {
+  /** Where it listens, as the listeners' addresses came to be. */
+  addresses: string[]
+  /** Finishes what runs, within `drain_timeout`, and closes everything. */
+  stop(): Promise<void>
+}
+
+/**
+ * @throws StartError, StoreError with a message for the operator
+ */
+export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
+  const { daemon: options } = config
+  const clock = systemClock
+  const { store, durability, schema, encryption } = await openStore(options)
+  log.info({ database: options.database, ...durability, schema, encryption }, 'store open')
+  if (encryption.made) {
+    log.warn(
+      { key_file: options.key_file },
+      'a new key was made; back it up apart from the database',
+    )
+  }
+  const op = createOpSide({
+    store,
+    clock,
+    log,
+    timeout: options.op_timeout,
+    insecure_hosts: options.insecure_op_hosts ?? [],
+    refresh_after: options.op_refresh,
+  })
+  const services: Services = {
+    store,
+    sites: new SiteCache(store),
+    op,
+    clock,
+    log,
+    settings: {
+      default_op: options.default_op,
+      login_lifetime: options.login_lifetime,
+      session_lifetime: options.session_lifetime,
+    },
+  }
+  const record = process.env['RELYD_RECORD']
+  const server = new Server(
+    createDispatch(services, log, record ? createRecorder(record) : undefined),
+  )
+  const sweeping = startSweeping(store, clock, log)
+
+  async function stop(): Promise<void> {
+    log.info('stopping')
+    const cut = await server.drain(options.drain_timeout)
+    if (cut > 0) log.warn({ connections: cut }, 'cut, as drain_timeout was over')
+    sweeping.stop()
+    await op.close()
+    await store.close()
+    log.info('stopped')
+    await flushLog(log)
+  }
+
+  const addresses: string[] = []
+  try {
+    for (const listener of config.listeners) {
+      const realm = config.realms.get(listener.realm)
+      if (!realm) throw new Error(`the realm of [listener ${listener.name}] was not read`)
+      addresses.push(await server.listen(listener, realm))
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  log.info({ version, node: process.version, pid: process.pid, addresses }, 'ready')
+  return { addresses, stop }
+}

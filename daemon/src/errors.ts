@@ -1,0 +1,222 @@
+/** Every error code that can cross the socket, told once, and the error that carries one. */
+
+export interface ErrorSpec {
+  /** What happened, and what to do about it. */
+  doc: string
+  spec?: string
+  /** Whether the same command, sent again later, may succeed. */
+  retryable: boolean
+  /** Whether any command may answer it, so that none declares it. */
+  common?: true
+}
+
+export const errors = {
+  // Any command.
+  internal_error: {
+    doc: 'The daemon failed in a way it did not foresee; `details.log_id` finds the cause in its log.',
+    retryable: false,
+    common: true,
+  },
+  invalid_request: {
+    doc: 'A parameter is missing, unknown, malformed or does not fit another; the description names it and the cure.',
+    retryable: false,
+    common: true,
+  },
+  unsupported_operation: {
+    doc: 'There is no such command; the description names the nearest one.',
+    retryable: false,
+    common: true,
+  },
+  invalid_frame: {
+    doc: 'The bytes were not a message of the dialect: not JSON or msgpack, nested too deeply, or without a command.',
+    retryable: false,
+    common: true,
+  },
+  frame_too_large: {
+    doc: 'A frame exceeded the limit of 1 MiB. The connection is closed after this reply.',
+    retryable: false,
+    common: true,
+  },
+  shutting_down: {
+    doc: 'The daemon is stopping and did not run the command. Connect again and resend it.',
+    retryable: true,
+    common: true,
+  },
+
+  // Sites.
+  invalid_oxd_id: {
+    doc: 'No site of this realm has this oxd_id. Register the site again, or use the socket it was registered through.',
+    retryable: false,
+  },
+  invalid_op_host: {
+    doc: 'op_host is not the https address of an OP that this daemon may call, or none was given and the daemon has no default OP.',
+    spec: 'OIDC Discovery 4',
+    retryable: false,
+  },
+  no_connect_discovery_response: {
+    doc: "The OP's metadata could not be fetched, and no earlier copy is known. Check op_host, or try again when the OP is up.",
+    spec: 'OIDC Discovery 4.2',
+    retryable: true,
+  },
+  invalid_op_metadata: {
+    doc: "The OP's metadata cannot be used: another issuer, a missing endpoint, or one that is not https.",
+    spec: 'OIDC Discovery 4.3',
+    retryable: false,
+  },
+  invalid_authorization_redirect_uri: {
+    doc: 'A redirect URI is not an absolute http(s) URL without fragment.',
+    spec: 'RFC 6749 3.1.2',
+    retryable: false,
+  },
+  registration_in_progress: {
+    doc: 'Another caller is registering with the same idempotency_key. Try again: the answer will be its oxd_id.',
+    retryable: true,
+  },
+  idempotency_key_reused: {
+    doc: 'The idempotency_key stands for a registration with other parameters. Use a new key to register anew.',
+    retryable: false,
+  },
+  remove_site_failed: {
+    doc: 'The OP did not remove the registration, so the site was kept. Try again when the OP answers.',
+    spec: 'RFC 7592 2.3',
+    retryable: true,
+  },
+
+  // What an OP answers.
+  op_unreachable: {
+    doc: 'The OP did not answer: no connection, a timeout, an answer that is too long, or a 5xx status.',
+    retryable: true,
+  },
+  op_error: {
+    doc: "The OP answered with an OAuth error; `details.error` and `details.error_description` are the OP's.",
+    spec: 'RFC 6749 5.2',
+    retryable: false,
+  },
+  invalid_op_response: {
+    doc: 'The OP answered with something its specification does not allow.',
+    retryable: false,
+  },
+
+  // Logins.
+  invalid_state: {
+    doc: 'No login of this site waits for this state: it expired, was completed before, or is not ours. Start the login again.',
+    spec: 'RFC 6749 10.12',
+    retryable: false,
+  },
+  invalid_binding: {
+    doc: 'The callback came without the binding of the browser that started this login: its cookie was lost, or the link came from elsewhere. Start the login again in this browser.',
+    spec: 'RFC 6749 10.12',
+    retryable: false,
+  },
+  invalid_issuer: {
+    doc: 'The callback lacks `iss`, or it names another OP than the login was sent to.',
+    spec: 'RFC 9207 2.4',
+    retryable: false,
+  },
+  no_id_token: {
+    doc: 'The OP answered without an ID Token.',
+    spec: 'OIDC Core 3.1.3.3',
+    retryable: false,
+  },
+  invalid_id_token: {
+    doc: 'The ID Token is malformed, or lacks a claim that it must have.',
+    spec: 'OIDC Core 3.1.3.7',
+    retryable: false,
+  },
+  invalid_id_token_bad_nonce: {
+    doc: "The ID Token's nonce is not this login's.",
+    spec: 'OIDC Core 3.1.3.7',
+    retryable: false,
+  },
+  invalid_id_token_bad_audience: {
+    doc: 'The ID Token was not issued for this client alone.',
+    spec: 'OIDC Core 3.1.3.7',
+    retryable: false,
+  },
+  invalid_id_token_bad_issuer: {
+    doc: "The ID Token's issuer is not the OP's.",
+    spec: 'OIDC Core 3.1.3.7',
+    retryable: false,
+  },
+  invalid_id_token_bad_signature: {
+    doc: 'The ID Token is not signed by a key of the OP with the algorithm of the registration.',
+    spec: 'OIDC Core 3.1.3.7',
+    retryable: false,
+  },
+  invalid_id_token_expired: {
+    doc: 'The ID Token has expired, or was issued in the future. Check the clocks.',
+    spec: 'OIDC Core 3.1.3.7',
+    retryable: false,
+  },
+  invalid_id_token_bad_auth_time: {
+    doc: 'The End-User authenticated longer ago than max_age allows, or the OP did not say when.',
+    spec: 'OIDC Core 3.1.3.7',
+    retryable: false,
+  },
+  invalid_access_token_bad_hash: {
+    doc: 'The access token is not the one that the ID Token was issued with (at_hash).',
+    spec: 'OIDC Core 3.1.3.8',
+    retryable: false,
+  },
+
+  // Sessions.
+  invalid_session_id: {
+    doc: 'No session of this site has this session_id: it expired or was ended. Log in again.',
+    retryable: false,
+  },
+  unknown_access_token: {
+    doc: 'The access token did not come from a login of this site that is still remembered, so that UserInfo could not be told from that of another End-User.',
+    spec: 'OIDC Core 5.3.2',
+    retryable: false,
+  },
+  invalid_user_info: {
+    doc: "UserInfo's `sub` is not the one of the login, so it was not used.",
+    spec: 'OIDC Core 5.3.2',
+    retryable: false,
+  },
+  no_end_session_endpoint_at_op: {
+    doc: "The OP's metadata names no end_session_endpoint: it offers no logout. End the website's own session only.",
+    spec: 'OIDC RP-Initiated Logout 2.1',
+    retryable: false,
+  },
+} as const satisfies Record<string, ErrorSpec>
+
+export type ErrorCode = keyof typeof errors
+
+/** Codes that every command may answer. */
+export type CommonErrorCode = {
+  [C in ErrorCode]: (typeof errors)[C] extends { common: true } ? C : never
+}[ErrorCode]
+
+export interface CommandErrorOptions {
+  /** Evidence for the caller; never a secret. */
+  details?: Record<string, unknown> | undefined
+  /** Set where the code's usual answer does not hold, as when the state is spent. */
+  retryable?: boolean
+  cause?: unknown
+}
+
+/**
+ * Why a command was refused. Code, description and details cross the socket; `cause` stays inside
+ * the process.
+ */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  readonly code: ErrorCode
+  readonly details: Record<string, unknown> | undefined
+  readonly retryable: boolean
+
+  constructor(code: ErrorCode, description: string, options: CommandErrorOptions = {}) {
+    super(description, { cause: options.cause })
+    this.code = code
+    this.details = options.details
+    this.retryable = options.retryable ?? errors[code].retryable
+  }
+}
+
+/** Shortens what came from outside to one line without control characters, fit for an error or a log. */
+export function bounded(text: unknown, length = 300): string | undefined {
+  if (typeof text !== 'string') return undefined
+  const line = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?')
+  return line.length > length ? `${line.slice(0, length)}…` : line
+}

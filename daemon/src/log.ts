@@ -1,0 +1,25 @@
+/** The daemon's log: one JSON object a line on standard output, for the journal. */
+import { type DestinationStream, destination, type Logger, pino } from 'pino'
+
+export type Log = Logger
+
+/**
+ * @param level as pino names them
+ * @param stream where lines go; standard output, written without blocking, unless a test listens
+ */
+export function createLog(level: string, stream: DestinationStream = standardOutput()): Log {
+  return pino({ level, base: null, timestamp: pinoTime }, stream)
+}
+
+/** Writes what is still buffered, before the process ends. */
+export function flushLog(log: Log): Promise<void> {
+  return new Promise((resolve) => log.flush(() => resolve()))
+}
+
+function standardOutput(): DestinationStream {
+  return destination({ dest: 1, sync: false })
+}
+
+function pinoTime(): string {
+  return `,"time":"${new Date().toISOString()}"`
+}

@@ -1,0 +1,139 @@
+/** A login's second half: from the browser's return to a stored session. */
+import { createHash } from 'node:crypto'
+import { forgetBinding, hashBinding, readBinding } from './binding.js'
+import type { Context } from './context.js'
+import { redeem, type Tokens, tokenErrors } from './op/token.js'
+import { makeExpiringId } from './store/expiring_id.js'
+import type { Login, Session, Site } from './store/store.js'
+
+/** Codes that completing a login can end with. */
+export const loginErrors = [
+  'invalid_oxd_id',
+  'invalid_state',
+  'invalid_binding',
+  ...tokenErrors,
+] as const
+
+export interface CompletedLogin {
+  session_id: string
+  tokens: Tokens
+  /** Takes the login's cookie from the browser. */
+  set_cookie: string
+}
+
+type LoginContext = Context<(typeof loginErrors)[number]>
+
+/** What the browser brought: the whole authorization response, and its binding in either form. */
+export interface BroughtBack {
+  response: URLSearchParams
+  /** Whether `response` is all that came, so that an absent `iss` was not merely dropped on the way. */
+  whole: boolean
+  binding?: string
+  cookie?: string
+}
+
+/**
+ * Takes the pending login, redeems the response and stores the session.
+ *
+ * @throws CommandError with one of {@link loginErrors}
+ */
+export async function completeLogin(
+  context: LoginContext,
+  site: Site,
+  brought: BroughtBack,
+): Promise<CompletedLogin> {
+  const login = await takeLogin(context, site, brought)
+  const response = brought.whole
+    ? brought.response
+    : await withIssuer(context, site, login, brought.response)
+  const tokens = await redeem(context.op, site, login, response)
+  const session_id = await storeSession(context, site, tokens)
+  return { session_id, tokens, set_cookie: forgetBinding(site.redirect_uri, login.state) }
+}
+
+/** A hash by which the store finds the session of an access token. */
+export function hashAccessToken(access_token: string): Buffer {
+  return createHash('sha256').update(access_token).digest()
+}
+
+async function takeLogin(
+  { store, clock, refuse }: LoginContext,
+  site: Site,
+  brought: BroughtBack,
+): Promise<Login> {
+  const state = brought.response.get('state') ?? ''
+  const binding = readBinding(brought, site.redirect_uri, state)
+  const binding_hash = binding === undefined ? null : hashBinding(binding)
+  const login = await store.takeLogin(state, site.oxd_id, binding_hash, clock())
+  if (login === 'wrong_binding') {
+    return refuse(
+      'invalid_binding',
+      binding === undefined
+        ? "the login's cookie did not come back; pass the request's Cookie header as `cookie`, or the value as `binding`"
+        : 'the login was started in another browser',
+    )
+  }
+  // A login belongs to the issuer it was sent to, should the site have moved since.
+  if (login === 'unknown' || login.issuer !== site.issuer) {
+    return refuse(
+      'invalid_state',
+      'no login of this site waits for this state: it expired or was completed before; start the login again',
+    )
+  }
+  return login
+}
+
+/**
+ * RFC 9207 2.4. A caller of get_tokens_by_code may have dropped `iss`. Where all of a redirect
+ * URI's logins go to one issuer, nobody else's response can have arrived there.
+ */
+async function withIssuer(
+  { store, op }: LoginContext,
+  site: Site,
+  login: Login,
+  response: URLSearchParams,
+): Promise<URLSearchParams> {
+  if (response.has('iss')) return response
+  const provider = await op.providers.get(site.op_host)
+  if (!provider.metadata.authorization_response_iss_parameter_supported) return response
+  const issuers = await store.issuersOfRedirectUri(login.redirect_uri)
+  if (issuers.length !== 1) return response
+  const completed = new URLSearchParams(response)
+  completed.set('iss', site.issuer)
+  return completed
+}
+
+async function storeSession(
+  { store, clock, settings }: LoginContext,
+  site: Site,
+  tokens: Tokens,
+): Promise<string> {
+  const now = clock()
+  const { id_token_claims: claims, access_token, id_token } = tokens
+  const session: Session = {
+    session_id: makeExpiringId(now + settings.session_lifetime),
+    oxd_id: site.oxd_id,
+    issuer: site.issuer,
+    sub: claims.sub,
+    sid: text(claims['sid']),
+    acr: text(claims['acr']),
+    amr: Array.isArray(claims['amr']) ? claims['amr'].map(String) : null,
+    auth_time: typeof claims.auth_time === 'number' ? claims.auth_time : null,
+    created_at: now,
+    access_token_hash: hashAccessToken(access_token),
+    secrets: {
+      access_token,
+      id_token,
+      id_token_claims: claims,
+      ...(tokens.expires_in !== undefined && { access_token_expires_at: now + tokens.expires_in }),
+      ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
+      ...(tokens.scope !== undefined && { scope: tokens.scope }),
+    },
+  }
+  await store.putSession(session)
+  return session.session_id
+}
+
+function text(claim: unknown): string | null {
+  return typeof claim === 'string' ? claim : null
+}

@@ -1,0 +1,101 @@
+/** A site as an OAuth client: openid-client's view of it, built once and kept with the site. */
+import * as client from 'openid-client'
+import { CommandError } from '../errors.js'
+import type { Site } from '../store/store.js'
+import { insecureIfAllowed } from './discovery.js'
+import type { OpSide } from './op_side.js'
+import type { Provider } from './provider.js'
+
+export interface SiteClient {
+  provider: Provider
+  configuration: client.Configuration
+}
+
+interface Built extends SiteClient {
+  metadata: client.ServerMetadata
+}
+
+// Sites are cached objects; what is derived from one lives as long as it does.
+const built = new WeakMap<Site, Built>()
+
+/**
+ * @throws CommandError `no_connect_discovery_response`, `invalid_op_metadata` when the OP is not
+ * known and cannot be asked
+ */
+export async function clientOf(op: OpSide, site: Site): Promise<SiteClient> {
+  const provider = await providerOf(op, site)
+  const kept = built.get(site)
+  if (kept && kept.metadata === provider.metadata) return kept
+  const configuration = new client.Configuration(
+    provider.metadata,
+    site.client.client_id,
+    { ...(site.client as Partial<client.ClientMetadata>), ...signingAlg(site) },
+    authentication(site),
+  )
+  configuration[client.customFetch] = op.http.fetch
+  configuration.timeout = op.http.timeout
+  for (const execute of insecureIfAllowed(provider.op_host)) execute(configuration)
+  const made = { provider, configuration, metadata: provider.metadata }
+  built.set(site, made)
+  return made
+}
+
+/** The OP's documents, as long as they still name the issuer that the site registered at. */
+export async function providerOf(op: OpSide, site: Site): Promise<Provider> {
+  const provider = await op.providers.get(site.op_host)
+  if (provider.issuer !== site.issuer) {
+    throw new CommandError(
+      'invalid_op_metadata',
+      `${site.op_host} has become another issuer since this site registered there`,
+    )
+  }
+  return provider
+}
+
+/**
+ * Algorithms that the site's ID Tokens may be signed with, pinned to the registration.
+ * OIDC Registration 2: without `id_token_signed_response_alg`, RS256.
+ */
+export function idTokenAlgs(site: Site, metadata: client.ServerMetadata): string[] {
+  const pinned = site.client.id_token_signed_response_alg
+  if (pinned) return [pinned]
+  if (site.registered_by === 'relyd') return ['RS256']
+  // The operator's registration may say otherwise where relyd cannot read it.
+  const offered = metadata.id_token_signing_alg_values_supported ?? ['RS256']
+  return offered.filter((alg) => /^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/.test(alg))
+}
+
+function signingAlg(site: Site): Partial<client.ClientMetadata> {
+  if (site.client.id_token_signed_response_alg || site.registered_by === 'operator') return {}
+  return { id_token_signed_response_alg: 'RS256' }
+}
+
+/** Methods of client authentication that the daemon can do (OIDC Core 9). */
+export const authMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
+
+function authentication(site: Site): client.ClientAuth {
+  const { client_secret } = site.secrets
+  const method = site.client.token_endpoint_auth_method ?? 'client_secret_basic'
+  const authenticate = ((): client.ClientAuth => {
+    if (method === 'none') return client.None()
+    if (client_secret === undefined) {
+      throw new CommandError('invalid_op_response', `${method} needs a secret; the OP gave none`)
+    }
+    switch (method) {
+      case 'client_secret_basic':
+        return client.ClientSecretBasic(client_secret)
+      case 'client_secret_post':
+        return client.ClientSecretPost(client_secret)
+      default:
+        throw new CommandError('invalid_op_response', `cannot authenticate by ${method}`)
+    }
+  })()
+  return (as, metadata, body, headers) => {
+    // RFC 6749 4.1.3: the redirect URI as it was sent. openid-client takes it from the callback
+    // without its query, which a registered redirect URI may have.
+    if (body.get('grant_type') === 'authorization_code') {
+      body.set('redirect_uri', site.redirect_uri)
+    }
+    return authenticate(as, metadata, body, headers)
+  }
+}

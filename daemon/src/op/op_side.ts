@@ -1,0 +1,33 @@
+/** Everything the daemon needs to deal with OPs, in one bundle for the functions of this folder. */
+import type { Clock } from '../clock.js'
+import type { Log } from '../log.js'
+import type { Store } from '../store/store.js'
+import { type HttpOptions, OpHttp } from './http.js'
+import { Providers } from './providers.js'
+
+export interface OpSide {
+  http: OpHttp
+  providers: Providers
+  close(): Promise<void>
+}
+
+export interface OpSideOptions extends HttpOptions {
+  store: Store
+  clock: Clock
+  log: Log
+  /** Seconds after which metadata and keys are fetched anew in the background. */
+  refresh_after: number
+}
+
+export function createOpSide(options: OpSideOptions): OpSide {
+  const http = new OpHttp(options)
+  const providers = new Providers({ ...options, http })
+  return {
+    http,
+    providers,
+    async close() {
+      providers.close()
+      await http.close()
+    },
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * The OPs' metadata and keys, cached in memory and in the store, so that logins go on while an OP
+ * is slow, restarting or down, and the daemon starts whatever the OPs do.
+ */
+import type { JSONWebKeySet } from 'jose'
+import { LRUCache } from 'lru-cache'
+import type { ServerMetadata } from 'openid-client'
+import type { Clock } from '../clock.js'
+import { CommandError } from '../errors.js'
+import type { Log } from '../log.js'
+import type { Store } from '../store/store.js'
+import { fetchKeys, fetchMetadata } from './discovery.js'
+import type { OpHttp } from './http.js'
+import { uncounted } from './op_calls.js'
+import { Provider } from './provider.js'
+import { Throttle } from './throttle.js'
+
+const CACHED_PROVIDERS = 1000
+
+/** Seconds between looks for documents that have become old. */
+const REFRESH_TICK = 15
+
+/** An unknown `kid` refetches at once up to this often, then once per interval (seconds). */
+const KEY_REFETCH_BURST = 3
+const KEY_REFETCH_INTERVAL = 10
+
+export interface ProvidersOptions {
+  http: OpHttp
+  store: Store
+  clock: Clock
+  log: Log
+  /** Seconds after which documents are fetched anew in the background. */
+  refresh_after: number
+}
+
+export class Providers {
+  readonly #options: ProvidersOptions
+  readonly #cache = new LRUCache<string, Provider>({ max: CACHED_PROVIDERS })
+  readonly #fetching = new Map<string, Promise<Provider>>()
+  readonly #key_refetches = new LRUCache<string, Throttle>({ max: CACHED_PROVIDERS })
+  readonly #timer: NodeJS.Timeout
+
+  constructor(options: ProvidersOptions) {
+    this.#options = options
+    this.#timer = setInterval(() => this.#refreshOld(), REFRESH_TICK * 1000).unref()
+  }
+
+  /**
+   * The OP's documents: from memory, else from the store, else from the OP itself.
+   *
+   * @throws CommandError `no_connect_discovery_response` (no copy, no answer), `invalid_op_metadata`
+   */
+  async get(op_host: string): Promise<Provider> {
+    return this.#cache.get(op_host) ?? (await this.#restore(op_host)) ?? this.#fetch(op_host)
+  }
+
+  /**
+   * Fetches the keys anew because none of the known ones fits (a rotation between two refreshes).
+   *
+   * @returns the new keys, or the known ones if that happened too often lately
+   */
+  async refetchKeys(provider: Provider): Promise<JSONWebKeySet | null> {
+    let throttle = this.#key_refetches.get(provider.op_host)
+    if (!throttle) {
+      throttle = new Throttle(this.#options.clock, KEY_REFETCH_BURST, KEY_REFETCH_INTERVAL)
+      this.#key_refetches.set(provider.op_host, throttle)
+    }
+    if (!throttle.take()) return provider.jwks
+    provider.jwks = await fetchKeys(this.#options.http, provider.metadata)
+    await this.#save(provider)
+    return provider.jwks
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  async #restore(op_host: string): Promise<Provider | undefined> {
+    const documents = await this.#options.store.getOpDocuments(op_host)
+    const raced = this.#cache.get(op_host)
+    if (raced || !documents) return raced
+    const provider = new Provider(
+      op_host,
+      documents.metadata as unknown as ServerMetadata,
+      documents.jwks,
+      documents.fetched_at,
+    )
+    this.#cache.set(op_host, provider)
+    if (this.#isOld(provider)) this.#refresh(op_host)
+    return provider
+  }
+
+  /** One request at a time for each OP, however many commands wait for it. */
+  #fetch(op_host: string): Promise<Provider> {
+    let fetching = this.#fetching.get(op_host)
+    if (!fetching) {
+      fetching = this.#fetchNow(op_host).finally(() => this.#fetching.delete(op_host))
+      this.#fetching.set(op_host, fetching)
+    }
+    return fetching
+  }
+
+  async #fetchNow(op_host: string): Promise<Provider> {
+    const { http, clock } = this.#options
+    const metadata = await fetchMetadata(http, op_host)
+    const known = this.#cache.get(op_host)
+    // Keys are not needed to send a browser to the OP; a failure shows when a token is verified.
+    const jwks = await fetchKeys(http, metadata).catch(() => known?.jwks ?? null)
+    const provider = known ?? new Provider(op_host, metadata, jwks, clock())
+    provider.metadata = metadata
+    provider.jwks = jwks
+    provider.fetched_at = clock()
+    this.#cache.set(op_host, provider)
+    await this.#save(provider)
+    return provider
+  }
+
+  #save({ op_host, metadata, jwks, fetched_at }: Provider): Promise<void> {
+    return this.#options.store.putOpDocuments({
+      op_host,
+      metadata: { ...metadata },
+      jwks: jwks && { keys: jwks.keys.map((key) => ({ ...key })) },
+      fetched_at,
+    })
+  }
+
+  #isOld(provider: Provider): boolean {
+    return this.#options.clock() - provider.fetched_at >= this.#options.refresh_after
+  }
+
+  #refreshOld(): void {
+    for (const provider of this.#cache.values()) {
+      if (this.#isOld(provider)) this.#refresh(provider.op_host)
+    }
+  }
+
+  /** In the background; the last good copy serves on whatever comes of it. */
+  #refresh(op_host: string): void {
+    uncounted(() => this.#fetch(op_host)).catch((error: unknown) => {
+      const why = error instanceof CommandError ? error.message : String(error)
+      this.#options.log.warn({ op_host, why }, 'OP metadata not refreshed; the last copy serves on')
+    })
+  }
+}

@@ -1,0 +1,131 @@
+/** Makes sites: one registration for each idempotency key, however often and from wherever it is asked. */
+import { createHash, randomUUID } from 'node:crypto'
+import type { Context } from './context.js'
+import { CommandError } from './errors.js'
+import type { Provider } from './op/provider.js'
+import {
+  preferredAuthMethod,
+  type Registration,
+  type RegistrationWishes,
+  registerClient,
+  type registrationErrors,
+} from './op/registration.js'
+import { randomToken } from './random.js'
+import type { Site, SiteSettings } from './store/store.js'
+
+/** Seconds for which a registration belongs to the call that began it; longer than any OP call. */
+const LEASE = 120
+
+export interface NewSite {
+  wishes: RegistrationWishes
+  settings: SiteSettings
+  /** A client that the OP's operator issued. */
+  issued?: { client_id: string; client_secret?: string } | undefined
+  idempotency_key?: string | undefined
+  /** Everything that was asked for, to tell one registration from another under the same key. */
+  asked: object
+}
+
+type RegistrationContext = Context<
+  'registration_in_progress' | 'idempotency_key_reused' | (typeof registrationErrors)[number]
+>
+
+/**
+ * Registers a site at an OP and stores it, or answers the site that the same key made before.
+ *
+ * @returns the oxd_id
+ */
+export async function registerSite(
+  context: RegistrationContext,
+  provider: Provider,
+  site: NewSite,
+): Promise<string> {
+  const { store, clock, realm, refuse } = context
+  const now = clock()
+  const idempotency_hash = sha256(site.idempotency_key ?? randomToken(32))
+  const params_hash = sha256(JSON.stringify(sorted(site.asked)))
+  // The intent is committed before the OP is asked: a second caller waits instead of asking too.
+  const start = await store.beginRegistration(
+    {
+      realm: realm.name,
+      idempotency_hash,
+      params_hash,
+      oxd_id: randomUUID(),
+      lease_until: now + LEASE,
+    },
+    now,
+  )
+  if (start.outcome !== 'begun') {
+    if (!start.params_hash.equals(params_hash)) {
+      return refuse(
+        'idempotency_key_reused',
+        'idempotency_key stands for a registration with other parameters; remove it (and the id) from the cfg to register anew',
+        { details: { field: 'idempotency_key' } },
+      )
+    }
+    if (start.outcome === 'registered') return start.oxd_id
+    return refuse('registration_in_progress', 'another caller is registering this site; try again')
+  }
+  try {
+    const registration = site.issued
+      ? issuedClient(provider, site.wishes, site.issued)
+      : await registerClient(context.op, provider, site.wishes)
+    await store.finishRegistration(
+      newSite(context, provider, start.oxd_id, site, registration),
+      idempotency_hash,
+    )
+  } catch (error) {
+    await store.abandonRegistration(realm.name, idempotency_hash, start.oxd_id)
+    throw error
+  }
+  return start.oxd_id
+}
+
+function newSite(
+  { realm, clock }: RegistrationContext,
+  provider: Provider,
+  oxd_id: string,
+  { wishes, settings, issued }: NewSite,
+  { client, secrets }: Registration,
+): Site {
+  return {
+    oxd_id,
+    realm: realm.name,
+    op_host: provider.op_host,
+    issuer: provider.issuer,
+    redirect_uri: wishes.redirect_uris[0] as string,
+    registered_by: issued ? 'operator' : 'relyd',
+    client,
+    settings,
+    created_at: clock(),
+    secrets,
+  }
+}
+
+function issuedClient(
+  provider: Provider,
+  wishes: RegistrationWishes,
+  { client_id, client_secret }: NonNullable<NewSite['issued']>,
+): Registration {
+  const method =
+    wishes.token_endpoint_auth_method ??
+    (client_secret === undefined ? 'none' : preferredAuthMethod(provider.metadata))
+  if (method !== 'none' && client_secret === undefined) {
+    throw new CommandError('invalid_request', `client_secret is missing; ${method} needs it`, {
+      details: { field: 'client_secret' },
+    })
+  }
+  return {
+    client: { client_id, token_endpoint_auth_method: method },
+    secrets: client_secret === undefined ? {} : { client_secret },
+  }
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+/** The same object with its members in one order, whatever order a client's language has. */
+function sorted(object: object): object {
+  return Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)))
+}

@@ -1,0 +1,158 @@
+/** One connection: bytes in, requests run side by side, replies gathered into one write a turn. */
+import type { Socket } from 'node:net'
+import type { Decoder, Frame } from '@relyd/sdk/framing'
+import type { RealmPolicy } from '../context.js'
+import { CommandError } from '../errors.js'
+import { chooseDialect, type Dialect } from './dialects/dialect.js'
+import { json } from './dialects/json.js'
+import type { Dispatch } from './dispatch.js'
+import { errorReply, type Reply, type Request, readRequest } from './envelope.js'
+
+/** Requests of one connection that run at the same time; further ones wait unread. */
+const IN_FLIGHT = 256
+
+const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
+
+/** Milliseconds that a closing connection waits for its peer to close too. */
+const LINGER = 1000
+
+export class Connection {
+  readonly #socket: Socket
+  readonly #realm: RealmPolicy
+  readonly #dispatch: Dispatch
+  #dialect: Dialect | undefined
+  #decoder: Decoder | undefined
+  #head = Buffer.alloc(0)
+  #waiting: Frame[] = []
+  #running = 0
+  #out: Buffer[] = []
+  #draining = false
+  #ended = false
+
+  constructor(socket: Socket, realm: RealmPolicy, dispatch: Dispatch) {
+    this.#socket = socket
+    this.#realm = realm
+    this.#dispatch = dispatch
+    socket.setNoDelay(true)
+    socket.on('data', (chunk) => this.#read(chunk))
+    socket.on('drain', () => this.#resume())
+    // The peer may half-close and still wait for its replies.
+    socket.on('end', () => this.#finishInput())
+    // A reset peer gets no replies; 'close' follows.
+    socket.on('error', () => socket.destroy())
+  }
+
+  /** Takes no new work: later requests are answered `shutting_down`, and the last reply closes. */
+  drain(): void {
+    this.#draining = true
+    this.#resume()
+    this.#endIfIdle()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#ended) return
+    let bytes: Buffer = chunk
+    if (!this.#decoder) {
+      this.#head = Buffer.concat([this.#head, chunk])
+      const choice = chooseDialect(this.#head)
+      if (choice === 'undecided') return
+      if ('refusal' in choice) {
+        this.#refuse(choice.refusal)
+        return
+      }
+      this.#dialect = choice.dialect
+      this.#decoder = choice.dialect.decoder()
+      bytes = this.#head.subarray(choice.dialect.magic.length)
+      this.#head = Buffer.alloc(0)
+    }
+    for (const frame of this.#decoder.push(bytes)) {
+      if (this.#running >= IN_FLIGHT) this.#waiting.push(frame)
+      else this.#start(frame)
+    }
+    if (this.#waiting.length > 0) this.#socket.pause()
+  }
+
+  #start(frame: Frame): void {
+    if ('error' in frame) {
+      const { code, message, fatal } = frame.error
+      this.#send(errorReply(null, new CommandError(code, message)))
+      if (fatal) this.#end()
+      return
+    }
+    const { id, request } = readRequest(frame.message)
+    if (request instanceof CommandError) this.#send(errorReply(id, request))
+    else if (this.#draining) this.#send(errorReply(id, stopping))
+    else this.#run(request)
+  }
+
+  #run(request: Request): void {
+    this.#running += 1
+    // The dispatcher answers its own failures; nothing rejects here.
+    void this.#dispatch(request, this.#realm).then((reply) => {
+      this.#running -= 1
+      this.#send(reply)
+      this.#startWaiting()
+      this.#endIfIdle()
+    })
+  }
+
+  #startWaiting(): void {
+    while (this.#running < IN_FLIGHT) {
+      const frame = this.#waiting.shift()
+      if (!frame) break
+      this.#start(frame)
+    }
+    this.#resume()
+  }
+
+  #send(reply: Reply): void {
+    if (this.#ended) return
+    const { encode } = this.#dialect ?? json
+    this.#out.push(encode(reply))
+    // After every promise of this turn: replies of one group commit leave in one write.
+    if (this.#out.length === 1) process.nextTick(() => this.#flush())
+  }
+
+  #flush(): void {
+    const bytes = this.#out.length === 1 ? this.#out[0] : Buffer.concat(this.#out)
+    this.#out = []
+    // A peer that does not read its replies gets no further ones computed.
+    if (bytes && !this.#socket.destroyed && !this.#socket.write(bytes)) this.#socket.pause()
+  }
+
+  #resume(): void {
+    if (this.#waiting.length === 0 && !this.#socket.writableNeedDrain) this.#socket.resume()
+  }
+
+  #refuse(why: string): void {
+    this.#send(errorReply(null, new CommandError('invalid_frame', why)))
+    this.#end()
+  }
+
+  #finishInput(): void {
+    this.#draining = true
+    this.#endIfIdle()
+  }
+
+  #endIfIdle(): void {
+    if (this.#draining && this.#running === 0 && this.#waiting.length === 0) this.#end()
+  }
+
+  /**
+   * Closes after the last reply has left. What still arrives is read and dropped for a moment:
+   * closing a socket with unread bytes would reset it and take replies on their way along.
+   */
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    process.nextTick(() => {
+      this.#socket.end()
+      this.#socket.resume()
+      setTimeout(() => this.#socket.destroy(), LINGER).unref()
+    })
+  }
+}

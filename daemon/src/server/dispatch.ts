@@ -1,0 +1,111 @@
+/** Runs one request: looks the command up, checks its parameters and its site, and tells the log. */
+import { randomUUID } from 'node:crypto'
+import { nearestName } from '@relyd/sdk/ini_file'
+import type { Command } from '../command.js'
+import { commands } from '../commands/index.js'
+import type { Context, RealmPolicy, Services } from '../context.js'
+import { CommandError, type CommandErrorOptions, type ErrorCode } from '../errors.js'
+import type { Log } from '../log.js'
+import { countingOpCalls, type OpCalls } from '../op/op_calls.js'
+import { errorReply, type Reply, type Request } from './envelope.js'
+import type { Recorder } from './record.js'
+import { compileParams, type Validate, withoutNulls } from './validate.js'
+
+export type Dispatch = (request: Request, realm: RealmPolicy) => Promise<Reply>
+
+interface Row {
+  name: string
+  command: Command
+  validate: Validate
+}
+
+const rows = new Map<string, Row>(
+  Object.entries(commands).map(([name, command]) => [
+    name,
+    { name, command, validate: compileParams(command.params) },
+  ]),
+)
+
+/** Characters of an oxd_id that a log may show: enough to tell sites apart, too few to be one. */
+const LOGGED_ID = 8
+
+export function createDispatch(services: Services, log: Log, record?: Recorder): Dispatch {
+  return async (request, realm) => {
+    const calls: OpCalls = { count: 0, ms: 0 }
+    const started = performance.now()
+    let reply: Reply
+    try {
+      const data = await countingOpCalls(calls, () => run(services, realm, request))
+      reply = { id: request.id, status: 'ok', data }
+    } catch (error) {
+      reply = errorReply(request.id, asReported(error, log))
+    }
+    record?.(request.command, reply)
+    log.info(
+      {
+        command: rows.has(request.command) ? request.command : 'unknown',
+        realm: realm.name,
+        site: siteOf(request, reply),
+        outcome: reply.status === 'ok' ? 'ok' : reply.data.error,
+        ms: round(performance.now() - started),
+        ...(calls.count > 0 && { op_calls: calls.count, op_ms: round(calls.ms) }),
+      },
+      'command',
+    )
+    return reply
+  }
+}
+
+async function run(services: Services, realm: RealmPolicy, request: Request): Promise<object> {
+  const row = rows.get(request.command)
+  if (!row) throw unknownCommand(request.command)
+  const params = withoutNulls(request.params)
+  row.validate(params)
+  const context: Context<ErrorCode> = { ...services, realm, refuse }
+  const site = 'oxd_id' in row.command.params ? await siteFor(services, realm, params) : undefined
+  return row.command.run(context, site as never, params as never)
+}
+
+async function siteFor(
+  { sites }: Services,
+  realm: RealmPolicy,
+  params: Record<string, unknown>,
+): Promise<object> {
+  const site = await sites.get(params['oxd_id'] as string, realm.name)
+  // The same words whether the id is another realm's or nobody's.
+  if (!site) throw new CommandError('invalid_oxd_id', 'no site of this realm has this oxd_id')
+  return site
+}
+
+function refuse(code: ErrorCode, description: string, options?: CommandErrorOptions): never {
+  throw new CommandError(code, description, options)
+}
+
+function unknownCommand(name: string): CommandError {
+  const near = nearestName(name, [...rows.keys()])
+  return new CommandError(
+    'unsupported_operation',
+    near ? `there is no such command; did you mean ${near}?` : 'there is no such command',
+  )
+}
+
+/** What was not foreseen is told to the log only; the caller gets a number to ask the operator with. */
+function asReported(error: unknown, log: Log): CommandError {
+  if (error instanceof CommandError) return error
+  const log_id = randomUUID()
+  log.error({ log_id, stack: error instanceof Error ? error.stack : String(error) }, 'failed')
+  return new CommandError('internal_error', `the daemon failed; see ${log_id} in its log`, {
+    details: { log_id },
+    cause: error,
+  })
+}
+
+function siteOf({ params }: Request, reply: Reply): string | undefined {
+  const made = reply.status === 'ok' && 'oxd_id' in reply.data ? reply.data.oxd_id : undefined
+  const id = params['oxd_id'] ?? made
+  return typeof id === 'string' ? id.slice(0, LOGGED_ID) : undefined
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100
+}

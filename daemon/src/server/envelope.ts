@@ -1,0 +1,72 @@
+/** Requests and replies as both dialects carry them. */
+import { CommandError } from '../errors.js'
+
+export type RequestId = string | number | null
+
+export interface Request {
+  /** Comes back with the reply; null where the caller sent none. */
+  id: RequestId
+  command: string
+  params: Record<string, unknown>
+}
+
+export type Reply =
+  | { id: RequestId; status: 'ok'; data: object }
+  | { id: RequestId; status: 'error'; data: ErrorData }
+
+export interface ErrorData {
+  error: string
+  error_description: string
+  retryable: boolean
+  details?: Record<string, unknown>
+}
+
+const ID_LENGTH = 128
+
+/**
+ * @returns the request, with the id of a malformed one still in place for its error's reply
+ */
+export function readRequest(message: unknown): { id: RequestId; request: Request | CommandError } {
+  if (!isObject(message)) {
+    return { id: null, request: invalid('a request is an object with command and params') }
+  }
+  const { id = null, command, params = {}, ...unknown } = message
+  if (!isId(id)) {
+    return { id: null, request: invalid(`id must be a number, or a string of up to ${ID_LENGTH}`) }
+  }
+  const stray = Object.keys(unknown)[0]
+  if (stray !== undefined) {
+    return { id, request: invalid('a request has id, command and params; others go into params') }
+  }
+  if (typeof command !== 'string') {
+    return { id, request: invalid('command is missing: {"command":"ping"}') }
+  }
+  if (!isObject(params)) return { id, request: invalid('params must be an object') }
+  return { id, request: { id, command, params } }
+}
+
+export function errorReply(id: RequestId, error: CommandError): Reply {
+  return {
+    id,
+    status: 'error',
+    data: {
+      error: error.code,
+      error_description: error.message,
+      retryable: error.retryable,
+      ...(error.details && { details: error.details }),
+    },
+  }
+}
+
+function invalid(what: string): CommandError {
+  return new CommandError('invalid_frame', what)
+}
+
+function isId(id: unknown): id is RequestId {
+  if (id === null || (typeof id === 'string' && id.length <= ID_LENGTH)) return true
+  return typeof id === 'number' && Number.isFinite(id)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,78 @@
+/** Opens a listener's socket: recovers a stale socket file, and refuses one that is in use. */
+import { chmodSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
+import { connect, type Server } from 'node:net'
+import { dirname } from 'node:path'
+import type { ListenerConfig } from '../config/config.js'
+import { StartError } from '../start_error.js'
+
+/**
+ * @throws StartError naming the listener and the cure
+ */
+export async function listen(server: Server, listener: ListenerConfig): Promise<void> {
+  const { address } = listener
+  if (address.kind === 'tcp') {
+    return open(server, { host: address.host, port: address.port }, listener)
+  }
+  mkdirSync(dirname(address.path), { recursive: true, mode: 0o755 })
+  await removeStale(address.path, listener)
+  // Born closed to others, opened to the wanted mode once it is ours.
+  const umask = process.umask(0o177)
+  try {
+    await open(server, { path: address.path }, listener)
+  } finally {
+    process.umask(umask)
+  }
+  chmodSync(address.path, listener.mode)
+}
+
+/** A socket file outlives a killed daemon; only a connection tells whether somebody still listens. */
+async function removeStale(path: string, listener: ListenerConfig): Promise<void> {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (!stat) return
+  if (!stat.isSocket()) throw cannot(listener, `${path} exists and is not a socket; remove it`)
+  if (await isAlive(path)) {
+    throw cannot(listener, `another process listens on ${path}; stop it, or choose another address`)
+  }
+  unlinkSync(path)
+}
+
+function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    // Refused: nobody listens. Anything else (permission, a full backlog) may be a living daemon.
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'))
+  })
+}
+
+function open(
+  server: Server,
+  where: { path: string } | { host: string; port: number },
+  listener: ListenerConfig,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannot(listener, why(error))))
+    server.listen(where, () => {
+      server.removeAllListeners('error')
+      resolve()
+    })
+  })
+}
+
+function why({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'the port is in use; stop its owner, or choose another'
+    case 'EACCES':
+      return 'permission denied; run as a user that may listen there, or choose another address'
+    default:
+      return message
+  }
+}
+
+function cannot({ name, address }: ListenerConfig, reason: string): StartError {
+  return new StartError(`[listener ${name}] cannot listen on ${address.text}: ${reason}`)
+}

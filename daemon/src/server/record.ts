@@ -1,0 +1,50 @@
+/**
+ * Holds every reply against its command's declaration, for the test suite: the file named by
+ * RELYD_RECORD gets a line a command, without parameters or results.
+ */
+import { appendFileSync } from 'node:fs'
+import { Compile } from 'typebox/compile'
+import { type Command, schemaOf } from '../command.js'
+import { commands } from '../commands/index.js'
+import { type ErrorCode, errors } from '../errors.js'
+import type { Reply } from './envelope.js'
+
+export type Recorder = (command: string, reply: Reply) => void
+
+/** A line of the record. */
+export interface RecordedReply {
+  command: string
+  /** `ok`, or the error's code. */
+  outcome: string
+  /** How the reply differs from what the command declares; absent where it does not. */
+  fault?: string
+}
+
+export function createRecorder(path: string): Recorder {
+  const results = new Map(
+    Object.entries(commands).map(([name, { result }]) => [name, Compile(schemaOf(result))]),
+  )
+  return (command, reply) => {
+    const line: RecordedReply = {
+      command,
+      outcome: reply.status === 'ok' ? 'ok' : reply.data.error,
+    }
+    const fault = reply.status === 'ok' ? faultOfResult(reply.data) : faultOfError(reply.data.error)
+    appendFileSync(path, `${JSON.stringify(fault ? { ...line, fault } : line)}\n`)
+
+    function faultOfResult(data: object): string | undefined {
+      const validator = results.get(command)
+      if (!validator || validator.Check(data)) return undefined
+      return validator
+        .Errors(data)
+        .map(({ instancePath, message }) => `${instancePath} ${message}`)
+        .join('; ')
+    }
+
+    function faultOfError(code: string): string | undefined {
+      if ('common' in errors[code as ErrorCode]) return undefined
+      const declared = (commands as Record<string, Command>)[command]?.errors ?? []
+      return declared.includes(code as ErrorCode) ? undefined : `${code} is not declared`
+    }
+  }
+}

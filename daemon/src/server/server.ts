@@ -1,0 +1,73 @@
+/** The listeners and their connections, from the first to the last. */
+import { once } from 'node:events'
+import { createServer, type Server as NetServer } from 'node:net'
+import type { ListenerConfig } from '../config/config.js'
+import type { RealmPolicy } from '../context.js'
+import { Connection } from './connection.js'
+import type { Dispatch } from './dispatch.js'
+import { listen } from './listen.js'
+
+export class Server {
+  readonly #dispatch: Dispatch
+  readonly #listeners: NetServer[] = []
+  readonly #connections = new Set<Connection>()
+  #onEmpty: (() => void) | undefined
+
+  constructor(dispatch: Dispatch) {
+    this.#dispatch = dispatch
+  }
+
+  /**
+   * @returns the address as it came to be, with the port that the kernel chose for port 0
+   * @throws StartError
+   */
+  async listen(listener: ListenerConfig, realm: RealmPolicy): Promise<string> {
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      const connection = new Connection(socket, realm, this.#dispatch)
+      this.#connections.add(connection)
+      socket.once('close', () => {
+        this.#connections.delete(connection)
+        if (this.#connections.size === 0) this.#onEmpty?.()
+      })
+    })
+    await listen(server, listener)
+    this.#listeners.push(server)
+    const bound = server.address()
+    return typeof bound === 'object' && bound !== null
+      ? `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
+      : `unix:${bound}`
+  }
+
+  /**
+   * Takes no new connections and no new work, and waits until running commands have answered.
+   *
+   * @param seconds after which connections are cut
+   * @returns how many had to be cut
+   */
+  async drain(seconds: number): Promise<number> {
+    const closed = this.#listeners.map((server) => {
+      const close = once(server, 'close')
+      server.close()
+      return close
+    })
+    for (const connection of this.#connections) connection.drain()
+    const cut = await this.#empty(seconds)
+    await Promise.all(closed)
+    return cut
+  }
+
+  #empty(seconds: number): Promise<number> {
+    if (this.#connections.size === 0) return Promise.resolve(0)
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        const left = [...this.#connections]
+        for (const connection of left) connection.destroy()
+        resolve(left.length)
+      }, seconds * 1000)
+      this.#onEmpty = () => {
+        clearTimeout(timer)
+        resolve(0)
+      }
+    })
+  }
+}

@@ -1,0 +1,79 @@
+/** Opens the SQLite file: private to the daemon, and durable at every commit. */
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import Database from 'better-sqlite3'
+import { codeOf, messageOf, StoreError } from './errors.js'
+import { refuseForeignDatabase } from './migrations/migrate.js'
+
+const FULL = 2
+
+/** What SQLite answered when it was asked how it commits, for the log. */
+export interface Durability {
+  journal_mode: string
+  /** 2 is FULL: a commit has reached the disk. */
+  synchronous: number
+}
+
+/**
+ * Opens the database, or makes it: the file 0600, missing folders 0700.
+ *
+ * @throws StoreError `database`
+ */
+export function openDatabase(
+  path: string,
+  busy_timeout_ms: number,
+): { db: Database.Database; durability: Durability } {
+  let db: Database.Database | undefined
+  try {
+    mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 })
+    createPrivately(path)
+    db = new Database(path, { fileMustExist: true, timeout: busy_timeout_ms })
+    refuseForeignDatabase(db)
+    makePrivate(path)
+    return { db, durability: makeDurable(db) }
+  } catch (error) {
+    db?.close()
+    if (error instanceof StoreError) throw error
+    throw new StoreError('database', `Cannot open the database ${path}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Sets WAL and FULL, and reads back what holds: better-sqlite3 is compiled with NORMAL as WAL's
+ * default, with which a power cut undoes logins that were already answered.
+ *
+ * @throws StoreError `database` if SQLite did not take them
+ */
+export function makeDurable(db: Pick<Database.Database, 'name' | 'pragma'>): Durability {
+  const journal_mode = String(db.pragma('journal_mode = WAL', { simple: true }))
+  db.pragma('synchronous = FULL')
+  const synchronous = Number(db.pragma('synchronous', { simple: true }))
+  if (journal_mode === 'wal' && synchronous === FULL) return { journal_mode, synchronous }
+  throw new StoreError(
+    'database',
+    `SQLite cannot commit durably to ${db.name}: journal_mode is ${journal_mode} and synchronous ` +
+      `is ${synchronous}, where wal and ${FULL} are needed; put the database on a local disk`,
+  )
+}
+
+// SQLite gives the WAL and the shared memory the mode of the database.
+function createPrivately(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  }
+}
+
+// By path: closing a descriptor of the file would drop the locks that SQLite holds in this process.
+function makePrivate(path: string): void {
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    try {
+      chmodSync(file, 0o600)
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * The file of encryption keys: text, one key a line, readable by the daemon alone.
+ *
+ * Under systemd it is a credential (`LoadCredential=`), elsewhere relyd makes it at the first start.
+ */
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { randomBytes, randomToken } from '../random.js'
+import { type EncryptionKey, KEY_BYTES, KEY_ID, Keyring } from './encryption.js'
+import { codeOf, messageOf, StoreError } from './errors.js'
+
+const HEADING = `\
+# Encryption keys of relyd: without them the secrets in its database are lost. Back this file up, apart from the database.
+# One key a line, as KEYID BASE64URL (${KEY_BYTES} bytes). The first key encrypts, all of them decrypt.
+`
+
+/**
+ * @returns the keys, or undefined if there is no such file
+ * @throws StoreError `key_file` with the path and the cure
+ */
+export function readKeyFile(path: string): Keyring | undefined {
+  let text: string
+  try {
+    const file = openSync(path, 'r')
+    try {
+      // Of the opened file, not of the path, which may name another one by then.
+      checkMode(path, fstatSync(file).mode)
+      text = readFileSync(file, 'utf8')
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    if (error instanceof StoreError) throw error
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw new StoreError('key_file', `Cannot read the key file ${path}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  return parseKeys(path, text)
+}
+
+/**
+ * Makes the file with one new key, unless another process just did, whose key then counts.
+ *
+ * @returns the keys that the file holds
+ * @throws StoreError `key_file`
+ */
+export function makeKeyFile(path: string): Keyring {
+  const folder = dirname(resolve(path))
+  // Linked into place when complete: as exclusive as O_EXCL, and nobody ever reads half a file.
+  const draft = join(folder, `.relyd-key-${randomToken(9)}`)
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    try {
+      writeDurably(draft, `${HEADING}${randomBytes(4).toString('hex')} ${randomToken(KEY_BYTES)}\n`)
+      linkSync(draft, path)
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error
+    } finally {
+      rmSync(draft, { force: true })
+    }
+    syncFolder(folder)
+  } catch (error) {
+    throw new StoreError('key_file', `Cannot make the key file ${path}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  const keys = readKeyFile(path)
+  if (!keys) throw new StoreError('key_file', `The key file ${path} vanished while it was made`)
+  return keys
+}
+
+function checkMode(path: string, mode: number): void {
+  // systemd gives a credential to the service's user by an ACL, whose mask shows as the group's bits.
+  const credentials = process.env['CREDENTIALS_DIRECTORY']
+  const is_credential = credentials !== undefined && dirname(resolve(path)) === resolve(credentials)
+  if ((mode & (is_credential ? 0o007 : 0o077)) === 0) return
+  const shown = (mode & 0o777).toString(8).padStart(4, '0')
+  throw new StoreError(
+    'key_file',
+    `The key file ${path} is open to other users (mode ${shown}); run: chmod 600 ${path}`,
+  )
+}
+
+function parseKeys(path: string, text: string): Keyring {
+  const keys: EncryptionKey[] = []
+  for (const [index, line] of text.split('\n').entries()) {
+    const content = line.trim()
+    if (content === '' || content.startsWith('#')) continue
+    const [id = '', encoded = '', ...rest] = content.split(/\s+/)
+    const key = Buffer.from(encoded, 'base64url')
+    const well_formed =
+      rest.length === 0 &&
+      KEY_ID.test(id) &&
+      key.length === KEY_BYTES &&
+      key.toString('base64url') === encoded
+    // The line itself stays out of the message: it is, or nearly is, a key.
+    if (!well_formed) throw malformed(path, index, `must be KEYID BASE64URL of ${KEY_BYTES} bytes`)
+    if (keys.some((other) => other.id === id)) throw malformed(path, index, `repeats the id ${id}`)
+    keys.push({ id, key })
+  }
+  const [first, ...others] = keys
+  if (!first) {
+    throw new StoreError(
+      'key_file',
+      `The key file ${path} holds no key; restore it from its backup, or, if there is no database ` +
+        'yet, remove it and a new one is made',
+    )
+  }
+  return new Keyring([first, ...others])
+}
+
+function malformed(path: string, index: number, what: string): StoreError {
+  return new StoreError('key_file', `The key file ${path}, line ${index + 1} ${what}`)
+}
+
+function writeDurably(path: string, text: string): void {
+  const file = openSync(path, 'wx', 0o600)
+  try {
+    writeFileSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}

@@ -1,0 +1,54 @@
+/** Brings a database to the schema that this program knows, one numbered step after another. */
+import type Database from 'better-sqlite3'
+import { StoreError } from '../errors.js'
+import { sql as initial } from './0001_initial.js'
+
+/** In order and never changed once released; the place in the list is the schema's version. */
+const MIGRATIONS = [initial]
+
+/** The schema's version after all migrations. */
+export const SCHEMA_VERSION = MIGRATIONS.length
+
+/** What migration 1 sets: 'rely' in ASCII. */
+const APPLICATION_ID = 0x72656c79
+
+/** @throws StoreError `database` if the file is in use by another program */
+export function refuseForeignDatabase(db: Database.Database): void {
+  if (db.pragma('application_id', { simple: true }) === APPLICATION_ID) return
+  if (db.prepare('SELECT 1 FROM sqlite_master').get() === undefined) return
+  throw new StoreError(
+    'database',
+    `${db.name} is a database of another program; set the option "database" to another file`,
+  )
+}
+
+/**
+ * Runs the migrations that the database has not seen, all or none of them.
+ *
+ * @returns the version that was found, 0 for a new database
+ * @throws StoreError `newer_schema`
+ */
+export function migrate(db: Database.Database): number {
+  // Immediate, so that of two daemons starting the second finds the work done.
+  return db
+    .transaction(() => {
+      db.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL) STRICT')
+      const last = db.prepare<[], number | null>('SELECT max(version) FROM migrations').pluck()
+      const found = last.get() ?? 0
+      if (found > SCHEMA_VERSION) {
+        throw new StoreError(
+          'newer_schema',
+          `${db.name} has schema version ${found}, and this relyd knows versions up to ` +
+            `${SCHEMA_VERSION}: start the newer relyd that wrote it, or restore an older backup`,
+        )
+      }
+      const record = db.prepare('INSERT INTO migrations (version) VALUES (?)')
+      for (const [index, sql] of MIGRATIONS.entries()) {
+        if (index < found) continue
+        db.exec(sql)
+        record.run(index + 1)
+      }
+      return found
+    })
+    .immediate()
+}

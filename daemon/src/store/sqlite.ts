@@ -1,0 +1,281 @@
+/**
+ * The store on SQLite, the embedded default: reads are answered at once, writes by the commit of
+ * the event-loop turn.
+ */
+import type Database from 'better-sqlite3'
+import type { Seconds } from '../clock.js'
+import type { Cell, Keyring } from './encryption.js'
+import { StoreError } from './errors.js'
+import { expiredBelow, expiryOf, hideExpiringId, parseExpiringId } from './expiring_id.js'
+import { GroupCommit } from './group_commit.js'
+import {
+  type LoginRow,
+  prepareStatements,
+  type SessionRow,
+  type SiteRow,
+  type Statements,
+} from './statements.js'
+import type {
+  Login,
+  OpDocuments,
+  RegistrationIntent,
+  RegistrationStart,
+  Session,
+  Site,
+  Store,
+  TakenLogin,
+} from './store.js'
+
+/** How long a registration that was never finished keeps its key, so that logs can be compared. */
+const ABANDONED_AFTER: Seconds = 24 * 60 * 60
+
+/** One SQLite file, of which any number of stores may be open. */
+export class SqliteStore implements Store {
+  readonly #db: Database.Database
+  readonly #keys: Keyring
+  readonly #group: GroupCommit
+  readonly #prepared: Statements
+
+  /** @param db migrated and durable, see `open.ts`; the store closes it */
+  constructor(db: Database.Database, keys: Keyring) {
+    this.#db = db
+    this.#keys = keys
+    this.#group = new GroupCommit(db)
+    this.#prepared = prepareStatements(db)
+  }
+
+  /** How many commits were made, each by all writes of an event-loop turn. */
+  get commits(): number {
+    return this.#group.commits
+  }
+
+  async beginRegistration(intent: RegistrationIntent, now: Seconds): Promise<RegistrationStart> {
+    const { beginRegistration, getRegistration } = this.#sql
+    return this.#group.run(() => {
+      const oxd_id = beginRegistration.get({ ...intent, now })
+      if (oxd_id !== undefined) return { outcome: 'begun', oxd_id }
+      const found = getRegistration.get(intent.realm, intent.idempotency_hash)
+      if (!found) throw new Error('a registration conflicts and is not there')
+      const { finished, ...registration } = found
+      return { outcome: finished ? 'registered' : 'in_progress', ...registration }
+    })
+  }
+
+  async finishRegistration(site: Site, idempotency_hash: Buffer): Promise<void> {
+    const { finishRegistration, putSite } = this.#sql
+    const row = this.#siteRow(site)
+    await this.#group.runSeveral(() => {
+      const { changes } = finishRegistration.run(site.realm, idempotency_hash, site.oxd_id)
+      if (changes === 0) {
+        throw new StoreError(
+          'lease_lost',
+          `The registration of ${site.oxd_id} took longer than its lease, and is another caller's`,
+        )
+      }
+      putSite.run(row)
+    })
+  }
+
+  async abandonRegistration(
+    realm: string,
+    idempotency_hash: Buffer,
+    oxd_id: string,
+  ): Promise<void> {
+    const { abandonRegistration } = this.#sql
+    await this.#group.run(() => abandonRegistration.run(realm, idempotency_hash, oxd_id))
+  }
+
+  async getSite(oxd_id: string): Promise<Site | undefined> {
+    const row = this.#sql.getSite.get(oxd_id)
+    return row && this.#site(row)
+  }
+
+  async removeSite(oxd_id: string): Promise<boolean> {
+    const { removeSite, removeRegistration, removeLogins, removeSessions } = this.#sql
+    return this.#group.runSeveral(() => {
+      removeRegistration.run(oxd_id)
+      removeLogins.run(oxd_id)
+      removeSessions.run(oxd_id)
+      return removeSite.run(oxd_id).changes > 0
+    })
+  }
+
+  async issuersOfRedirectUri(redirect_uri: string): Promise<string[]> {
+    return this.#sql.issuersOfRedirectUri.all(redirect_uri)
+  }
+
+  async putLogin(login: Login): Promise<void> {
+    const { putLogin } = this.#sql
+    const { oxd_id, issuer, redirect_uri, binding_hash, max_age } = login
+    const state = idBytes(login.state)
+    const secrets = this.#seal(login.secrets, loginCell(state))
+    await this.#group.run(() =>
+      putLogin.run(state, oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets),
+    )
+  }
+
+  async takeLogin(
+    state: string,
+    oxd_id: string,
+    binding_hash: Buffer | null,
+    now: Seconds,
+  ): Promise<TakenLogin> {
+    const { takeLogin, hasLogin } = this.#sql
+    const bytes = parseExpiringId(state)
+    if (!bytes || expiryOf(bytes) < now) return 'unknown'
+    const taken = await this.#group.run(
+      () =>
+        takeLogin.get(bytes, oxd_id, binding_hash) ??
+        (hasLogin.get(bytes, oxd_id) ? 'wrong_binding' : 'unknown'),
+    )
+    return typeof taken === 'string' ? taken : this.#login(state, bytes, taken)
+  }
+
+  async putSession(session: Session): Promise<void> {
+    const { putSession } = this.#sql
+    const { session_id, secrets, amr, ...columns } = session
+    const session_key = hideExpiringId(idBytes(session_id))
+    const row = {
+      ...columns,
+      session_key,
+      amr: amr && JSON.stringify(amr),
+      secrets: this.#seal(secrets, sessionCell(session_key)),
+    }
+    await this.#group.run(() => putSession.run(row))
+  }
+
+  async getSession(session_id: string, oxd_id: string, now: Seconds): Promise<Session | undefined> {
+    const { getSession } = this.#sql
+    const session_key = liveSessionKey(session_id, now)
+    const row = session_key && getSession.get(session_key, oxd_id)
+    return row && this.#session(session_id, row)
+  }
+
+  async takeSession(
+    session_id: string,
+    oxd_id: string,
+    now: Seconds,
+  ): Promise<Session | undefined> {
+    const { takeSession } = this.#sql
+    const session_key = liveSessionKey(session_id, now)
+    if (!session_key) return undefined
+    const row = await this.#group.run(() => takeSession.get(session_key, oxd_id))
+    return row && this.#session(session_id, row)
+  }
+
+  async subjectOfAccessToken(
+    oxd_id: string,
+    access_token_hash: Buffer,
+    now: Seconds,
+  ): Promise<string | undefined> {
+    return this.#sql.subjectOfAccessToken.get(oxd_id, access_token_hash, expiredBelow(now))
+  }
+
+  async getOpDocuments(op_host: string): Promise<OpDocuments | undefined> {
+    const row = this.#sql.getOpDocuments.get(op_host)
+    return row && { ...row, metadata: JSON.parse(row.metadata), jwks: parseOrNull(row.jwks) }
+  }
+
+  async putOpDocuments(documents: OpDocuments): Promise<void> {
+    const { putOpDocuments } = this.#sql
+    const { op_host, metadata, jwks, fetched_at } = documents
+    const row = {
+      op_host,
+      metadata: JSON.stringify(metadata),
+      jwks: jwks && JSON.stringify(jwks),
+      fetched_at,
+    }
+    await this.#group.run(() => putOpDocuments.run(row))
+  }
+
+  async sweep(now: Seconds, limit: number): Promise<number> {
+    const { sweepLogins, sweepSessions, sweepRegistrations } = this.#sql
+    const below = expiredBelow(now)
+    const swept = await Promise.all([
+      this.#group.run(() => sweepLogins.run(below, limit).changes),
+      this.#group.run(() => sweepSessions.run(below, limit).changes),
+      this.#group.run(() => sweepRegistrations.run(now - ABANDONED_AFTER, limit).changes),
+    ])
+    return swept.reduce((sum, changes) => sum + changes, 0)
+  }
+
+  async close(): Promise<void> {
+    if (!this.#db.open) return
+    this.#group.flush()
+    // Into the database, so that it can be copied as one file.
+    this.#db.pragma('wal_checkpoint(TRUNCATE)')
+    this.#db.close()
+  }
+
+  get #sql(): Statements {
+    if (!this.#db.open) throw new StoreError('closed', 'The store is closed')
+    return this.#prepared
+  }
+
+  #seal(secrets: object, cell: Cell): Buffer {
+    return this.#keys.seal(JSON.stringify(secrets), cell)
+  }
+
+  // What is parsed was sealed by this program, from the type that the caller expects.
+  #open<T>(secrets: Buffer, cell: Cell): T {
+    return JSON.parse(this.#keys.open(secrets, cell).toString())
+  }
+
+  #siteRow(site: Site): SiteRow {
+    return {
+      ...site,
+      client: JSON.stringify(site.client),
+      settings: JSON.stringify(site.settings),
+      secrets: this.#seal(site.secrets, siteCell(site.oxd_id)),
+    }
+  }
+
+  #site(row: SiteRow): Site {
+    return {
+      ...row,
+      client: JSON.parse(row.client),
+      settings: JSON.parse(row.settings),
+      secrets: this.#open(row.secrets, siteCell(row.oxd_id)),
+    }
+  }
+
+  #login(state: string, bytes: Buffer, row: LoginRow): Login {
+    return { ...row, state, secrets: this.#open(row.secrets, loginCell(bytes)) }
+  }
+
+  #session(session_id: string, { session_key, ...row }: SessionRow): Session {
+    return {
+      ...row,
+      session_id,
+      amr: parseOrNull(row.amr),
+      secrets: this.#open(row.secrets, sessionCell(session_key)),
+    }
+  }
+}
+
+function siteCell(oxd_id: string): Cell {
+  return { table: 'sites', column: 'secrets', row: oxd_id }
+}
+
+function loginCell(state: Buffer): Cell {
+  return { table: 'logins', column: 'secrets', row: state }
+}
+
+function sessionCell(session_key: Buffer): Cell {
+  return { table: 'sessions', column: 'secrets', row: session_key }
+}
+
+function idBytes(id: string): Buffer {
+  const bytes = parseExpiringId(id)
+  if (!bytes) throw new TypeError('states and session ids are made by makeExpiringId')
+  return bytes
+}
+
+function liveSessionKey(session_id: string, now: Seconds): Buffer | undefined {
+  const bytes = parseExpiringId(session_id)
+  return bytes && expiryOf(bytes) >= now ? hideExpiringId(bytes) : undefined
+}
+
+function parseOrNull(json: string | null) {
+  return json === null ? null : JSON.parse(json)
+}
