@@ -1,7 +1,8 @@
 /** Opens the SQLite file: private to the daemon, and durable at every commit. */
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import Database from 'better-sqlite3'
+import { randomToken } from '../random.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
 import { refuseForeignDatabase } from './migrations/migrate.js'
 
@@ -58,12 +59,24 @@ export function makeDurable(db: Pick<Database.Database, 'name' | 'pragma'>): Dur
   )
 }
 
-// SQLite gives the WAL and the shared memory the mode of the database.
+/**
+ * Makes an empty database with WAL switched on aside and links it into place, because daemons that
+ * start together and switch it on in one file get `database is locked`, whatever their timeout.
+ */
 function createPrivately(path: string): void {
+  if (existsSync(path)) return
+  const draft = `${path}-draft-${randomToken(9)}`
   try {
-    closeSync(openSync(path, 'wx', 0o600))
+    // SQLite gives the WAL and the shared memory the mode of the database.
+    closeSync(openSync(draft, 'wx', 0o600))
+    const db = new Database(draft)
+    db.pragma('journal_mode = WAL')
+    db.close()
+    linkSync(draft, path)
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error
+  } finally {
+    rmSync(draft, { force: true })
   }
 }
 

@@ -14,12 +14,16 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { makeDurable, openDatabase } from './database.js'
 import { makeExpiringId } from './expiring_id.js'
+import { readKeyFile } from './key_file.js'
 import { migrate } from './migrations/migrate.js'
 import { type OpenedStore, openStore, type StoreOptions } from './open.js'
 import type { Session, Site } from './store.js'
+
+// Real, but for one test that makes a race of it.
+vi.mock('./key_file.js', { spy: true })
 
 const NOW = 1_800_000_000
 let folder: string
@@ -118,6 +122,8 @@ describe('a new database', () => {
       Array(4).fill(0o600),
     )
     expect([dirname(database), dirname(key_file)].map(modeOf)).toEqual([0o700, 0o700])
+    const files = new Set(readdirSync(dirname(database)))
+    expect(files).toEqual(new Set(['relyd.db', 'relyd.db-shm', 'relyd.db-wal']))
   })
 
   test('takes the key that is there', async () => {
@@ -129,6 +135,12 @@ describe('a new database', () => {
   test('serves two daemons that start together with one key', async () => {
     const both = await Promise.all([open(), open()])
     expect(both[0].encryption.key_id).toBe(both[1].encryption.key_id)
+  })
+
+  test('serves also the daemon that looked for the key before the other made it', async () => {
+    const first = await open()
+    vi.mocked(readKeyFile).mockReturnValueOnce(undefined)
+    expect((await open()).encryption.key_id).toBe(first.encryption.key_id)
   })
 
   test('gets its key also if the first start died before making it', async () => {

@@ -64,8 +64,11 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
 
 function makeFirstKey(db: Database.Database, key_file: string): Keyring {
   const recorded = recordedKeyIds(db)
-  if (recorded.length > 0) throw keyMissing(db, recorded, `there is no key file ${key_file}`)
-  return makeKeyFile(key_file)
+  if (recorded.length === 0) return makeKeyFile(key_file)
+  // A daemon that started at the same time may have made the file since this one looked.
+  const keys = readKeyFile(key_file)
+  if (keys) return keys
+  throw keyMissing(db, recorded, `there is no key file ${key_file}`)
 }
 
 /** Whoever copies the database's folder must not get the key with it. */

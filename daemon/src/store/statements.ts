@@ -1,5 +1,5 @@
 /** Every statement of the SQLite store, prepared once, with the rows that it takes and gives. */
-import type { Database, Statement } from 'better-sqlite3'
+import type { Database } from 'better-sqlite3'
 
 /** A site as its row: JSON as text, secrets sealed. */
 export interface SiteRow {
@@ -59,16 +59,26 @@ interface RegistrationFound {
   finished: number
 }
 
+/** A statement as the store uses it; the compiler cannot name better-sqlite3's own type. */
+interface Prepared<Given extends unknown[], Row> {
+  run(...given: Given): { changes: number }
+  get(...given: Given): Row | undefined
+  all(...given: Given): Row[]
+}
+
 export type Statements = ReturnType<typeof prepareStatements>
 
 /** @param db with the schema of this program */
 export function prepareStatements(db: Database) {
-  const deleteOfSite = (table: string): Statement<[oxd_id: string]> =>
-    db.prepare(`DELETE FROM ${table} WHERE oxd_id = ?`)
+  const statement = <Given extends unknown[], Row = unknown>(sql: string): Prepared<Given, Row> =>
+    db.prepare<unknown[], Row>(sql)
+  const pluck = <Given extends unknown[], Value>(sql: string): Prepared<Given, Value> =>
+    db.prepare<unknown[], Value>(sql).pluck()
+  const deleteOfSite = (table: string) =>
+    statement<[oxd_id: string]>(`DELETE FROM ${table} WHERE oxd_id = ?`)
   return {
-    beginRegistration: db
-      .prepare<[RegistrationRow & { now: number }], string>(
-        `INSERT INTO registrations (realm, idempotency_hash, params_hash, oxd_id, lease_until)
+    beginRegistration: pluck<[RegistrationRow & { now: number }], string>(
+      `INSERT INTO registrations (realm, idempotency_hash, params_hash, oxd_id, lease_until)
          VALUES (@realm, @idempotency_hash, @params_hash, @oxd_id, @lease_until)
          ON CONFLICT (realm, idempotency_hash) DO UPDATE SET
            params_hash = excluded.params_hash,
@@ -76,43 +86,40 @@ export function prepareStatements(db: Database) {
            lease_until = excluded.lease_until
          WHERE finished = 0 AND lease_until < @now
          RETURNING oxd_id`,
-      )
-      .pluck(),
-    getRegistration: db.prepare<[realm: string, idempotency_hash: Buffer], RegistrationFound>(
+    ),
+    getRegistration: statement<[realm: string, idempotency_hash: Buffer], RegistrationFound>(
       `SELECT oxd_id, params_hash, finished FROM registrations
        WHERE realm = ? AND idempotency_hash = ?`,
     ),
-    finishRegistration: db.prepare<[realm: string, idempotency_hash: Buffer, oxd_id: string]>(
+    finishRegistration: statement<[realm: string, idempotency_hash: Buffer, oxd_id: string]>(
       `UPDATE registrations SET finished = 1
        WHERE realm = ? AND idempotency_hash = ? AND oxd_id = ? AND finished = 0`,
     ),
-    abandonRegistration: db.prepare<[realm: string, idempotency_hash: Buffer, oxd_id: string]>(
+    abandonRegistration: statement<[realm: string, idempotency_hash: Buffer, oxd_id: string]>(
       `DELETE FROM registrations
        WHERE realm = ? AND idempotency_hash = ? AND oxd_id = ? AND finished = 0`,
     ),
-    sweepRegistrations: db.prepare<[lease_until: number, limit: number]>(
+    sweepRegistrations: statement<[lease_until: number, limit: number]>(
       'DELETE FROM registrations WHERE finished = 0 AND lease_until < ? LIMIT ?',
     ),
 
-    putSite: db.prepare<[SiteRow]>(
+    putSite: statement<[SiteRow]>(
       `INSERT INTO sites (oxd_id, realm, op_host, issuer, redirect_uri, registered_by, client,
          settings, created_at, secrets)
        VALUES (@oxd_id, @realm, @op_host, @issuer, @redirect_uri, @registered_by, @client,
          @settings, @created_at, @secrets)`,
     ),
-    getSite: db.prepare<[oxd_id: string], SiteRow>('SELECT * FROM sites WHERE oxd_id = ?'),
-    issuersOfRedirectUri: db
-      .prepare<[redirect_uri: string], string>(
-        'SELECT DISTINCT issuer FROM sites WHERE redirect_uri = ?',
-      )
-      .pluck(),
+    getSite: statement<[oxd_id: string], SiteRow>('SELECT * FROM sites WHERE oxd_id = ?'),
+    issuersOfRedirectUri: pluck<[redirect_uri: string], string>(
+      'SELECT DISTINCT issuer FROM sites WHERE redirect_uri = ?',
+    ),
     removeSite: deleteOfSite('sites'),
     removeRegistration: deleteOfSite('registrations'),
     // Reads every pending login. An index would spare the rare removal that, and cost each login.
     removeLogins: deleteOfSite('logins'),
     removeSessions: deleteOfSite('sessions'),
 
-    putLogin: db.prepare<
+    putLogin: statement<
       [
         state: Buffer,
         oxd_id: string,
@@ -126,44 +133,45 @@ export function prepareStatements(db: Database) {
       `INSERT INTO logins (state, oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
-    takeLogin: db.prepare<[state: Buffer, oxd_id: string, binding_hash: Buffer | null], LoginRow>(
+    takeLogin: statement<[state: Buffer, oxd_id: string, binding_hash: Buffer | null], LoginRow>(
       `DELETE FROM logins
        WHERE state = ? AND oxd_id = ? AND (binding_hash IS NULL OR binding_hash = ?)
        RETURNING oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets`,
     ),
-    hasLogin: db.prepare<[state: Buffer, oxd_id: string]>(
+    hasLogin: statement<[state: Buffer, oxd_id: string]>(
       'SELECT 1 FROM logins WHERE state = ? AND oxd_id = ?',
     ),
-    sweepLogins: db.prepare<[below: Buffer, limit: number]>(
+    sweepLogins: statement<[below: Buffer, limit: number]>(
       'DELETE FROM logins WHERE state < ? LIMIT ?',
     ),
 
-    putSession: db.prepare<[SessionRow]>(
+    putSession: statement<[SessionRow]>(
       `INSERT INTO sessions (session_key, oxd_id, issuer, sub, sid, acr, amr, auth_time, created_at,
          access_token_hash, secrets)
        VALUES (@session_key, @oxd_id, @issuer, @sub, @sid, @acr, @amr, @auth_time, @created_at,
          @access_token_hash, @secrets)`,
     ),
-    getSession: db.prepare<[session_key: Buffer, oxd_id: string], SessionRow>(
+    getSession: statement<[session_key: Buffer, oxd_id: string], SessionRow>(
       'SELECT * FROM sessions WHERE session_key = ? AND oxd_id = ?',
     ),
-    takeSession: db.prepare<[session_key: Buffer, oxd_id: string], SessionRow>(
+    takeSession: statement<[session_key: Buffer, oxd_id: string], SessionRow>(
       'DELETE FROM sessions WHERE session_key = ? AND oxd_id = ? RETURNING *',
     ),
-    subjectOfAccessToken: db
-      .prepare<[oxd_id: string, access_token_hash: Buffer, not_below: Buffer], string>(
-        `SELECT sub FROM sessions
+    subjectOfAccessToken: pluck<
+      [oxd_id: string, access_token_hash: Buffer, not_below: Buffer],
+      string
+    >(
+      `SELECT sub FROM sessions
          WHERE oxd_id = ? AND access_token_hash = ? AND session_key >= ? LIMIT 1`,
-      )
-      .pluck(),
-    sweepSessions: db.prepare<[below: Buffer, limit: number]>(
+    ),
+    sweepSessions: statement<[below: Buffer, limit: number]>(
       'DELETE FROM sessions WHERE session_key < ? LIMIT ?',
     ),
 
-    getOpDocuments: db.prepare<[op_host: string], OpDocumentsRow>(
+    getOpDocuments: statement<[op_host: string], OpDocumentsRow>(
       'SELECT * FROM op_documents WHERE op_host = ?',
     ),
-    putOpDocuments: db.prepare<[OpDocumentsRow]>(
+    putOpDocuments: statement<[OpDocumentsRow]>(
       `INSERT INTO op_documents (op_host, metadata, jwks, fetched_at)
        VALUES (@op_host, @metadata, @jwks, @fetched_at)
        ON CONFLICT (op_host) DO UPDATE SET

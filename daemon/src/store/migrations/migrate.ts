@@ -14,8 +14,9 @@ const APPLICATION_ID = 0x72656c79
 
 /** @throws StoreError `database` if the file is in use by another program */
 export function refuseForeignDatabase(db: Database.Database): void {
-  if (db.pragma('application_id', { simple: true }) === APPLICATION_ID) return
+  // In this order: another daemon may be making the tables, and sets the id with the first of them.
   if (db.prepare('SELECT 1 FROM sqlite_master').get() === undefined) return
+  if (db.pragma('application_id', { simple: true }) === APPLICATION_ID) return
   throw new StoreError(
     'database',
     `${db.name} is a database of another program; set the option "database" to another file`,

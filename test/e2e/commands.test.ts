@@ -1,0 +1,122 @@
+/** Every command, over a real socket in each dialect, against a real OP. */
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { commands } from '../../daemon/src/commands/index.js'
+import { type Op, startOp } from '../../demosite/src/op.js'
+import { TestDaemon } from '../support/daemon.js'
+import { EndUser } from '../support/end_user.js'
+import { readRecord } from '../support/record.js'
+import { type DialectName, Wire } from '../support/wire.js'
+
+const redirect_uri = 'https://site.example/callback?from=op'
+
+let op: Op
+let daemon: TestDaemon
+
+beforeAll(async () => {
+  op = await startOp()
+  daemon = await TestDaemon.start({ daemon: { default_op: op.issuer } })
+})
+
+afterAll(async () => {
+  await daemon[Symbol.asyncDispose]()
+  await op.close()
+})
+
+describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
+  test('a site registers, logs a user in, asks who it is, logs out and is removed', async () => {
+    using wire = await Wire.connect(daemon.socket, dialect)
+    expect(await wire.ok('ping')).toEqual({ version: expect.stringMatching(/^\d/) })
+
+    const { oxd_id, op_host } = await wire.ok('register_site', {
+      authorization_redirect_uri: redirect_uri,
+      post_logout_redirect_uri: 'https://site.example/',
+      client_name: 'Ünïcode ❤',
+      contacts: null,
+    })
+    expect(op_host).toBe(op.issuer)
+    const site = await wire.ok('get_site', { oxd_id })
+    expect(site).toMatchObject({
+      issuer: op.issuer,
+      registered_by: 'relyd',
+      client_name: 'Ünïcode ❤',
+    })
+    expect(JSON.stringify(site)).not.toMatch(/secret"/)
+
+    const user = new EndUser()
+    const logIn = async (request: object = {}) => {
+      const login = await wire.ok('get_authorization_url', { oxd_id, ...request })
+      return { ...login, callback: await user.logIn(login.authorization_url) }
+    }
+    const first = await logIn({
+      scope: ['profile'],
+      max_age: 300,
+      custom_parameters: { hd: 'é&x' },
+    })
+    const asked = new URL(first.authorization_url).searchParams
+    expect(asked.get('scope')).toBe('openid profile')
+    expect(asked.get('code_challenge_method')).toBe('S256')
+    expect(asked.get('hd')).toBe('é&x')
+    const tokens = await wire.ok('get_tokens_by_callback', {
+      oxd_id,
+      callback: first.callback,
+      cookie: `other=1; ${first.set_cookie.split(';')[0]}; more=2`,
+    })
+    expect(tokens).toMatchObject({
+      sub: 'alice',
+      issuer: op.issuer,
+      id_token_claims: { sub: 'alice', iss: op.issuer, auth_time: expect.any(Number) },
+      access_token: expect.any(String),
+      id_token: expect.stringMatching(/^ey/),
+    })
+    expect(first.set_cookie).toContain('__Host-')
+    expect(tokens.set_cookie).toContain('Max-Age=0')
+
+    const { claims } = await wire.ok('get_user_info', { oxd_id, session_id: tokens.session_id })
+    expect(claims).toMatchObject({ sub: 'alice', name: 'Alice Ångström' })
+    expect(await wire.ok('get_user_info', { oxd_id, access_token: tokens.access_token })).toEqual({
+      claims,
+    })
+
+    const second = await logIn()
+    const callback = new URL(second.callback).searchParams
+    const classic = await wire.ok('get_tokens_by_code', {
+      oxd_id,
+      code: callback.get('code'),
+      state: callback.get('state'),
+      binding: second.binding,
+    })
+    expect(classic.sub).toBe('alice')
+
+    const { uri } = await wire.ok('get_logout_uri', {
+      oxd_id,
+      session_id: tokens.session_id,
+      state: 'bye',
+    })
+    expect(Object.fromEntries(new URL(uri).searchParams)).toMatchObject({
+      id_token_hint: tokens.id_token,
+      post_logout_redirect_uri: 'https://site.example/',
+      state: 'bye',
+    })
+    expect(
+      await wire.refused('get_user_info', { oxd_id, session_id: tokens.session_id }),
+    ).toMatchObject({
+      error: 'invalid_session_id',
+    })
+
+    expect(await wire.ok('remove_site', { oxd_id })).toEqual({ oxd_id, removed_at_op: true })
+    expect(await op.provider.Client.find(site.client_id)).toBeUndefined()
+    expect(await wire.refused('get_site', { oxd_id })).toMatchObject({ error: 'invalid_oxd_id' })
+    expect(
+      await wire.refused('get_user_info', { oxd_id, session_id: classic.session_id }),
+    ).toMatchObject({ error: 'invalid_oxd_id' })
+  })
+})
+
+test('the built daemon recorded a hit of every command', async () => {
+  const hit = new Set(
+    readRecord(inject('record')).flatMap(({ command, outcome }) =>
+      outcome === 'ok' ? command : [],
+    ),
+  )
+  expect([...hit].sort()).toEqual(expect.arrayContaining(Object.keys(commands)))
+})

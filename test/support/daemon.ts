@@ -1,0 +1,137 @@
+/** The built daemon as a process of its own, with everything it keeps in a folder that is removed. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { inject } from 'vitest'
+
+const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.url))
+
+export interface LogLine {
+  level: number
+  msg: string
+  [member: string]: unknown
+}
+
+export interface DaemonOptions {
+  /** Lines for the section [daemon]. */
+  daemon?: Record<string, string | number>
+  /** Further sections, as text. */
+  sections?: string
+  /** A command and its arguments that the daemon runs under, such as strace. */
+  under?: string[]
+  /** Its environment beyond the test's own. */
+  env?: Record<string, string>
+}
+
+/**
+ * A daemon under test: start it, stop or kill it, start it again on the same folder. It listens on
+ * `socket` and on a TCP port that the kernel chooses; hosts at 127.0.0.1 may be called without TLS.
+ */
+export class TestDaemon implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'relyd-test-'))
+  readonly socket = join(this.folder, 'relyd.sock')
+  readonly config = join(this.folder, 'relyd.cfg')
+  /** Everything it logged, over all starts. */
+  readonly log: LogLine[] = []
+  readonly #options: DaemonOptions
+  #process: ChildProcess | undefined
+  #port: number | undefined
+  #stderr = ''
+
+  constructor(options: DaemonOptions = {}) {
+    this.#options = options
+    const lines = Object.entries({
+      state_directory: join(this.folder, 'state'),
+      insecure_op_hosts: '127.0.0.1',
+      ...options.daemon,
+    }).map(([name, value]) => `${name} = ${value}`)
+    writeFileSync(
+      this.config,
+      `[daemon]\n${lines.join('\n')}\n[listener site]\naddress = unix:${this.socket}\n[listener tcp]\naddress = tcp:127.0.0.1:0\n${options.sections ?? ''}\n`,
+    )
+  }
+
+  static async start(options: DaemonOptions = {}): Promise<TestDaemon> {
+    const daemon = new TestDaemon(options)
+    try {
+      await daemon.start()
+    } catch (error) {
+      await daemon[Symbol.asyncDispose]()
+      throw error
+    }
+    return daemon
+  }
+
+  get port(): number {
+    if (this.#port === undefined) throw new Error('the daemon has not started')
+    return this.#port
+  }
+
+  get pid(): number {
+    const pid = this.#process?.pid
+    if (pid === undefined) throw new Error('the daemon has not started')
+    return pid
+  }
+
+  /** Resolves when it listens; rejects with what it wrote to stderr when it ends before. */
+  async start(): Promise<void> {
+    const [program, ...args] = [
+      ...(this.#options.under ?? []),
+      process.execPath,
+      PROGRAM,
+      'serve',
+      '--config',
+      this.config,
+    ]
+    const child = spawn(program as string, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, RELYD_RECORD: inject('record'), ...this.#options.env },
+    })
+    this.#process = child
+    this.#stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text
+    })
+    await new Promise<void>((resolve, reject) => {
+      createInterface(child.stdout).on('line', (text) => {
+        const line = JSON.parse(text) as LogLine
+        this.log.push(line)
+        if (line.msg !== 'ready') return
+        this.#port = Number(
+          String((line['addresses'] as string[])[1])
+            .split(':')
+            .pop(),
+        )
+        resolve()
+      })
+      child.once('error', reject)
+      child.once('exit', (code) =>
+        reject(new Error(`the daemon ended with ${code}: ${this.#stderr}`)),
+      )
+    })
+  }
+
+  /** Sends SIGTERM. @returns its exit code */
+  async stop(): Promise<number | null> {
+    return this.signal('SIGTERM')
+  }
+
+  /** Sends the signal and waits for the end. @returns its exit code, null when it was killed */
+  async signal(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#process
+    if (!child || child.exitCode !== null || child.signalCode !== null) return null
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    const [code] = (await exit) as [number | null]
+    return code
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.signal('SIGKILL')
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,30 @@
+/** docs/errors.md: every error code, what to do about it and which commands answer it. */
+import { type ErrorSpec, errors } from '../../daemon/dist/errors.js'
+import { specReference } from './spec_links.js'
+import { table } from './table.js'
+
+export function errorsPage(): string {
+  return `# Error codes
+
+Generated from \`daemon/src/errors.ts\`. A reply with \`status: "error"\` carries \`error\` (the code), an
+\`error_description\` for people, \`retryable\`, and for some codes \`details\`. Branch on the code only.
+
+${Object.entries(errors as Record<string, ErrorSpec>)
+  .map(([code, spec]) => section(code, spec))
+  .join('\n\n')}
+`
+}
+
+function section(code: string, { doc, spec, retryable, common }: ErrorSpec): string {
+  const users = table.flatMap(([name, { errors: codes }]) =>
+    (codes as readonly string[]).includes(code) ? [`[${name}](protocol.md#${name})`] : [],
+  )
+  return [
+    `## ${code}`,
+    spec ? `${doc} ${specReference(spec)}` : doc,
+    [
+      `Retryable: ${retryable ? 'yes' : 'no'}.`,
+      common ? 'Any command.' : `Commands: ${users.join(', ')}.`,
+    ].join(' '),
+  ].join('\n\n')
+}

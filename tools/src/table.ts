@@ -1,0 +1,47 @@
+/** The daemon's commands as the generators walk them. */
+import type { Command, Field } from '../../daemon/dist/command.js'
+import { commands } from '../../daemon/dist/commands/index.js'
+
+export const table: [name: string, command: Command][] = Object.entries(commands)
+
+/** Whether the daemon looks the caller's site up, so that the SDK adds its oxd_id. */
+export function isSiteCommand(command: Command): boolean {
+  return 'oxd_id' in command.params
+}
+
+/** A field's documentation with its source. */
+export function sentence({ doc, spec }: Pick<Field, 'doc' | 'spec'>): string {
+  return spec ? `${doc.replace(/\.$/, '')} (${spec}).` : doc
+}
+
+/** The part of JSON Schema that the fields of commands use. */
+interface FieldSchema {
+  type?: string
+  enum?: string[]
+  items?: FieldSchema
+  patternProperties?: Record<string, FieldSchema>
+}
+
+/** A field's type as TypeScript writes it. */
+export function typeOf(schema: object): string {
+  const { type, enum: values, items, patternProperties } = schema as FieldSchema
+  if (values) return values.map((value) => `'${value}'`).join(' | ')
+  switch (type) {
+    case 'integer':
+      return 'number'
+    case 'array':
+      return `${typeOf(items ?? {})}[]`
+    case 'object':
+      return `Record<string, ${typeOf(Object.values(patternProperties ?? {})[0] ?? {})}>`
+    default:
+      return type ?? 'unknown'
+  }
+}
+
+/** `get_user_info` becomes `GetUserInfo`. */
+export function pascalCase(name: string): string {
+  return name
+    .split('_')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
+}
