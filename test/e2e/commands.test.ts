@@ -118,5 +118,5 @@ test('the built daemon recorded a hit of every command', async () => {
       outcome === 'ok' ? command : [],
     ),
   )
-  expect([...hit].sort()).toEqual(expect.arrayContaining(Object.keys(commands)))
+  expect([...hit]).toEqual(expect.arrayContaining(Object.keys(commands)))
 })

@@ -19,12 +19,14 @@ export interface LogLine {
 export interface DaemonOptions {
   /** Lines for the section [daemon]. */
   daemon?: Record<string, string | number>
-  /** Further sections, as text. */
+  /** Further sections, as text; `{folder}` is its folder. */
   sections?: string
-  /** A command and its arguments that the daemon runs under, such as strace. */
+  /** A command and its arguments that the daemon runs under, such as strace; `{folder}` is its folder. */
   under?: string[]
   /** Its environment beyond the test's own. */
   env?: Record<string, string>
+  /** False for loads so great that holding each reply against its declaration takes too long. */
+  record?: boolean
 }
 
 /**
@@ -35,12 +37,11 @@ export class TestDaemon implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'relyd-test-'))
   readonly socket = join(this.folder, 'relyd.sock')
   readonly config = join(this.folder, 'relyd.cfg')
-  /** Everything it logged, over all starts. */
-  readonly log: LogLine[] = []
   readonly #options: DaemonOptions
   #process: ChildProcess | undefined
   #port: number | undefined
   #stderr = ''
+  readonly #lines: string[] = []
 
   constructor(options: DaemonOptions = {}) {
     this.#options = options
@@ -51,7 +52,7 @@ export class TestDaemon implements AsyncDisposable {
     }).map(([name, value]) => `${name} = ${value}`)
     writeFileSync(
       this.config,
-      `[daemon]\n${lines.join('\n')}\n[listener site]\naddress = unix:${this.socket}\n[listener tcp]\naddress = tcp:127.0.0.1:0\n${options.sections ?? ''}\n`,
+      `[daemon]\n${lines.join('\n')}\n[listener site]\naddress = unix:${this.socket}\n[listener tcp]\naddress = tcp:127.0.0.1:0\n${this.#inFolder(options.sections ?? '')}\n`,
     )
   }
 
@@ -64,6 +65,11 @@ export class TestDaemon implements AsyncDisposable {
       throw error
     }
     return daemon
+  }
+
+  /** Everything it logged, over all starts. */
+  get log(): LogLine[] {
+    return this.#lines.map((line): LogLine => JSON.parse(line))
   }
 
   get port(): number {
@@ -80,7 +86,7 @@ export class TestDaemon implements AsyncDisposable {
   /** Resolves when it listens; rejects with what it wrote to stderr when it ends before. */
   async start(): Promise<void> {
     const [program, ...args] = [
-      ...(this.#options.under ?? []),
+      ...(this.#options.under ?? []).map((word) => this.#inFolder(word)),
       process.execPath,
       PROGRAM,
       'serve',
@@ -89,7 +95,11 @@ export class TestDaemon implements AsyncDisposable {
     ]
     const child = spawn(program as string, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, RELYD_RECORD: inject('record'), ...this.#options.env },
+      env: {
+        ...process.env,
+        RELYD_RECORD: this.#options.record === false ? '' : inject('record'),
+        ...this.#options.env,
+      },
     })
     this.#process = child
     this.#stderr = ''
@@ -98,9 +108,9 @@ export class TestDaemon implements AsyncDisposable {
     })
     await new Promise<void>((resolve, reject) => {
       createInterface(child.stdout).on('line', (text) => {
+        this.#lines.push(text)
+        if (!text.includes('"msg":"ready"')) return
         const line = JSON.parse(text) as LogLine
-        this.log.push(line)
-        if (line.msg !== 'ready') return
         this.#port = Number(
           String((line['addresses'] as string[])[1])
             .split(':')
@@ -128,6 +138,10 @@ export class TestDaemon implements AsyncDisposable {
     child.kill(signal)
     const [code] = (await exit) as [number | null]
     return code
+  }
+
+  #inFolder(text: string): string {
+    return text.replaceAll('{folder}', this.folder)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

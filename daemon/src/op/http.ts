@@ -82,9 +82,9 @@ export class OpHttp {
     }
   }
 
-  /** Ends idle connections; running requests finish first. */
+  /** Ends all connections; a request that still runs fails. */
   async close(): Promise<void> {
-    await this.#agent.close()
+    await this.#agent.destroy()
   }
 }
 

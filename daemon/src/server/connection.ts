@@ -13,6 +13,9 @@ const IN_FLIGHT = 256
 
 const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
 
+/** Milliseconds without a request after which a draining connection closes: what was sent before is read by then. */
+const DRAIN_QUIET = 50
+
 /** Milliseconds that a closing connection waits for its peer to close too. */
 const LINGER = 1000
 
@@ -27,6 +30,8 @@ export class Connection {
   #running = 0
   #out: Buffer[] = []
   #draining = false
+  #inputEnded = false
+  #quiet: NodeJS.Timeout | undefined
   #ended = false
 
   constructor(socket: Socket, realm: RealmPolicy, dispatch: Dispatch) {
@@ -74,6 +79,7 @@ export class Connection {
       else this.#start(frame)
     }
     if (this.#waiting.length > 0) this.#socket.pause()
+    this.#endIfIdle()
   }
 
   #start(frame: Frame): void {
@@ -134,12 +140,16 @@ export class Connection {
   }
 
   #finishInput(): void {
-    this.#draining = true
+    this.#inputEnded = true
     this.#endIfIdle()
   }
 
+  /** With nothing left to answer: at once when the peer sends no more, after a quiet while if it may. */
   #endIfIdle(): void {
-    if (this.#draining && this.#running === 0 && this.#waiting.length === 0) this.#end()
+    clearTimeout(this.#quiet)
+    if (this.#running > 0 || this.#waiting.length > 0) return
+    if (this.#inputEnded) this.#end()
+    else if (this.#draining) this.#quiet = setTimeout(() => this.#end(), DRAIN_QUIET)
   }
 
   /**
@@ -150,9 +160,8 @@ export class Connection {
     if (this.#ended) return
     this.#ended = true
     process.nextTick(() => {
-      this.#socket.end()
+      this.#socket.end(() => setTimeout(() => this.#socket.destroy(), LINGER).unref())
       this.#socket.resume()
-      setTimeout(() => this.#socket.destroy(), LINGER).unref()
     })
   }
 }

@@ -1,6 +1,6 @@
 /** Opens the SQLite file: private to the daemon, and durable at every commit. */
 import { chmodSync, closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { randomToken } from '../random.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
@@ -18,6 +18,7 @@ export interface Durability {
 /**
  * Opens the database, or makes it: the file 0600, missing folders 0700.
  *
+ * @param path absolute
  * @throws StoreError `database`
  */
 export function openDatabase(
@@ -26,7 +27,7 @@ export function openDatabase(
 ): { db: Database.Database; durability: Durability } {
   let db: Database.Database | undefined
   try {
-    mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 })
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     createPrivately(path)
     db = new Database(path, { fileMustExist: true, timeout: busy_timeout_ms })
     refuseForeignDatabase(db)

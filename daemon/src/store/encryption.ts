@@ -20,6 +20,7 @@ export const KEY_BYTES = 32
 /** What a key may be called. */
 export const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/
 
+/** A key by its name. */
 export interface EncryptionKey {
   id: string
   key: Buffer

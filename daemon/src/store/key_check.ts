@@ -39,19 +39,20 @@ export function checkKeys(db: Database.Database, keys: Keyring, key_file: string
   db.transaction(() => {
     const recorded = recordedKeyIds(db)
     const gone = recorded.filter((id) => !keys.has(id))
-    for (const id of recorded) if (keys.has(id)) provoke(db, keys, id, key_file)
+    for (const id of recorded) if (keys.has(id)) tryCanary(db, keys, id, key_file)
     const needed = gone.length < recorded.length ? gone.filter((id) => isInUse(db, id)) : gone
     if (needed.length > 0) throw keyMissing(db, needed, `${key_file} does not hold that key`)
     for (const id of gone) forget.run(id)
-    if (recorded.includes(keys.current_id)) return
-    record.run(keys.current_id, keys.seal(CANARY, canaryCell(keys.current_id)))
+    if (!recorded.includes(keys.current_id)) {
+      record.run(keys.current_id, keys.seal(CANARY, canaryCell(keys.current_id)))
+    }
     // Logins and sessions move by expiring; sites stay, and would need the old key for ever.
-    resealSites(db, keys)
+    if (recorded.some((id) => id !== keys.current_id)) resealSites(db, keys)
   }).immediate()
 }
 
-/** Opens the canary, which tells a wrong key of the right name. */
-function provoke(db: Database.Database, keys: Keyring, key_id: string, key_file: string): void {
+/** Tells a wrong key of the right name. */
+function tryCanary(db: Database.Database, keys: Keyring, key_id: string, key_file: string): void {
   const canary = db
     .prepare<[string], Buffer>('SELECT canary FROM encryption_keys WHERE key_id = ?')
     .pluck()
@@ -79,10 +80,11 @@ function isInUse(db: Database.Database, key_id: string): boolean {
 
 function resealSites(db: Database.Database, keys: Keyring): void {
   const update = db.prepare<[Buffer, string]>('UPDATE sites SET secrets = ? WHERE oxd_id = ?')
-  const sites = db.prepare<[], { oxd_id: string; secrets: Buffer }>(
-    'SELECT oxd_id, secrets FROM sites',
+  const sites = db.prepare<[number, Buffer], { oxd_id: string; secrets: Buffer }>(
+    'SELECT oxd_id, secrets FROM sites WHERE substr(secrets, 1, ?) <> ?',
   )
-  for (const { oxd_id, secrets } of sites.all()) {
+  const header = headerOf(keys.current_id)
+  for (const { oxd_id, secrets } of sites.all(header.length, header)) {
     const cell = { table: 'sites', column: 'secrets', row: oxd_id }
     update.run(keys.seal(keys.open(secrets, cell), cell), oxd_id)
   }

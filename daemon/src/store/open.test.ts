@@ -237,6 +237,22 @@ describe('a change of keys', () => {
     await expect(open()).rejects.toMatchObject({ code: 'key_missing' })
   })
 
+  test('can be taken back', async () => {
+    for (const ids of [['new', 'old'], ['old', 'new'], ['old']]) {
+      writeKeys(...ids.map(newKey))
+      expect(await secretOf('site')).toBe('secret of site')
+    }
+  })
+
+  test('frees the old name, once nothing needs that key', async () => {
+    for (const keys of [[newKey('new'), newKey('old')], [newKey('new')]]) {
+      writeKeys(...keys)
+      await (await open()).store.close()
+    }
+    writeKeys(newKey('new'), newKey('x').replace('x ', 'old '))
+    expect(await secretOf('site')).toBe('secret of site')
+  })
+
   test('keeps asking for the old key while a session needs it', async () => {
     await addSession()
     writeKeys(newKey('new'), newKey('old'))

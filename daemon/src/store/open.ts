@@ -10,6 +10,7 @@ import { makeKeyFile, readKeyFile } from './key_file.js'
 import { migrate, SCHEMA_VERSION } from './migrations/migrate.js'
 import { SqliteStore } from './sqlite.js'
 
+/** Where the store lies. */
 export interface StoreOptions {
   /** Path of the SQLite file. */
   database: string
@@ -38,7 +39,9 @@ export interface OpenedStore {
  * @throws StoreError with what the operator can do
  */
 export async function openStore(options: StoreOptions): Promise<OpenedStore> {
-  const { database, key_file, busy_timeout_ms = 2000 } = options
+  const { busy_timeout_ms = 2000 } = options
+  const database = resolve(options.database)
+  const key_file = resolve(options.key_file)
   refuseSharedFolder(database, key_file)
   // Before the database is touched: a refused key file leaves nothing behind.
   const held = readKeyFile(key_file)
@@ -73,8 +76,8 @@ function makeFirstKey(db: Database.Database, key_file: string): Keyring {
 
 /** Whoever copies the database's folder must not get the key with it. */
 function refuseSharedFolder(database: string, key_file: string): void {
-  const folder = dirname(realPath(resolve(database)))
-  const from_there = relative(folder, dirname(realPath(resolve(key_file))))
+  const folder = dirname(realPath(database))
+  const from_there = relative(folder, dirname(realPath(key_file)))
   if (from_there === '..' || from_there.startsWith(`..${sep}`)) return
   throw new StoreError(
     'key_file',

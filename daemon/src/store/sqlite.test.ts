@@ -477,6 +477,7 @@ describe('the sweep', () => {
     await store.beginRegistration(left, NOW)
     expect(await store.sweep(NOW + 86_400, 10)).toBe(0)
     expect(await store.sweep(NOW + 86_401, 10)).toBe(1)
+    expect(await store.sweep(NOW + 999_999, 10)).toBe(0)
     expect(countOf('registrations')).toBe(1)
     expect(await store.getSite('site')).toBeDefined()
   })
@@ -497,12 +498,12 @@ describe('closing', () => {
     expect(await second.takeLogin(put.state, 'site', BINDING, NOW)).toEqual(put)
   })
 
-  test('leaves the database in one file', async () => {
+  test('leaves everything in the database, for whoever copies it, even while another is open', async () => {
     await store.putLogin(login())
-    await second.close()
     await store.close()
-    const bytes = readFileSync(join(folder, 'data', 'relyd.db'))
-    expect(bytes.includes('https://site.example/callback')).toBe(true)
+    const database = join(folder, 'data', 'relyd.db')
+    expect(readFileSync(`${database}-wal`)).toHaveLength(0)
+    expect(readFileSync(database).includes('https://site.example/callback')).toBe(true)
   })
 
   test('may be repeated, and ends every other operation', async () => {

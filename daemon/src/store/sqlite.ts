@@ -128,6 +128,7 @@ export class SqliteStore implements Store {
         takeLogin.get(bytes, oxd_id, binding_hash) ??
         (hasLogin.get(bytes, oxd_id) ? 'wrong_binding' : 'unknown'),
     )
+    // Opened after the commit: a login whose secrets were tampered with is spent all the same.
     return typeof taken === 'string' ? taken : this.#login(state, bytes, taken)
   }
 

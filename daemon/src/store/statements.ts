@@ -15,6 +15,7 @@ export interface SiteRow {
   secrets: Buffer
 }
 
+/** A login as a take returns it; its state is what it was asked by. */
 export interface LoginRow {
   oxd_id: string
   issuer: string
@@ -24,6 +25,7 @@ export interface LoginRow {
   secrets: Buffer
 }
 
+/** A session as its row, under the hash of its id. */
 export interface SessionRow {
   session_key: Buffer
   oxd_id: string
@@ -38,6 +40,7 @@ export interface SessionRow {
   secrets: Buffer
 }
 
+/** An OP's documents as JSON texts. */
 export interface OpDocumentsRow {
   op_host: string
   metadata: string
@@ -45,6 +48,7 @@ export interface OpDocumentsRow {
   fetched_at: number
 }
 
+/** A registration's intent as its row. */
 export interface RegistrationRow {
   realm: string
   idempotency_hash: Buffer
@@ -66,9 +70,14 @@ interface Prepared<Given extends unknown[], Row> {
   all(...given: Given): Row[]
 }
 
+/** What {@link prepareStatements} makes. */
 export type Statements = ReturnType<typeof prepareStatements>
 
-/** @param db with the schema of this program */
+/**
+ * Prepares them all.
+ *
+ * @param db with the schema of this program
+ */
 export function prepareStatements(db: Database) {
   const statement = <Given extends unknown[], Row = unknown>(sql: string): Prepared<Given, Row> =>
     db.prepare<unknown[], Row>(sql)

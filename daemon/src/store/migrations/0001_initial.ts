@@ -1,5 +1,6 @@
 /** The first schema. */
 
+/** Makes every table. */
 export const sql = `
 -- 'rely' in ASCII, so that another program's database is not taken for relyd's.
 PRAGMA application_id = 0x72656c79;
