@@ -1,0 +1,62 @@
+/** What a newcomer does first: the demo in a browser, from login to logout. */
+import { expect, test } from 'vitest'
+import { hasChromium, openBrowser } from '../support/chromium.js'
+import { Demo } from '../support/demo.js'
+
+test('the demo answers within five seconds, and Ctrl-C leaves nothing behind', async () => {
+  const started_at = performance.now()
+  await using demo = await Demo.start()
+  const response = await fetch(demo.address)
+  expect(performance.now() - started_at).toBeLessThan(5000)
+  expect(response.status).toBe(200)
+  expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
+  expect(await demo.interrupt()).toEqual({ code: 0, left: [] })
+})
+
+test.skipIf(!hasChromium())('a browser logs in, sees its profile and logs out', async () => {
+  await using demo = await Demo.start()
+  await using browser = await openBrowser()
+  const { page } = browser
+  await page.goto(demo.address)
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click()
+
+  await page.getByLabel('Name').fill('alice')
+  await page.getByLabel('Password').fill('wrong')
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await page.getByLabel('Password').fill('wonderland')
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await page.getByRole('button', { name: 'Allow' }).click()
+
+  await page.waitForURL('**/profile')
+  expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe('Alice Ångström')
+  const text = await page.getByRole('main').innerText()
+  expect(text).toContain('alice@example.com')
+  expect(text).toContain('"alg": "RS256"')
+  expect(text).toContain('"sub": "alice"')
+  const cookies = await page.context().cookies(demo.address)
+  expect(cookies.every(({ httpOnly }) => httpOnly)).toBe(true)
+  expect(cookies.some(({ name }) => name.includes('relyd-login'))).toBe(false)
+
+  await page.getByRole('main').getByRole('button', { name: 'Log out' }).click()
+  await page.getByRole('button', { name: 'Yes, log out' }).click()
+  await page.waitForURL((url) => url.href.startsWith(demo.address))
+  expect(await page.getByRole('status').innerText()).toContain('logged out')
+  await page.goto(new URL('/profile', demo.address).href)
+  expect(await page.getByRole('main').innerText()).not.toContain('alice@example.com')
+  expect(browser.complaints).toEqual([])
+})
+
+test.skipIf(!hasChromium())(
+  'a person who cancels at the OP is told so, and can try again',
+  async () => {
+    await using demo = await Demo.start()
+    await using browser = await openBrowser()
+    const { page } = browser
+    await page.goto(demo.address)
+    await page.getByRole('main').getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.waitForURL('**/callback?**')
+    expect(await page.getByRole('main').innerText()).toMatch(/cancel/i)
+    expect(await page.getByRole('main').getByRole('button').count()).toBeGreaterThan(0)
+  },
+)
