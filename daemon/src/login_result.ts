@@ -11,7 +11,7 @@ export const bindingParams = {
     secret: true,
   }),
   cookie: string({
-    doc: 'The request’s whole Cookie header, from which the daemon reads the binding.',
+    doc: "The request's whole Cookie header, from which the daemon reads the binding.",
     secret: true,
     maxLength: 65_536,
   }),
@@ -29,7 +29,7 @@ export const loginResult = {
   sub: required(string({ doc: 'The End-User, unique at this issuer.', spec: 'OIDC Core 2' })),
   issuer: required(string({ doc: 'The OP. Key users by issuer and sub.', spec: 'OIDC Core 2' })),
   id_token_claims: required(
-    object({ doc: 'The validated ID Token’s claims.', spec: 'OIDC Core 2' }),
+    object({ doc: "The validated ID Token's claims.", spec: 'OIDC Core 2' }),
   ),
   id_token: string({ doc: `The ID Token. ${withheld}`, spec: 'OIDC Core 2', secret: true }),
   access_token: string({
@@ -49,7 +49,7 @@ export const loginResult = {
   scope: string({ doc: 'What was granted, if the OP said.', spec: 'RFC 6749 3.3' }),
   set_cookie: required(
     string({
-      doc: 'Value of a `Set-Cookie` header that takes the login’s cookie from the browser.',
+      doc: "Value of a `Set-Cookie` header that takes the login's cookie from the browser.",
     }),
   ),
 }

@@ -9,6 +9,7 @@ import {
   type RegistrationWishes,
   registerClient,
   type registrationErrors,
+  unregisterClient,
 } from './op/registration.js'
 import { randomToken } from './random.js'
 import type { Site, SiteSettings } from './store/store.js'
@@ -70,10 +71,12 @@ export async function registerSite(
     const registration = site.issued
       ? issuedClient(provider, site.wishes, site.issued)
       : await registerClient(context.op, provider, site.wishes)
-    await store.finishRegistration(
-      newSite(context, provider, start.oxd_id, site, registration),
-      idempotency_hash,
-    )
+    const made = newSite(context, provider, start.oxd_id, site, registration)
+    await store.finishRegistration(made, idempotency_hash).catch(async (error: unknown) => {
+      // Nobody will use what the OP has just made.
+      await unregisterClient(context.op, made).catch(() => {})
+      throw error
+    })
   } catch (error) {
     await store.abandonRegistration(realm.name, idempotency_hash, start.oxd_id)
     throw error

@@ -1,5 +1,7 @@
-/** Writes everything that is derived from the commands, errors and options of the daemon. */
-import { readFileSync, writeFileSync } from 'node:fs'
+/** Writes everything that is derived from the commands, errors and options; with --check, compares it. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { sampleConfig } from '../../daemon/dist/config/sample.js'
 import { errorsPage } from './errors_page.js'
 import { jsonSchema } from './json_schema.js'
@@ -11,11 +13,34 @@ const root = new URL('../../', import.meta.url)
 const intro = readFileSync(new URL('tools/protocol_intro.md', root), 'utf8')
 
 const files: Record<string, string> = {
-  'sdk/src/methods.ts': methodsModule(),
+  'sdk/src/methods.ts': formatted('methods.ts', methodsModule()),
   'docs/protocol.md': protocolPage(intro),
   'docs/errors.md': errorsPage(),
-  'docs/protocol.schema.json': `${JSON.stringify(jsonSchema(), null, 2)}\n`,
+  'docs/protocol.schema.json': formatted('schema.json', JSON.stringify(jsonSchema())),
   'daemon/relyd.cfg': sampleConfig(),
 }
 
-for (const [path, text] of Object.entries(files)) writeFileSync(new URL(path, root), text)
+if (process.argv.includes('--check')) {
+  const stale = Object.entries(files).filter(([path, text]) => read(path) !== text)
+  if (stale.length > 0) {
+    console.error(`not as generated: ${stale.map(([path]) => path).join(', ')}; npm run generate`)
+    process.exit(1)
+  }
+} else {
+  for (const [path, text] of Object.entries(files)) writeFileSync(new URL(path, root), text)
+}
+
+function read(path: string): string | undefined {
+  const url = new URL(path, root)
+  return existsSync(url) ? readFileSync(url, 'utf8') : undefined
+}
+
+/** As the linter wants it, so that generated files are held to the same rules. */
+function formatted(name: string, text: string): string {
+  const biome = fileURLToPath(new URL('node_modules/.bin/biome', root))
+  return execFileSync(biome, ['format', `--stdin-file-path=${name}`], {
+    input: text,
+    encoding: 'utf8',
+    cwd: fileURLToPath(root),
+  })
+}

@@ -21,7 +21,7 @@ export const get_authorization_url = command({
   params: {
     oxd_id,
     scope: strings({
-      doc: 'Scopes to ask for instead of the site’s own; openid is added if missing.',
+      doc: "Scopes to ask for instead of the site's own; openid is added if missing.",
       spec: 'OIDC Core 5.4',
     }),
     acr_values: strings({
@@ -37,7 +37,7 @@ export const get_authorization_url = command({
       spec: 'OIDC Core 3.1.2.1',
     }),
     login_hint: string({ doc: 'Who is about to log in.', spec: 'OIDC Core 3.1.2.1' }),
-    ui_locales: strings({ doc: 'Languages of the OP’s pages.', spec: 'OIDC Core 3.1.2.1' }),
+    ui_locales: strings({ doc: "Languages of the OP's pages.", spec: 'OIDC Core 3.1.2.1' }),
     claims: object({ doc: 'Single claims to ask for.', spec: 'OIDC Core 5.5' }),
     custom_parameters: stringMap({
       doc: 'Further parameters for the OP. They cannot set what the protocol sets itself.',
@@ -48,7 +48,7 @@ export const get_authorization_url = command({
     state: required(string({ doc: 'Names this login.', spec: 'RFC 6749 4.1.1' })),
     binding: required(
       string({
-        doc: 'Ties the login to the browser. `set_cookie` carries it; a site that keeps it otherwise passes it to the callback’s command.',
+        doc: "Ties the login to the browser. `set_cookie` carries it; a site that keeps it otherwise passes it to the callback's command.",
         secret: true,
       }),
     ),

@@ -2,7 +2,7 @@ import { command, oxd_id, required, string } from '../command.js'
 import { endSessionEndpoint, logoutUri } from '../op/logout.js'
 
 export const get_logout_uri = command({
-  doc: 'Ends a session: forgets it here and answers the address that ends it at the OP. Send the browser there, and end the website’s own session as well.',
+  doc: "Ends a session: forgets it here and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.",
   spec: ['OIDC RP-Initiated Logout 2'],
   retry: 'never',
   params: {
@@ -18,7 +18,7 @@ export const get_logout_uri = command({
       maxLength: 65_536,
     }),
     post_logout_redirect_uri: string({
-      doc: 'Where the OP sends the browser afterwards, instead of the site’s own; it must be registered.',
+      doc: "Where the OP sends the browser afterwards, instead of the site's own; it must be registered.",
       spec: 'OIDC RP-Initiated Logout 3',
     }),
     state: string({ doc: 'Comes back to post_logout_redirect_uri unchanged.' }),

@@ -2,7 +2,7 @@ import { command, integer, oneOf, oxd_id, required, string, strings } from '../c
 import { tokenPolicy } from '../token_policy.js'
 
 export const get_site = command({
-  doc: 'What the daemon knows of the caller’s site, without secrets.',
+  doc: "What the daemon knows of the caller's site, without secrets.",
   spec: [],
   retry: 'safe',
   params: { oxd_id },
@@ -10,7 +10,7 @@ export const get_site = command({
     oxd_id: required(string({ doc: 'The site.' })),
     op_host: required(string({ doc: 'The OP as it was named.' })),
     issuer: required(string({ doc: "The OP's issuer.", spec: 'OIDC Core 2' })),
-    client_id: required(string({ doc: 'The site’s client_id at the OP.' })),
+    client_id: required(string({ doc: "The site's client_id at the OP." })),
     registered_by: required(
       oneOf({ doc: 'Who made the registration at the OP.' }, ['relyd', 'operator']),
     ),
@@ -20,7 +20,7 @@ export const get_site = command({
     client_name: string({ doc: 'Name that the OP shows.' }),
     token_endpoint_auth_method: string({ doc: 'How the daemon authenticates to the OP.' }),
     client_secret_expires_at: integer({
-      doc: 'When the registration’s secret expires, in seconds since the epoch; 0 never.',
+      doc: "When the registration's secret expires, in seconds since the epoch; 0 never.",
       spec: 'RFC 7591 3.2.1',
     }),
     login_binding: required(oneOf({ doc: 'As registered.' }, ['required', 'none'])),

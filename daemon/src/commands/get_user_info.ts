@@ -3,7 +3,7 @@ import { hashAccessToken } from '../logins.js'
 import { fetchUserInfo } from '../op/userinfo.js'
 
 export const get_user_info = command({
-  doc: 'Asks the OP for the End-User’s claims, and checks that they are this End-User’s.',
+  doc: "Asks the OP for the End-User's claims, and checks that they are this End-User's.",
   spec: ['OIDC Core 5.3'],
   retry: 'safe',
   params: {

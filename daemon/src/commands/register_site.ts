@@ -6,7 +6,7 @@ import { registrationErrors } from '../op/registration.js'
 import { registerSite } from '../registrations.js'
 
 export const register_site = command({
-  doc: 'Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP’s operator issued. The returned oxd_id names the site in every other command.',
+  doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command.",
   spec: ['RFC 7591 3', 'OIDC Registration 3'],
   retry: 'never',
   params: {
@@ -24,7 +24,7 @@ export const register_site = command({
       doc: 'Path between op_host and `/.well-known/openid-configuration`.',
     }),
     idempotency_key: string({
-      doc: 'A random value of the caller’s. The same key answers the same oxd_id, however often it is sent; the SDK keeps it in the cfg.',
+      doc: "A random value of the caller's. The same key answers the same oxd_id, however often it is sent; the SDK keeps it in the cfg.",
       secret: true,
     }),
     redirect_uris: strings({ doc: 'Further redirect URIs to register.', spec: 'RFC 7591 2' }),
@@ -41,17 +41,17 @@ export const register_site = command({
       spec: 'OIDC Core 3.1.2.1',
     }),
     ui_locales: strings({
-      doc: 'Languages of the OP’s pages for a login that names none.',
+      doc: "Languages of the OP's pages for a login that names none.",
       spec: 'OIDC Core 3.1.2.1',
     }),
     claims_locales: strings({ doc: 'Languages of the claims.', spec: 'OIDC Core 5.2' }),
     contacts: strings({ doc: 'E-mail addresses of those responsible.', spec: 'RFC 7591 2' }),
     client_name: string({ doc: 'Name that the OP shows to End-Users.', spec: 'RFC 7591 2' }),
-    client_id: string({ doc: 'A client that the OP’s operator issued. Skips registration.' }),
+    client_id: string({ doc: "A client that the OP's operator issued. Skips registration." }),
     client_secret: string({ doc: 'The secret of that client.', secret: true }),
     client_token_endpoint_auth_method: oneOf(
       {
-        doc: 'How the daemon authenticates to the OP. Default: by the OP’s metadata.',
+        doc: "How the daemon authenticates to the OP. Default: by the OP's metadata.",
         spec: 'OIDC Core 9',
       },
       authMethods,

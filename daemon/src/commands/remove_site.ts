@@ -2,7 +2,7 @@ import { boolean, command, oxd_id, required, string } from '../command.js'
 import { unregisterClient } from '../op/registration.js'
 
 export const remove_site = command({
-  doc: 'Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP’s operator made is left there.',
+  doc: "Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP's operator made is left there.",
   spec: ['RFC 7592 2.3'],
   retry: 'never',
   params: { oxd_id },

@@ -30,7 +30,7 @@ export const daemonOptions = {
     read: text,
   },
   login_lifetime: {
-    doc: 'Seconds that an End-User has at the OP’s pages.',
+    doc: "Seconds that an End-User has at the OP's pages.",
     default: '600',
     read: wholeNumber(30, DAY),
   },
@@ -45,7 +45,7 @@ export const daemonOptions = {
     read: wholeNumber(1, 60),
   },
   op_refresh: {
-    doc: 'Seconds after which an OP’s metadata and keys are fetched anew in the background. While the OP is down, the last copy serves on.',
+    doc: "Seconds after which an OP's metadata and keys are fetched anew in the background. While the OP is down, the last copy serves on.",
     default: '3600',
     read: wholeNumber(10, 30 * DAY),
   },
@@ -70,7 +70,7 @@ export const listenerOptions = {
     read: address,
   },
   mode: {
-    doc: 'Who may connect to a Unix socket, by its permissions. The websites’ users belong to its group.',
+    doc: "Who may connect to a Unix socket, by its permissions. The websites' users belong to its group.",
     default: '0660',
     read: mode,
   },

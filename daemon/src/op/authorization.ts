@@ -120,7 +120,7 @@ function checkRequest({ prompt, max_age, custom_parameters }: AuthorizationReque
     if (RESERVED.has(name)) {
       throw refused(
         `custom_parameters.${name}`,
-        'is a parameter of the protocol; use the command’s own parameter, where it has one',
+        "is a parameter of the protocol; use the command's own parameter, where it has one",
       )
     }
   }

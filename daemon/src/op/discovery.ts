@@ -63,7 +63,7 @@ export async function fetchKeys(
   })
   const set: unknown = response.status === 200 ? await response.json().catch(() => null) : null
   if (!isKeySet(set)) {
-    throw new CommandError('invalid_op_response', 'the OP’s jwks_uri does not answer a key set', {
+    throw new CommandError('invalid_op_response', "the OP's jwks_uri does not answer a key set", {
       details: { host: new URL(address).host, http_status: response.status },
     })
   }
