@@ -1,0 +1,136 @@
+/** A website's connection to relyd: its cfg, its registration, and a method for every command. */
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { CallOptions, CommandTraits } from './call_options.js'
+import { Connection } from './connection.js'
+import { ConfigError } from './errors.js'
+import { checkTimeout } from './limits.js'
+import { Methods, type RemoveSiteParams, type RemoveSiteResult } from './methods.js'
+import { Registration } from './registration.js'
+import { readSiteConfig } from './site_config.js'
+
+/** Milliseconds a call may take unless call, Client or cfg say otherwise. */
+const DEFAULT_TIMEOUT_MS = 30_000
+
+/** Options of a {@link Client}. */
+export interface ClientOptions {
+  /** Milliseconds a call may take, instead of what the cfg says. */
+  timeout_ms?: number | undefined
+}
+
+/**
+ * A site's client of relyd. One serves a whole website: calls share a connection, which is opened
+ * by the first one and again after a loss.
+ *
+ * The site is registered when a method needs it for the first time; the cfg keeps the id.
+ *
+ * @example
+ * ```ts
+ * const client = new Client('/etc/mysite/site.cfg')
+ *
+ * // GET /login
+ * const login = await client.getAuthorizationUrl()
+ * response.setHeader('Set-Cookie', login.set_cookie)
+ * response.writeHead(302, { Location: login.authorization_url }).end()
+ *
+ * // GET /callback
+ * const { session_id, id_token_claims } = await client.getTokensByCallback({
+ *   callback: request.url ?? '',
+ *   cookie: request.headers.cookie ?? '',
+ * })
+ * ```
+ */
+export class Client extends Methods {
+  readonly #path: string
+  readonly #timeout_ms: number
+  readonly #connection: Connection
+  readonly #registration: Registration
+
+  /**
+   * Reads the cfg; nothing is sent yet.
+   *
+   * @param configPath the site's cfg, made from relyd's `sample.cfg`
+   * @throws {ConfigError} if the cfg cannot be read or is wrong
+   */
+  constructor(configPath: string | URL, options: ClientOptions = {}) {
+    super()
+    // Once and for all: the process may change its folder later.
+    this.#path = configPath instanceof URL ? fileURLToPath(configPath) : resolve(configPath)
+    const config = readSiteConfig(this.#path)
+    this.#timeout_ms = checkTimeout(options.timeout_ms ?? config.timeout_ms ?? DEFAULT_TIMEOUT_MS)
+    this.#connection = new Connection(config.address, this.#timeout_ms)
+    this.#registration = new Registration(config, this.#connection, this.#timeout_ms)
+  }
+
+  /**
+   * Registers this client's site now instead of on its first use.
+   *
+   * @returns the site's `oxd_id`
+   */
+  async register(options: CallOptions = {}): Promise<string> {
+    return this.#registration.ensure(this.#limits(options))
+  }
+
+  /**
+   * Sends any command. Params go out as they are, without an `oxd_id` of their own, and are not
+   * sent again if the connection breaks.
+   *
+   * @returns the reply's data
+   * @throws {CommandError | TransportError | ProtocolError}
+   */
+  call(command: string, params: object = {}, options: CallOptions = {}): Promise<unknown> {
+    return this.#connection.call(command, params, 'never', options)
+  }
+
+  /**
+   * Removes this client's site, then its id and key from the cfg: the next use registers anew.
+   *
+   * @throws {ConfigError} if the site was never registered
+   */
+  override async removeSite(
+    params: RemoveSiteParams = {},
+    options?: CallOptions,
+  ): Promise<RemoveSiteResult> {
+    if (!this.#registration.begun) {
+      throw new ConfigError(this.#path, undefined, 'this site is not registered: nothing to remove')
+    }
+    const result = await super.removeSite(params, options)
+    this.#registration.forget()
+    return result
+  }
+
+  /**
+   * Closes the connection. Pending calls are rejected with `ERR_CLOSED`, as later ones are.
+   * Closing twice does no harm.
+   */
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+
+  /** Closes the client at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  protected override async request(
+    command: string,
+    params: object,
+    traits: CommandTraits,
+    options: CallOptions = {},
+  ): Promise<unknown> {
+    if (!traits.site) return this.#connection.call(command, params, traits.retry, options)
+    let oxd_id = this.#registration.id
+    let limits = options
+    if (oxd_id === undefined) {
+      const began = performance.now()
+      const { timeout_ms } = this.#limits(options)
+      oxd_id = await this.#registration.ensure({ ...options, timeout_ms })
+      limits = { ...options, timeout_ms: Math.max(1, timeout_ms - (performance.now() - began)) }
+    }
+    return this.#connection.call(command, { ...params, oxd_id }, traits.retry, limits)
+  }
+
+  #limits(options: CallOptions): CallOptions & { timeout_ms: number } {
+    return { ...options, timeout_ms: checkTimeout(options.timeout_ms ?? this.#timeout_ms) }
+  }
+}

@@ -1,0 +1,85 @@
+/** The SDK's errors: the daemon refused, could not be reached, was not understood, or the cfg is wrong. */
+
+/**
+ * The daemon understood a command and refused it, or the OpenID Provider did.
+ *
+ * `message` is the reply's `error_description`, written for people; decide by `code`.
+ */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  /** The error's name on the wire, such as `invalid_state`. */
+  readonly code: string
+  /** The command that was refused. */
+  readonly command: string
+  /** What the daemon tells beyond the description, if anything. */
+  readonly details: Record<string, unknown> | undefined
+  /** Whether the same command may succeed later, unchanged. */
+  readonly retryable: boolean
+
+  constructor(
+    command: string,
+    refusal: {
+      error: string
+      error_description: string
+      details?: Record<string, unknown> | undefined
+      retryable: boolean
+    },
+  ) {
+    super(refusal.error_description)
+    this.code = refusal.error
+    this.command = command
+    this.details = refusal.details
+    this.retryable = refusal.retryable
+  }
+}
+
+/**
+ * What went wrong on the way: `ERR_UNREACHABLE` no connection could be opened; `ERR_CLOSED` the
+ * connection, or the client, was closed; `ERR_TIMEOUT` no reply in time; `ERR_ABORTED` the caller's
+ * AbortSignal fired.
+ */
+export type TransportErrorCode = 'ERR_UNREACHABLE' | 'ERR_CLOSED' | 'ERR_TIMEOUT' | 'ERR_ABORTED'
+
+/** The daemon could not be reached, or its reply did not arrive. */
+export class TransportError extends Error {
+  override readonly name = 'TransportError'
+  readonly code: TransportErrorCode
+  /**
+   * `not_executed`: the daemon never got the command, which may be sent again.
+   * `unknown`: it may have been executed, in part or in whole.
+   */
+  readonly outcome: 'not_executed' | 'unknown'
+
+  constructor(
+    code: TransportErrorCode,
+    message: string,
+    outcome: TransportError['outcome'],
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.outcome = outcome
+  }
+}
+
+/** The two sides do not speak the same protocol: something was sent that cannot be read, or cannot be sent. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError'
+}
+
+/** A configuration file is wrong; the message starts with `path:line:` and says what to change. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly path: string
+  /** Line in the file, counted from 1; undefined when the error is about no single line. */
+  readonly line: number | undefined
+
+  constructor(path: string, line: number | undefined, message: string, cause?: unknown) {
+    super(
+      `${path}:${line === undefined ? '' : `${line}:`} ${message}`,
+      cause === undefined ? undefined : { cause },
+    )
+    this.path = path
+    this.line = line
+  }
+}

@@ -1,0 +1,124 @@
+/** Sees that a site is registered once, whoever and however many ask. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { CallOptions } from './call_options.js'
+import type { Connection } from './connection.js'
+import { CommandError, ProtocolError, TransportError } from './errors.js'
+import {
+  ensureIdempotencyKey,
+  forgetRegistration,
+  isRegistrationBegun,
+  storeId,
+} from './idempotency_key.js'
+import { backOffMs, watchLimits } from './limits.js'
+import type { SiteConfig } from './site_config.js'
+
+/** A site's registration, as this process knows it. */
+export class Registration {
+  readonly #config: SiteConfig
+  readonly #connection: Connection
+  readonly #timeout_ms: number
+  #id: string | undefined
+  #running: Promise<string> | undefined
+
+  /** @param timeout_ms least time a registration gets, even if the call that began it has less */
+  constructor(config: SiteConfig, connection: Connection, timeout_ms: number) {
+    this.#config = config
+    this.#connection = connection
+    this.#timeout_ms = timeout_ms
+    this.#id = config.id
+  }
+
+  /** The site's `oxd_id`, if it is known to be registered. */
+  get id(): string | undefined {
+    return this.#id
+  }
+
+  /** Whether this site was ever registered, or tried to, and not removed since. */
+  get begun(): boolean {
+    return this.#id !== undefined || isRegistrationBegun(this.#config.path)
+  }
+
+  /**
+   * Registers the site unless it is registered. Callers share one attempt; one that gives up does
+   * not end it for the others.
+   *
+   * @returns the site's `oxd_id`
+   */
+  ensure(options: CallOptions & { timeout_ms: number }): Promise<string> {
+    if (this.#id !== undefined) return Promise.resolve(this.#id)
+    this.#running ??= this.#register(Math.max(this.#timeout_ms, options.timeout_ms)).finally(() => {
+      this.#running = undefined
+    })
+    return within(this.#running, options)
+  }
+
+  /** Takes a removed site's id and key out of memory and cfg: the next use registers anew. */
+  forget(): void {
+    this.#id = undefined
+    if (forgetRegistration(this.#config.path)) return
+    process.emitWarning(
+      `${this.#config.path}: the site was removed, but this user cannot write the file; ` +
+        'take the values of id and idempotency_key out of it',
+      { type: 'RelydConfigWarning' },
+    )
+  }
+
+  async #register(timeout_ms: number): Promise<string> {
+    const { path, registration } = this.#config
+    const state = ensureIdempotencyKey(path)
+    if ('id' in state) {
+      this.#id = state.id
+      return state.id
+    }
+    const result = await this.#send({ ...registration, ...state }, timeout_ms)
+    const oxd_id = (result as { oxd_id?: unknown } | null)?.oxd_id
+    if (typeof oxd_id !== 'string' || oxd_id === '') {
+      throw new ProtocolError('the reply to register_site has no oxd_id')
+    }
+    this.#id = oxd_id
+    this.#writeBack(oxd_id, state.idempotency_key)
+    return oxd_id
+  }
+
+  async #send(params: object, timeout_ms: number): Promise<unknown> {
+    const end = performance.now() + timeout_ms
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        // Its key makes this command safe to send again.
+        return await this.#connection.call('register_site', params, 'safe', {
+          timeout_ms: Math.max(1, end - performance.now()),
+        })
+      } catch (error) {
+        const delay = backOffMs(attempt)
+        const busy = error instanceof CommandError && error.code === 'registration_in_progress'
+        if (!busy || performance.now() + delay >= end) throw error
+        // A closed connection answers for itself in the next round.
+        const signal = this.#connection.closing
+        await sleep(delay, undefined, { ref: false, signal }).catch(() => {})
+      }
+    }
+  }
+
+  /** With the key in the cfg a lost id is no harm: the next process gets the same one. */
+  #writeBack(id: string, key: string): void {
+    try {
+      storeId(this.#config.path, id, key)
+    } catch (error) {
+      process.emitWarning(
+        `${this.#config.path}: the site's id could not be written: ${(error as Error).message}`,
+        { type: 'RelydConfigWarning' },
+      )
+    }
+  }
+}
+
+function within(work: Promise<string>, options: CallOptions & { timeout_ms: number }) {
+  return new Promise<string>((resolve, reject) => {
+    const unwatch = watchLimits(options, (code, cause) => {
+      const what = code === 'ERR_TIMEOUT' ? 'took too long' : 'was awaited by a call now aborted'
+      const message = `the site's registration ${what}; the call itself was not executed`
+      reject(new TransportError(code, message, 'not_executed', cause))
+    })
+    work.finally(unwatch).then(resolve, reject)
+  })
+}

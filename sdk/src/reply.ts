@@ -1,0 +1,37 @@
+/** Tells what a message from the daemon is. */
+import { type CommandError, ProtocolError } from './errors.js'
+
+/** A command's reply. */
+export type Reply = { id: unknown; data: unknown } | { id: unknown; refusal: Refusal }
+
+/** Why the daemon refused a command. */
+export type Refusal = ConstructorParameters<typeof CommandError>[1]
+
+/**
+ * @returns undefined for an event, which this version does not ask for
+ * @throws {ProtocolError} if the message is none of the protocol, or says that the daemon could
+ *   not read what it was sent and so cannot tell whose reply this is
+ */
+export function readReply(message: unknown): Reply | undefined {
+  if (!isObject(message)) throw new ProtocolError('relyd sent a message that is not an object')
+  const { id, status, data } = message
+  if (id === undefined) return undefined
+  if (status === 'ok' && id !== null) return { id, data }
+  if (status !== 'error' || !isObject(data) || typeof data['error'] !== 'string') {
+    throw new ProtocolError('relyd sent a reply of an unknown form')
+  }
+  const refusal: Refusal = {
+    error: data['error'],
+    error_description: String(data['error_description'] ?? data['error']),
+    details: isObject(data['details']) ? data['details'] : undefined,
+    retryable: data['retryable'] === true,
+  }
+  if (id !== null) return { id, refusal }
+  throw new ProtocolError(
+    `relyd refused the connection: ${refusal.error_description} (${refusal.error})`,
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

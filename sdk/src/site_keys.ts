@@ -1,0 +1,68 @@
+/** Every key of a site's cfg and the form of its value. */
+import type { RegisterSiteParams } from './methods.js'
+
+/**
+ * `text`; `uri`, absolute; lists of either, separated by commas, of scopes by spaces too; or one
+ * of some words.
+ */
+export type ValueForm = 'text' | 'uri' | 'texts' | 'uris' | 'scopes' | readonly string[]
+
+type FormOf<T> = [T] extends [readonly string[]]
+  ? 'texts' | 'uris' | 'scopes'
+  : string extends T
+    ? 'text' | 'uri'
+    : readonly T[]
+
+/** Keys of `[client]` that `register_site` takes as parameters of the same name. */
+export const registrationKeys = {
+  authorization_redirect_uri: 'uri',
+  op_host: 'text',
+  op_discovery_path: 'text',
+  post_logout_redirect_uri: 'uri',
+  redirect_uris: 'uris',
+  scope: 'scopes',
+  acr_values: 'texts',
+  ui_locales: 'texts',
+  claims_locales: 'texts',
+  contacts: 'texts',
+  client_name: 'text',
+  client_id: 'text',
+  client_secret: 'text',
+  client_token_endpoint_auth_method: ['client_secret_basic', 'client_secret_post', 'none'],
+  login_binding: ['required', 'none'],
+  tokens: ['site', 'daemon'],
+} as const satisfies {
+  [K in keyof RegisterSiteParams]?: FormOf<NonNullable<RegisterSiteParams[K]>>
+}
+
+/** Names that oxd-python's older files give to keys above. */
+export const olderNames: ReadonlyMap<string, keyof typeof registrationKeys> = new Map([
+  ['logout_redirect_uri', 'post_logout_redirect_uri'],
+])
+
+/** Keys of `[client]` that oxd took and relyd does not take yet; they are warned about. */
+export const laterKeys: ReadonlySet<string> = new Set([
+  'client_frontchannel_logout_uris',
+  'client_logout_uris',
+  'client_jwks_uri',
+  'client_request_uris',
+  'client_sector_identifier_uri',
+  'claims_redirect_uri',
+])
+
+/** Keys of `[client]` for which relyd has one value only; others are warned about. */
+export const fixedKeys: ReadonlyMap<string, string> = new Map([
+  ['response_types', 'code'],
+  ['grant_types', 'authorization_code'],
+  ['application_type', 'web'],
+])
+
+/** Keys of `[oxd]`. */
+export const oxdKeys: ReadonlySet<string> = new Set([
+  'socket',
+  'host',
+  'port',
+  'id',
+  'idempotency_key',
+  'timeout',
+])
