@@ -115,7 +115,7 @@ test('the first use registers with the key in the cfg, and the cfg keeps the id'
 test('calls that come at once share one registration and one connection', async () => {
   const site = await newSite()
   const client = newClient(site)
-  await Promise.all([client.getSite(), client.getAuthorizationUrl(), client.register()])
+  await Promise.all([client.getSite(), client.getAuthorizationUrl(), client.registerSite()])
   expect(site.requests.map(({ command }) => command)).toEqual([
     'register_site',
     'get_site',
@@ -128,14 +128,14 @@ test('a registration that another process has under way is waited for', async ()
   const site = await newSite((request, count) =>
     count <= 2 ? { error: 'registration_in_progress' } : register(request, count),
   )
-  expect(await newClient(site).register()).toBe('site-1')
+  expect(await newClient(site).registerSite()).toBe('site-1')
   expect(new Set(site.requests.map(({ params }) => params['idempotency_key'])).size).toBe(1)
 })
 
 test('a registration that never ends is given up with the call, and does not end it for others', async () => {
   const site = await newSite(() => ({ error: 'registration_in_progress' }))
   const brief = newClient(site, 300)
-  await expect(brief.register({ timeout_ms: 20 })).rejects.toMatchObject({
+  await expect(brief.registerSite({ timeout_ms: 20 })).rejects.toMatchObject({
     code: 'ERR_TIMEOUT',
     outcome: 'not_executed',
   })
@@ -156,7 +156,7 @@ test('a refused registration fails the call, and the next one tries again with t
 test('an id that another process wrote since this one started is used', async () => {
   const site = await newSite()
   const early = newClient(site)
-  await newClient(site).register()
+  await newClient(site).registerSite()
   await early.getSite()
   expect(site.requests.map(({ command }) => command)).toEqual(['register_site', 'get_site'])
 })
@@ -197,11 +197,11 @@ test('a read-only cfg with a key serves, and the id stays in memory', async () =
 test('a removed site is gone from the cfg, and registers anew with another key', async () => {
   const site = await newSite()
   const client = newClient(site)
-  await client.register()
+  await client.registerSite()
   await client.removeSite()
   expect(oxd(site, 'id')).toBe('')
   expect(oxd(site, 'idempotency_key')).toBe('')
-  await client.register()
+  await client.registerSite()
   const keys = site.requests.map(({ params }) => params['idempotency_key']).filter(Boolean)
   expect(new Set(keys).size).toBe(2)
 })

@@ -63,11 +63,12 @@ export class Client extends Methods {
   }
 
   /**
-   * Registers this client's site now instead of on its first use.
+   * Registers this client's site, as its cfg describes it, now instead of on its first use.
    *
-   * @returns the site's `oxd_id`
+   * @returns the site's `oxd_id`, which the cfg keeps
+   * @see `register_site` in relyd's docs/protocol.md
    */
-  async register(options: CallOptions = {}): Promise<string> {
+  async registerSite(options: CallOptions = {}): Promise<string> {
     return this.#registration.ensure(this.#limits(options))
   }
 

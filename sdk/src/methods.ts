@@ -16,37 +16,41 @@ export interface RegisterSiteParams {
   /** Where the OP sends the browser back to after a login (RFC 6749 3.1.2). */
   authorization_redirect_uri: string
   /** The OP's issuer address. Without it, the daemon's default OP (OIDC Discovery 4). */
-  op_host?: string
+  op_host?: string | undefined
   /** Path between op_host and `/.well-known/openid-configuration`. */
-  op_discovery_path?: string
+  op_discovery_path?: string | undefined
   /** A random value of the caller's. The same key answers the same oxd_id, however often it is sent; the SDK keeps it in the cfg. */
-  idempotency_key?: string
+  idempotency_key?: string | undefined
   /** Further redirect URIs to register (RFC 7591 2). */
-  redirect_uris?: string[]
+  redirect_uris?: string[] | undefined
   /** Where the OP sends the browser after a logout (OIDC RP-Initiated Logout 3.1). */
-  post_logout_redirect_uri?: string
+  post_logout_redirect_uri?: string | undefined
   /** Scopes of a login that names none. Default: openid, profile, email (OIDC Core 5.4). */
-  scope?: string[]
+  scope?: string[] | undefined
   /** Authentication contexts of a login that names none, in order of preference (OIDC Core 3.1.2.1). */
-  acr_values?: string[]
+  acr_values?: string[] | undefined
   /** Languages of the OP's pages for a login that names none (OIDC Core 3.1.2.1). */
-  ui_locales?: string[]
+  ui_locales?: string[] | undefined
   /** Languages of the claims (OIDC Core 5.2). */
-  claims_locales?: string[]
+  claims_locales?: string[] | undefined
   /** E-mail addresses of those responsible (RFC 7591 2). */
-  contacts?: string[]
+  contacts?: string[] | undefined
   /** Name that the OP shows to End-Users (RFC 7591 2). */
-  client_name?: string
+  client_name?: string | undefined
   /** A client that the OP's operator issued. Skips registration. */
-  client_id?: string
+  client_id?: string | undefined
   /** The secret of that client. */
-  client_secret?: string
+  client_secret?: string | undefined
   /** How the daemon authenticates to the OP. Default: by the OP's metadata (OIDC Core 9). */
-  client_token_endpoint_auth_method?: 'client_secret_basic' | 'client_secret_post' | 'none'
+  client_token_endpoint_auth_method?:
+    | 'client_secret_basic'
+    | 'client_secret_post'
+    | 'none'
+    | undefined
   /** `none` lets a callback complete a login that another browser started. Unsafe: it opens the site to login CSRF. Default: `required` (RFC 6749 10.12). */
-  login_binding?: 'required' | 'none'
+  login_binding?: 'required' | 'none' | undefined
   /** `daemon` keeps access, refresh and ID tokens from the site, which then works with the session_id alone. Default: `site`. */
-  tokens?: 'site' | 'daemon'
+  tokens?: 'site' | 'daemon' | undefined
 }
 
 /** Result of `register_site`. */
@@ -106,21 +110,21 @@ export interface RemoveSiteResult {
 /** Parameters of `get_authorization_url`, besides the site itself. */
 export interface GetAuthorizationUrlParams {
   /** Scopes to ask for instead of the site's own; openid is added if missing (OIDC Core 5.4). */
-  scope?: string[]
+  scope?: string[] | undefined
   /** Authentication contexts, in order of preference (OIDC Core 3.1.2.1). */
-  acr_values?: string[]
+  acr_values?: string[] | undefined
   /** `none`, or any of `login`, `consent`, `select_account`, `create`, separated by a space (OIDC Core 3.1.2.1). */
-  prompt?: string
+  prompt?: string | undefined
   /** Seconds since the End-User last authenticated, at most. It is checked when the login comes back (OIDC Core 3.1.2.1). */
-  max_age?: number
+  max_age?: number | undefined
   /** Who is about to log in (OIDC Core 3.1.2.1). */
-  login_hint?: string
+  login_hint?: string | undefined
   /** Languages of the OP's pages (OIDC Core 3.1.2.1). */
-  ui_locales?: string[]
+  ui_locales?: string[] | undefined
   /** Single claims to ask for (OIDC Core 5.5). */
-  claims?: Record<string, unknown>
+  claims?: Record<string, unknown> | undefined
   /** Further parameters for the OP. They cannot set what the protocol sets itself. */
-  custom_parameters?: Record<string, string>
+  custom_parameters?: Record<string, string> | undefined
 }
 
 /** Result of `get_authorization_url`. */
@@ -140,9 +144,9 @@ export interface GetTokensByCallbackParams {
   /** The URL that the browser requested (whole, or from its path on), or the form body that it posted. */
   callback: string
   /** The binding that get_authorization_url answered, for a site that keeps it itself. */
-  binding?: string
+  binding?: string | undefined
   /** The request's whole Cookie header, from which the daemon reads the binding. */
-  cookie?: string
+  cookie?: string | undefined
 }
 
 /** Result of `get_tokens_by_callback`. */
@@ -176,11 +180,11 @@ export interface GetTokensByCodeParams {
   /** State the callback carried (RFC 6749 10.12). */
   state: string
   /** Issuer the callback carried. It may be left out only where all sites with this redirect URI use one OP (RFC 9207 2). */
-  iss?: string
+  iss?: string | undefined
   /** The binding that get_authorization_url answered, for a site that keeps it itself. */
-  binding?: string
+  binding?: string | undefined
   /** The request's whole Cookie header, from which the daemon reads the binding. */
-  cookie?: string
+  cookie?: string | undefined
 }
 
 /** Result of `get_tokens_by_code`. */
@@ -210,9 +214,9 @@ export interface GetTokensByCodeResult {
 /** Parameters of `get_user_info`, besides the site itself. */
 export interface GetUserInfoParams {
   /** The session that the login answered. */
-  session_id?: string
+  session_id?: string | undefined
   /** Its access token instead, if the site has it. It must come from a login of this site. */
-  access_token?: string
+  access_token?: string | undefined
 }
 
 /** Result of `get_user_info`. */
@@ -224,13 +228,13 @@ export interface GetUserInfoResult {
 /** Parameters of `get_logout_uri`, besides the site itself. */
 export interface GetLogoutUriParams {
   /** The session that the login answered. Its ID Token becomes the hint. */
-  session_id?: string
+  session_id?: string | undefined
   /** An ID Token of the session instead, if the site has it (OIDC RP-Initiated Logout 2). */
-  id_token_hint?: string
+  id_token_hint?: string | undefined
   /** Where the OP sends the browser afterwards, instead of the site's own; it must be registered (OIDC RP-Initiated Logout 3). */
-  post_logout_redirect_uri?: string
+  post_logout_redirect_uri?: string | undefined
   /** Comes back to post_logout_redirect_uri unchanged. */
-  state?: string
+  state?: string | undefined
 }
 
 /** Result of `get_logout_uri`. */
@@ -239,7 +243,7 @@ export interface GetLogoutUriResult {
   uri: string
 }
 
-/** One method for each command; the Client says how they reach the daemon. */
+/** One method for each command but `register_site`; the Client says how they reach the daemon. */
 export abstract class Methods {
   protected abstract request(
     command: string,
@@ -260,23 +264,6 @@ export abstract class Methods {
       { site: false, retry: 'safe' },
       options,
     ) as Promise<PingResult>
-  }
-
-  /**
-   * Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command.
-   *
-   * @throws {CommandError} `invalid_op_host`, `invalid_op_metadata`, `no_connect_discovery_response`, `invalid_authorization_redirect_uri`, `registration_in_progress`, `idempotency_key_reused`, `op_unreachable`, `op_error`, `invalid_op_response`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
-   * @see [RFC 7591 3](https://www.rfc-editor.org/rfc/rfc7591.html#section-3)
-   * @see [OIDC Registration 3](https://openid.net/specs/openid-connect-registration-1_0.html#section-3)
-   */
-  registerSite(params: RegisterSiteParams, options?: CallOptions): Promise<RegisterSiteResult> {
-    return this.request(
-      'register_site',
-      params,
-      { site: false, retry: 'never' },
-      options,
-    ) as Promise<RegisterSiteResult>
   }
 
   /**
