@@ -31,8 +31,10 @@ export type Values<F extends Fields> = {
 const STRING_LENGTH = 4096
 const LIST_LENGTH = 100
 
-export function string(doc: FieldDoc & { maxLength?: number }) {
-  return field(doc, Type.String({ minLength: 1, maxLength: doc.maxLength ?? STRING_LENGTH }))
+/** Not empty, unless `minLength` says so. */
+export function string(doc: FieldDoc & { minLength?: number; maxLength?: number }) {
+  const { minLength = 1, maxLength = STRING_LENGTH } = doc
+  return field(doc, Type.String({ minLength, maxLength }))
 }
 
 export function strings(doc: FieldDoc) {

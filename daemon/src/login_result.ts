@@ -13,6 +13,7 @@ export const bindingParams = {
   cookie: string({
     doc: "The request's whole Cookie header, from which the daemon reads the binding.",
     secret: true,
+    minLength: 0,
     maxLength: 65_536,
   }),
 }

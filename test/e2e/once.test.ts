@@ -81,7 +81,12 @@ test('a session lives on across a restart', async () => {
 test('a callback from another browser does not complete the login, nor spoil it', async () => {
   const { oxd_id, callback, binding } = await loginToComplete()
   using wire = await Wire.connect(daemon.socket)
-  for (const brought of [{}, { binding: 'A'.repeat(22) }, { cookie: 'session=1' }]) {
+  for (const brought of [
+    {},
+    { binding: 'A'.repeat(22) },
+    { cookie: '' },
+    { cookie: 'session=1' },
+  ]) {
     const { error } = await wire.refused('get_tokens_by_callback', { oxd_id, callback, ...brought })
     expect(error).toBe('invalid_binding')
   }

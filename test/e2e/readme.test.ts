@@ -1,0 +1,135 @@
+/** What the README shows works as it stands there. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Op, startOp } from '../../demosite/src/op.js'
+import { TestDaemon } from '../support/daemon.js'
+import { EndUser } from '../support/end_user.js'
+
+const root = new URL('../../', import.meta.url)
+const readme = readFileSync(new URL('README.md', root), 'utf8')
+
+let op: Op
+let daemon: TestDaemon
+
+beforeAll(async () => {
+  op = await startOp()
+  daemon = await TestDaemon.start()
+})
+
+afterAll(async () => {
+  await daemon[Symbol.asyncDispose]()
+  await op.close()
+})
+
+function block(language: string): string {
+  const [, code] = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(readme) ?? []
+  if (code === undefined) throw new Error(`the README has no block of ${language}`)
+  return code
+}
+
+test('the two commands are scripts of the workspace', () => {
+  const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+  expect(readme.match(/^npm install && .*$/gm)).toEqual([
+    'npm install && npm run demo',
+    'npm install && npm test',
+  ])
+  expect(scripts).toMatchObject({ demo: expect.any(String), test: expect.any(String) })
+})
+
+test('every file that it links to is there', () => {
+  const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => path as string)
+  expect(links.length).toBeGreaterThan(5)
+  expect(links.filter((path) => !existsSync(new URL(path, root)))).toEqual([])
+})
+
+test('the website is the example that is built, and logs a user in and out', async () => {
+  expect(block('ts')).toBe(readFileSync(new URL('sdk/examples/website.ts', root), 'utf8'))
+  const port = await freePort()
+  const folder = join(daemon.folder, 'website')
+  mkdirSync(folder)
+  writeFileSync(
+    join(folder, 'site.cfg'),
+    block('ini')
+      .replace('/run/relyd/relyd.sock', daemon.socket)
+      .replace('https://op.example.com', op.issuer)
+      .replaceAll(':3000', `:${port}`),
+  )
+  const website = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('sdk/examples/dist/website.js', root))],
+    { cwd: folder, env: { ...process.env, PORT: String(port) }, stdio: 'inherit' },
+  )
+  try {
+    const site = `http://localhost:${port}`
+    await expect
+      .poll(() =>
+        fetch(site).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      )
+      .toBe(200)
+    const get = (path: string, cookie = '') =>
+      fetch(new URL(path, site), { redirect: 'manual', headers: { cookie } })
+
+    const login = await get('/login')
+    const callback = await new EndUser().logIn(login.headers.get('location') as string)
+    const back = await get(callback, pairs(login))
+    expect(back.headers.get('location')).toBe('/')
+    expect(await (await get('/', pairs(back))).text()).toBe(
+      'Hello, Alice Ångström. Log out at /logout',
+    )
+    const logout = await get('/logout', pairs(back))
+    expect(logout.headers.get('location')).toContain(`${op.issuer}/session/end?`)
+    expect((await get(callback)).status).toBe(500)
+  } finally {
+    website.kill()
+    await once(website, 'exit')
+  }
+})
+
+test('the Python lines log a user in', async () => {
+  const python = spawn('python3', ['-c', block('python')], {
+    env: { ...process.env, RELYD_SOCKET: daemon.socket, OP: op.issuer, PYTHONIOENCODING: 'utf-8' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const lines = createInterface(python.stdout)[Symbol.asyncIterator]()
+  const { value: open } = await lines.next()
+  python.stdin.end(`${await new EndUser().logIn(open.replace('Open ', ''))}\n`)
+  const { value: claims } = await lines.next()
+  expect(claims).toContain("'sub': 'alice'")
+  expect(claims).toContain('Alice Ångström')
+})
+
+test('the JSON line of the shell is answered', async () => {
+  const [, line] = /^echo '(.*)' \| nc -U/m.exec(readme) ?? []
+  const socket = connect({ path: daemon.socket, allowHalfOpen: true })
+  socket.end(`${line}\n`)
+  let reply = ''
+  for await (const chunk of socket) reply += chunk
+  expect(JSON.parse(reply)).toMatchObject({ id: 1, status: 'ok' })
+})
+
+/** The cookies that a response sets, as a browser sends them back. */
+function pairs(response: Response): string {
+  return response.headers
+    .getSetCookie()
+    .map((line) => line.split(';', 1)[0])
+    .join('; ')
+}
+
+/** A port that was free a moment ago: the website of the README cannot choose one by itself. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, 'localhost')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}

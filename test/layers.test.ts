@@ -1,0 +1,92 @@
+/** Who may import whom: what ARCHITECTURE.md says of the layers, held by test. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { commands } from '../daemon/src/commands/index.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+interface Import {
+  from: string
+  /** A package's name, or a path from the root. */
+  to: string
+}
+
+function imports(folder: string): Import[] {
+  return sources(folder).flatMap((from) =>
+    [...readFileSync(join(root, from), 'utf8').matchAll(/(?:from|import) '([^']+)'/g)].map(
+      ([, name]) => ({
+        from,
+        to: name?.startsWith('.')
+          ? relative(root, join(root, dirname(from), name))
+          : (name as string),
+      }),
+    ),
+  )
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .map((name) => join(folder, name))
+}
+
+const daemon = imports('daemon/src')
+
+test('the walk over imports sees them', () => {
+  expect(daemon).toContainEqual({
+    from: 'daemon/src/commands/get_user_info.ts',
+    to: 'daemon/src/op/userinfo.js',
+  })
+})
+
+test('commands reach neither server, nor configuration, nor each other, nor a store but its interface', () => {
+  const beyond = daemon.filter(
+    ({ from, to }) =>
+      from.startsWith('daemon/src/commands/') &&
+      !from.endsWith('/index.ts') &&
+      (/^daemon\/src\/(server|config|commands)\//.test(to) ||
+        /^daemon\/src\/store\/(?!store|expiring_id)/.test(to)),
+  )
+  expect(beyond).toEqual([])
+})
+
+test('only op/ reaches the network, and only server/ listens', () => {
+  const client = /^(undici|openid-client|jose|node:(http|https|http2|tls|dns).*)$/
+  const abroad = daemon.filter(
+    ({ from, to }) =>
+      (client.test(to) && !from.startsWith('daemon/src/op/')) ||
+      (to === 'node:net' && !from.startsWith('daemon/src/server/')),
+  )
+  expect(abroad).toEqual([])
+})
+
+test('the SDK knows nothing of the daemon, and has two packages at run time', () => {
+  const sdk = imports('sdk/src')
+  expect(sdk.filter(({ to }) => to.startsWith('daemon/'))).toEqual([])
+  const packages = new Set(sdk.map(({ to }) => to).filter((to) => !/^(node:|sdk\/)/.test(to)))
+  expect([...packages].sort()).toEqual(['ini', 'msgpackr'])
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'sdk/package.json'), 'utf8'))
+  expect(Object.keys(dependencies).sort()).toEqual(['ini', 'msgpackr'])
+})
+
+test('the website of the demo uses the SDK as an outsider would', () => {
+  const inside = imports('demosite/src').filter(({ to }) => /^(daemon|sdk)\//.test(to))
+  expect(inside).toEqual([])
+})
+
+test('every file of commands/ is a command of its name, and the other way round', () => {
+  const files = sources('daemon/src/commands').map((path) => path.replace(/^.*\/|\.ts$/g, ''))
+  expect(files.filter((name) => name !== 'index').sort()).toEqual(Object.keys(commands).sort())
+})
+
+test('every file begins with a sentence on what it is for', () => {
+  const silent = ['sdk/src', 'daemon/src', 'demosite/src', 'tools/src']
+    .flatMap(sources)
+    .filter((path) => {
+      const text = readFileSync(join(root, path), 'utf8').replace(/^#!.*\n|^\/\/ GENERATED.*\n/, '')
+      return !path.includes('/commands/') && !text.startsWith('/**')
+    })
+  expect(silent).toEqual([])
+})
