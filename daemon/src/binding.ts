@@ -58,5 +58,5 @@ function cookieName(redirect_uri: string, state: string): string {
 }
 
 function isHttps(redirect_uri: string): boolean {
-  return redirect_uri.startsWith('https:')
+  return /^https:/i.test(redirect_uri)
 }

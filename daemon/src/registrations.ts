@@ -1,5 +1,5 @@
 /** Makes sites: one registration for each idempotency key, however often and from wherever it is asked. */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, createHmac, randomUUID } from 'node:crypto'
 import type { Context } from './context.js'
 import { CommandError } from './errors.js'
 import type { Provider } from './op/provider.js'
@@ -43,8 +43,12 @@ export async function registerSite(
 ): Promise<string> {
   const { store, clock, realm, refuse } = context
   const now = clock()
-  const idempotency_hash = sha256(site.idempotency_key ?? randomToken(32))
-  const params_hash = sha256(JSON.stringify(sorted(site.asked)))
+  const key = site.idempotency_key ?? randomToken(32)
+  const idempotency_hash = createHash('sha256').update(key).digest()
+  // Keyed, for the parameters hold a secret that the hash must not let anybody guess.
+  const params_hash = createHmac('sha256', key)
+    .update(JSON.stringify(sorted(site.asked)))
+    .digest()
   // The intent is committed before the OP is asked: a second caller waits instead of asking too.
   const start = await store.beginRegistration(
     {
@@ -122,10 +126,6 @@ function issuedClient(
     client: { client_id, token_endpoint_auth_method: method },
     secrets: client_secret === undefined ? {} : { client_secret },
   }
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }
 
 /** The same object with its members in one order, whatever order a client's language has. */

@@ -1,4 +1,5 @@
 /** Deletes expired rows in small slices, so that no command waits long for one. */
+import { setImmediate } from 'node:timers/promises'
 import type { Clock } from './clock.js'
 import type { Log } from './log.js'
 import type { Store } from './store/store.js'
@@ -12,15 +13,23 @@ export interface Sweeping {
 
 export function startSweeping(store: Store, clock: Clock, log: Log): Sweeping {
   let running = false
-  const timer = setInterval(() => {
+  let stopped = false
+  const timer = setInterval(async () => {
     if (running) return
     running = true
-    store
-      .sweep(clock(), SLICE)
-      .catch((error: unknown) => log.error({ error: String(error) }, 'expired rows not swept'))
-      .finally(() => {
-        running = false
-      })
+    try {
+      // Until nothing is left: rows may expire faster than a slice a second.
+      while (!stopped && (await store.sweep(clock(), SLICE)) >= SLICE) await setImmediate()
+    } catch (error) {
+      log.error({ error: String(error) }, 'expired rows not swept')
+    } finally {
+      running = false
+    }
   }, EVERY_MS).unref()
-  return { stop: () => clearInterval(timer) }
+  return {
+    stop() {
+      stopped = true
+      clearInterval(timer)
+    },
+  }
 }

@@ -104,7 +104,7 @@ export const register_site = command({
     const scope = params.scope ?? ['openid', 'profile', 'email']
     const oxd_id = await registerSite(context, provider, {
       idempotency_key,
-      asked: { ...asked, client_id },
+      asked: { ...asked, client_id, client_secret },
       issued:
         client_id === undefined
           ? undefined

@@ -5,10 +5,8 @@ import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk
 import type { RealmPolicy } from '../context.js'
 import { StartError } from '../start_error.js'
 import type { Config, DaemonConfig, ListenerConfig } from './config.js'
-import type { Options, OptionValues } from './option.js'
+import { NAME, type Options, type OptionValues } from './option.js'
 import { daemonOptions, listenerOptions, realmOptions, sections } from './options.js'
-
-const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/
 
 /**
  * @param environment where systemd tells the directories it made (`STATE_DIRECTORY`)

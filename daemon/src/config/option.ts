@@ -38,6 +38,14 @@ export function text(value: string): string {
   return value
 }
 
+/** The name of a listener or realm, in a section's header and wherever it is referred to. */
+export const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/
+
+export function name(value: string): string {
+  if (!NAME.test(value)) throw new Error('may have lower-case letters, digits, - and _ only')
+  return value
+}
+
 /** Separated by commas or white space. */
 export function list(value: string): string[] {
   return value.split(/[\s,]+/).filter((one) => one !== '')

@@ -1,5 +1,5 @@
 /** Every option of relyd.cfg: the loader reads it, the shipped sample and the documentation are made from it. */
-import { address, list, mode, type Options, oneOf, text, wholeNumber } from './option.js'
+import { address, list, mode, name, type Options, oneOf, text, wholeNumber } from './option.js'
 
 const DAY = 24 * 60 * 60
 
@@ -77,7 +77,7 @@ export const listenerOptions = {
   realm: {
     doc: 'The realm that this listener serves. A site is known in the realm it was registered in, and in no other.',
     default: 'default',
-    read: text,
+    read: name,
   },
 } as const satisfies Options
 

@@ -81,7 +81,7 @@ export function authorizationUrl(
   add('claims_locales', settings.claims_locales?.join(' '))
   add('claims', request.claims && JSON.stringify(request.claims))
   for (const [name, value] of Object.entries(request.custom_parameters ?? {})) {
-    add(encodeURIComponent(name), value)
+    url += `&${encodeURIComponent(name)}=${encodeURIComponent(value)}`
   }
   return url
 }

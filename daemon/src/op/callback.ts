@@ -9,10 +9,13 @@ const ONCE = ['state', 'code', 'iss', 'error', 'error_description', 'error_uri',
  * @throws CommandError `invalid_request`
  */
 export function readCallback(callback: string): URLSearchParams {
-  const start = callback.indexOf('?')
-  const isUrl = /^https?:\/\//i.test(callback) || callback.startsWith('/')
-  const query = start === -1 && isUrl ? '' : callback.slice(start + 1)
-  const parameters = new URLSearchParams(query.split('#', 1)[0])
+  // A fragment is no part of the response; it may hold a `?` of its own.
+  const [address = ''] = callback.split('#', 1)
+  const start = address.indexOf('?')
+  const isUrl = /^(https?:\/\/|[/?])/i.test(address)
+  // In a query or form body alone, a `?` belongs to a value.
+  const query = !isUrl ? address : start === -1 ? '' : address.slice(start + 1)
+  const parameters = new URLSearchParams(query)
   for (const name of ONCE) {
     if (parameters.getAll(name).length > 1) {
       throw new CommandError('invalid_request', `callback carries ${name} more than once`, {

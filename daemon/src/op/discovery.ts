@@ -85,6 +85,8 @@ function isKeySet(set: unknown): set is JSONWebKeySet {
     set !== null &&
     'keys' in set &&
     Array.isArray(set.keys) &&
+    // A set without a key verifies nothing, and must not replace one that does.
+    set.keys.length > 0 &&
     set.keys.every((key) => typeof key === 'object' && key !== null && !Array.isArray(key))
   )
 }

@@ -1,12 +1,13 @@
 /**
- * The checks of an ID Token that openid-client leaves to us in the code flow: its signature and
- * at_hash.
+ * The checks of an ID Token that openid-client leaves to us in the code flow: its signature, its
+ * parties and at_hash.
  *
  * openid-client can check the signature, but its key cache does not ask the OP again within a
  * minute, and a login that meets a rotation in that time is lost with its code (ADR 0003).
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { compactVerify, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose'
+import type { IDToken } from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
@@ -38,7 +39,24 @@ export async function verifyIdTokenSignature(
       if (!(error instanceof errors.JWKSNoMatchingKey) || refetched) throw badSignature(error)
     }
     refetched = true
-    jwks = await op.providers.refetchKeys(provider)
+    jwks = await op.providers.refetchKeys(provider, jwks)
+  }
+}
+
+/**
+ * OIDC Core 3.1.3.7 steps 3 and 5: the ID Token is for this client and nobody else. openid-client
+ * takes further audiences beside an `azp` that names the client, and looks at no other `azp`.
+ *
+ * @throws CommandError `invalid_id_token` (OIDC Core 2: no End-User), `invalid_id_token_bad_audience`
+ */
+export function checkParties({ sub, aud, azp }: IDToken, client_id: string): void {
+  if (sub === '') throw new CommandError('invalid_id_token', "the ID Token's claim sub is empty")
+  const foreign = [aud].flat().some((one) => one !== client_id)
+  if (foreign || (azp !== undefined && azp !== client_id)) {
+    throw new CommandError(
+      'invalid_id_token_bad_audience',
+      'the ID Token was not issued for this client alone',
+    )
   }
 }
 
@@ -78,8 +96,8 @@ async function verify(id_token: string, jwks: JSONWebKeySet, algorithms: string[
       try {
         await compactVerify(id_token, key, { algorithms })
         return
-      } catch (inner) {
-        if (!(inner instanceof errors.JWSSignatureVerificationFailed)) throw inner
+      } catch {
+        // Not this one: another key's signature, or one that is too weak to be used at all.
       }
     }
     throw new errors.JWSSignatureVerificationFailed()

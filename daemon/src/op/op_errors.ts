@@ -88,8 +88,9 @@ function fromClientError(error: ClientError): CommandError {
 
 /** openid-client has one code for these; what it holds up as evidence tells them apart. */
 function fromInvalidResponse(error: ClientError, evidence: Evidence = {}): CommandError {
-  // The callback's parameters: only the check of RFC 9207, as the state was looked up before.
-  if (evidence.parameters instanceof URLSearchParams) {
+  // The callback's parameters: the check of RFC 9207, as the state was looked up before, or a
+  // response packed into a JWT, which nobody asked for.
+  if (evidence.parameters instanceof URLSearchParams && !evidence.parameters.has('response')) {
     return new CommandError(
       'invalid_issuer',
       evidence.parameters.has('iss')

@@ -37,6 +37,7 @@ export class Providers {
   readonly #options: ProvidersOptions
   readonly #cache = new LRUCache<string, Provider>({ max: CACHED_PROVIDERS })
   readonly #fetching = new Map<string, Promise<Provider>>()
+  readonly #refetching = new Map<string, Promise<JSONWebKeySet>>()
   readonly #key_refetches = new LRUCache<string, Throttle>({ max: CACHED_PROVIDERS })
   readonly #timer: NodeJS.Timeout
 
@@ -56,23 +57,40 @@ export class Providers {
 
   /**
    * Fetches the keys anew because none of the known ones fits (a rotation between two refreshes).
+   * Logins that meet one rotation together share one fetch.
    *
+   * @param unfit the keys that the caller tried
    * @returns the new keys, or the known ones if that happened too often lately
    */
-  async refetchKeys(provider: Provider): Promise<JSONWebKeySet | null> {
+  async refetchKeys(
+    provider: Provider,
+    unfit: JSONWebKeySet | null,
+  ): Promise<JSONWebKeySet | null> {
+    if (provider.jwks !== unfit) return provider.jwks
+    const running = this.#refetching.get(provider.op_host)
+    if (running) return running
     let throttle = this.#key_refetches.get(provider.op_host)
     if (!throttle) {
       throttle = new Throttle(this.#options.clock, KEY_REFETCH_BURST, KEY_REFETCH_INTERVAL)
       this.#key_refetches.set(provider.op_host, throttle)
     }
     if (!throttle.take()) return provider.jwks
-    provider.jwks = await fetchKeys(this.#options.http, provider.metadata)
-    await this.#save(provider)
-    return provider.jwks
+    const refetching = this.#refetchNow(provider).finally(() =>
+      this.#refetching.delete(provider.op_host),
+    )
+    this.#refetching.set(provider.op_host, refetching)
+    return refetching
   }
 
   close(): void {
     clearInterval(this.#timer)
+  }
+
+  async #refetchNow(provider: Provider): Promise<JSONWebKeySet> {
+    const jwks = await fetchKeys(this.#options.http, provider.metadata)
+    provider.jwks = jwks
+    await this.#save(provider)
+    return jwks
   }
 
   async #restore(op_host: string): Promise<Provider | undefined> {

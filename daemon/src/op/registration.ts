@@ -92,10 +92,11 @@ export async function unregisterClient(op: OpSide, site: Site): Promise<boolean>
       new URL(registration_client_uri),
       'DELETE',
     )
-    if (response.status === 204 || response.status === 200 || response.status === 404) return true
+    // RFC 7592 2.3: 401 is the answer for a client that no longer exists.
+    if ([200, 204, 401, 404].includes(response.status)) return true
     throw new CommandError('remove_site_failed', `the OP answered ${response.status}`)
   } catch (error) {
-    // RFC 7592 2.3: 401 is the answer for a client that no longer exists.
+    // The same 401, with a challenge (RFC 6750 3).
     if (error instanceof client.WWWAuthenticateChallengeError && error.status === 401) return true
     const { message, details } = asCommandError(error)
     throw new CommandError(

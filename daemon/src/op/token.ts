@@ -3,7 +3,7 @@ import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Login, Site } from '../store/store.js'
 import { clientOf, idTokenAlgs } from './client.js'
-import { checkAtHash, verifyIdTokenSignature } from './id_token.js'
+import { checkAtHash, checkParties, verifyIdTokenSignature } from './id_token.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 
@@ -25,6 +25,9 @@ export const tokenErrors = [
   'invalid_id_token_bad_auth_time',
   'invalid_access_token_bad_hash',
 ] as const
+
+/** Most seconds that an access token is believed to last: some sixty-eight years. */
+const LONGEST = 2 ** 31 - 1
 
 /** A token response whose every part was checked. */
 export interface Tokens {
@@ -87,13 +90,15 @@ async function redeemOnce(
   const id_token = answer.id_token as string
   const id_token_claims = answer.claims() as client.IDToken
   await verifyIdTokenSignature(op, provider, id_token, idTokenAlgs(site, provider.metadata))
+  checkParties(id_token_claims, site.client.client_id)
   checkAtHash(id_token, id_token_claims['at_hash'], access_token)
   return {
     access_token,
     id_token,
     id_token_claims,
-    ...(expires_in !== undefined && { expires_in }),
+    // An OP may write any number, and an empty scope; what goes on from here is whole and bounded.
+    ...(expires_in !== undefined && { expires_in: Math.floor(Math.min(expires_in, LONGEST)) }),
     ...(refresh_token !== undefined && { refresh_token }),
-    ...(scope !== undefined && { scope }),
+    ...(scope && { scope }),
   }
 }

@@ -109,7 +109,7 @@ export interface RegistrationIntent {
   realm: string
   /** SHA-256 of the caller's idempotency key. */
   idempotency_hash: Buffer
-  /** SHA-256 of the parameters, so that one key does not serve two registrations. */
+  /** HMAC of the parameters under the key, so that one key does not serve two registrations. */
   params_hash: Buffer
   /** The id that the site will have. */
   oxd_id: string

@@ -1,0 +1,316 @@
+/** relyd.cfg: every option loads, and whoever mistypes one is told where and what. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { StartError } from '../start_error.js'
+import type { Config } from './config.js'
+import { loadConfig, readConfig } from './load.js'
+import { daemonOptions, sections } from './options.js'
+import { sampleConfig } from './sample.js'
+
+const shipped = fileURLToPath(new URL('../../relyd.cfg', import.meta.url))
+const listener = '[listener site]\naddress = unix:/run/relyd/relyd.sock\n'
+
+function read(text: string, environment: NodeJS.ProcessEnv = {}): Config {
+  return readConfig(text, '/etc/relyd.cfg', environment)
+}
+
+function refusal(text: string): string {
+  try {
+    read(text)
+  } catch (error) {
+    if (error instanceof StartError) return error.message
+    throw error
+  }
+  throw new Error('not refused')
+}
+
+/** Options of a section of the sample, with their comment marks taken away. */
+function uncommented(sample: string): string {
+  return sample.replace(/^#(?=[a-z_]+ = )/gm, '')
+}
+
+describe('the sample', () => {
+  test('works as it is, with nothing but defaults', () => {
+    const { listeners, daemon, realms } = read(sampleConfig())
+    expect(listeners).toHaveLength(1)
+    expect(listeners[0]).toMatchObject({ name: 'site', realm: 'default', mode: 0o660 })
+    expect(daemon).toEqual(read(listener).daemon)
+    expect(realms.get('default')).toEqual({ name: 'default', tokens: 'site' })
+    expect(daemon.insecure_op_hosts).toBeUndefined()
+  })
+
+  test('shows every option, and loads with all of them', () => {
+    const text = uncommented(sampleConfig())
+    for (const { options } of Object.values(sections)) {
+      for (const name of Object.keys(options)) {
+        expect(text).toMatch(new RegExp(`^${name} = \\S`, 'm'))
+      }
+    }
+    const { daemon } = read(text)
+    for (const name of Object.keys(daemonOptions)) expect(daemon).toHaveProperty(name)
+    expect(Object.values(daemon)).not.toContain(undefined)
+    expect(daemon.insecure_op_hosts).toEqual(['127.0.0.1'])
+  })
+
+  test('marks what is unsafe, and sets none of it', () => {
+    for (const { options } of Object.values(sections)) {
+      for (const [name, option] of Object.entries(options)) {
+        if (!('unsafe' in option)) continue
+        expect(sampleConfig()).toMatch(new RegExp(`UNSAFE:[^=]+\n#${name} = `))
+      }
+    }
+  })
+
+  test.skipIf(!existsSync(shipped))('is the one that is shipped', () => {
+    expect(readFileSync(shipped, 'utf8')).toBe(sampleConfig())
+  })
+})
+
+describe('values', () => {
+  test('are read as what they are', () => {
+    const { daemon, listeners, realms } = read(
+      [
+        '[daemon]',
+        'op_timeout = 7',
+        'insecure_op_hosts = 127.0.0.1,  localhost\top.test',
+        'default_op = https://op.example/#not-a-comment',
+        'log_level: warn',
+        '[listener a]',
+        'address = tcp:[::1]:8099',
+        'realm = shop',
+        '[listener b-2]',
+        'address = unix:/tmp/a b.sock',
+        'mode = 600',
+        '[realm shop]',
+        'tokens = daemon',
+      ].join('\n'),
+    )
+    expect(daemon).toMatchObject({
+      op_timeout: 7,
+      insecure_op_hosts: ['127.0.0.1', 'localhost', 'op.test'],
+      default_op: 'https://op.example/#not-a-comment',
+      log_level: 'warn',
+    })
+    expect(listeners).toEqual([
+      {
+        name: 'a',
+        address: { kind: 'tcp', host: '::1', port: 8099, text: 'tcp:[::1]:8099' },
+        mode: 0o660,
+        realm: 'shop',
+      },
+      {
+        name: 'b-2',
+        address: { kind: 'unix', path: '/tmp/a b.sock', text: 'unix:/tmp/a b.sock' },
+        mode: 0o600,
+        realm: 'default',
+      },
+    ])
+    expect([...realms.values()]).toEqual([
+      { name: 'shop', tokens: 'daemon' },
+      { name: 'default', tokens: 'site' },
+    ])
+  })
+
+  test('that are empty are the default', () => {
+    const { daemon } = read(`[daemon]\nop_timeout =\ndefault_op =\n${listener}`)
+    expect(daemon.op_timeout).toBe(Number(daemonOptions.op_timeout.default))
+    expect(daemon.default_op).toBeUndefined()
+  })
+
+  test.each([
+    ['op_timeout', '0', 'a whole number from 1 to 60'],
+    ['op_timeout', '61', 'a whole number from 1 to 60'],
+    ['op_timeout', '1.5', 'a whole number'],
+    ['op_timeout', '1e1', 'a whole number'],
+    ['op_timeout', '0x10', 'a whole number'],
+    ['op_timeout', '-1', 'a whole number'],
+    ['op_timeout', '10s', 'a whole number'],
+    ['login_lifetime', '29', 'a whole number from 30'],
+    ['session_lifetime', 'a day', 'a whole number from 60'],
+    ['op_refresh', '9', 'a whole number from 10'],
+    ['drain_timeout', '601', 'a whole number from 0 to 600'],
+    ['log_level', 'Info', 'one of fatal, error, warn, info'],
+  ])('%s = %s is refused with its line', (name, value, wanted) => {
+    expect(refusal(`# one\n${listener}\n[daemon]\n${name} = ${value}\n`)).toMatch(
+      new RegExp(`^/etc/relyd\\.cfg:6: ${name} must be ${wanted}`),
+    )
+  })
+
+  test.each([
+    ['mode', '0999', 'an octal mode'],
+    ['mode', '660u', 'an octal mode'],
+    ['mode', '01777', 'an octal mode'],
+    ['mode', '66', 'an octal mode'],
+  ])('%s = %s is refused with its line', (name, value, wanted) => {
+    expect(refusal(`${listener}${name} = ${value}\n`)).toMatch(
+      new RegExp(`^/etc/relyd\\.cfg:3: ${name} must be ${wanted}`),
+    )
+  })
+
+  test('of a realm are refused with their line', () => {
+    expect(refusal(`${listener}[realm default]\ntokens = none\n`)).toBe(
+      '/etc/relyd.cfg:4: tokens must be one of site, daemon',
+    )
+  })
+})
+
+describe('a listener’s address', () => {
+  const at = (address: string) => `[listener a]\naddress = ${address}\n`
+
+  test.each([
+    ['tcp:127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
+    ['tcp:127.9.8.7:65535', { host: '127.9.8.7', port: 65_535 }],
+    ['tcp:localhost:8099', { host: 'localhost', port: 8099 }],
+    ['tcp:[::1]:8099', { host: '::1', port: 8099 }],
+    [`unix:/${'a'.repeat(106)}`, { path: `/${'a'.repeat(106)}` }],
+  ])('may be %s', (address, wanted) => {
+    expect(read(at(address)).listeners[0]?.address).toMatchObject(wanted)
+  })
+
+  test.each([
+    ['tcp:0.0.0.0:8099', 'a loopback address'],
+    ['tcp:[::]:8099', 'a loopback address'],
+    ['tcp:192.168.1.1:8099', 'a loopback address'],
+    ['tcp:site.example:8099', 'a loopback address'],
+    ['tcp:127.0.0.1.evil.example:8099', 'a loopback address'],
+    ['tcp:localhost.evil.example:8099', 'a loopback address'],
+    ['tcp:128.0.0.1:8099', 'a loopback address'],
+    ['tcp:::8099', 'a loopback address'],
+    ['tcp:127.0.0.1:65536', 'unix:/path/of/socket or tcp:'],
+    ['tcp:127.0.0.1', 'unix:/path/of/socket or tcp:'],
+    ['tcp:127.0.0.1:http', 'unix:/path/of/socket or tcp:'],
+    ['127.0.0.1:8099', 'unix:/path/of/socket or tcp:'],
+    ['/run/relyd.sock', 'unix:/path/of/socket or tcp:'],
+    ['unix:', 'a path'],
+    [`unix:/${'a'.repeat(107)}`, 'more than 107 bytes'],
+    [`unix:/${'ä'.repeat(54)}`, 'more than 107 bytes'],
+  ])('may not be %s', (address, why) => {
+    const message = refusal(at(address))
+    expect(message).toMatch(/^\/etc\/relyd\.cfg:2: address /)
+    expect(message).toContain(why)
+  })
+
+  test('must be there', () => {
+    expect(refusal('\n[listener a]\nmode = 600\n')).toBe(
+      '/etc/relyd.cfg:2: [listener a] needs address = unix:/run/relyd/relyd.sock',
+    )
+  })
+})
+
+describe('names', () => {
+  test.each([
+    [
+      'an option mistyped',
+      `${listener}[daemon]\nop_timout = 5\n`,
+      '4: unknown option "op_timout" in [daemon]; did you mean op_timeout?',
+    ],
+    [
+      'an option like no other',
+      `${listener}[daemon]\nquux = 5\n`,
+      '4: unknown option "quux" in [daemon]',
+    ],
+    [
+      'an option of another section',
+      `${listener}log_level = info\n`,
+      '3: unknown option "log_level" in [listener site]',
+    ],
+    [
+      'an option of Object.prototype',
+      `${listener}[daemon]\nconstructor = 1\n`,
+      '4: unknown option "constructor" in [daemon]',
+    ],
+    ['a section mistyped', '[deamon]\n', '1: unknown section [deamon]; did you mean daemon?'],
+    ['a section like no other', '[quux]\n', '1: unknown section [quux]'],
+    ['a section of Object.prototype', '[constructor]\n', '1: unknown section [constructor]'],
+    ['a listener without name', '[listener]\n', '1: [listener] must be written [listener NAME]'],
+    ['a daemon with one', '[daemon one]\n', '1: [daemon one] must be written [daemon]'],
+    ['a name with spaces', '[listener a b]\n', '1: [listener a b] must be written [listener NAME]'],
+    [
+      'a name that would not do in a path',
+      '[listener ../a]\n',
+      '1: the name of [listener ../a] may have lower-case letters, digits, - and _ only',
+    ],
+    [
+      'a realm that nobody serves',
+      `${listener}[realm shop]\n`,
+      '3: no listener serves the realm shop',
+    ],
+    ['a line without =', `${listener}mode 600\n`, /^3: expected "key = value"/],
+    ['an option twice', `${listener}mode = 600\nMODE = 660\n`, /^4: "mode" is given twice/],
+  ])('%s', (_, text, wanted) => {
+    const message = refusal(text)
+    expect(message.startsWith('/etc/relyd.cfg:')).toBe(true)
+    const rest = message.slice('/etc/relyd.cfg:'.length)
+    if (typeof wanted === 'string') expect(rest).toBe(wanted)
+    else expect(rest).toMatch(wanted)
+  })
+
+  test('of a realm obey the same rule in a listener', () => {
+    expect(refusal(`${listener}realm = Shop\n`)).toBe(
+      '/etc/relyd.cfg:3: realm may have lower-case letters, digits, - and _ only',
+    )
+  })
+
+  test('no listener at all is told with the lines to add', () => {
+    expect(refusal('[daemon]\n')).toBe(
+      '/etc/relyd.cfg: there is no listener; add a section [listener site] with address = unix:/run/relyd/relyd.sock',
+    )
+  })
+})
+
+describe('paths', () => {
+  const daemon = (lines: string, environment: NodeJS.ProcessEnv = {}) =>
+    read(`[daemon]\n${lines}\n${listener}`, environment).daemon
+
+  test('start at the state directory', () => {
+    expect(daemon('')).toMatchObject({
+      state_directory: '/var/lib/relyd',
+      database: '/var/lib/relyd/store/relyd.db',
+      key_file: '/var/lib/relyd/keys/store.key',
+    })
+    expect(daemon('state_directory = /srv/x\ndatabase = a.db')).toMatchObject({
+      state_directory: '/srv/x',
+      database: '/srv/x/a.db',
+      key_file: '/srv/x/keys/store.key',
+    })
+  })
+
+  test('start at the one that systemd made, where the file names none', () => {
+    const environment = { STATE_DIRECTORY: '/var/lib/private/relyd' }
+    expect(daemon('', environment)).toMatchObject({
+      state_directory: '/var/lib/private/relyd',
+      database: '/var/lib/private/relyd/store/relyd.db',
+    })
+    expect(daemon('state_directory = /srv/x', environment).state_directory).toBe('/srv/x')
+    expect(daemon('', { STATE_DIRECTORY: '' }).state_directory).toBe('/var/lib/relyd')
+  })
+
+  test('that are whole stay as they are', () => {
+    expect(daemon('key_file = /etc/relyd/store.key').key_file).toBe('/etc/relyd/store.key')
+  })
+})
+
+describe('the file', () => {
+  test('that is not there is named, with the option that names another', () => {
+    expect(() => loadConfig('/nowhere/relyd.cfg', {})).toThrow(
+      new StartError(
+        "/nowhere/relyd.cfg: there is no such file; name the daemon's configuration with --config",
+      ),
+    )
+  })
+
+  test('is read from its path', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'relyd-config-'))
+    try {
+      const path = join(folder, 'relyd.cfg')
+      writeFileSync(path, `\uFEFF${listener}`)
+      expect(loadConfig(path, {})).toMatchObject({ path, listeners: [{ name: 'site' }] })
+      expect(() => loadConfig(folder, {})).toThrow(/cannot be read \(EISDIR\)/)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+})

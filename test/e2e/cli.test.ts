@@ -1,0 +1,100 @@
+/** The command relyd, as an operator meets it: what it prints, and how it exits. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.url))
+const SAMPLE = fileURLToPath(new URL('../../daemon/relyd.cfg', import.meta.url))
+
+let folder: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'relyd-cli-'))
+})
+
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function relyd(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, STATE_DIRECTORY: join(folder, 'state') },
+  })
+  return { status, stdout, stderr }
+}
+
+function config(text: string): string {
+  const path = join(folder, `${Math.random()}.cfg`)
+  writeFileSync(path, text)
+  return path
+}
+
+test('check-config finds the sample good, and says what it comes to', () => {
+  const { status, stdout } = relyd('check-config', '--config', SAMPLE)
+  expect(stdout).toContain('[listener site] unix:/run/relyd/relyd.sock, realm default')
+  expect(stdout).toContain(join(folder, 'state/keys/store.key'))
+  expect(stdout).not.toContain('UNSAFE')
+  expect(status).toBe(0)
+})
+
+test('an unsafe option is pointed at', () => {
+  const path = config('[daemon]\ninsecure_op_hosts = 127.0.0.1\n[listener a]\naddress = unix:/x\n')
+  expect(relyd('check-config', '-c', path).stdout).toMatch(/UNSAFE.*127\.0\.0\.1/)
+})
+
+test.each([
+  [
+    'a mistyped option',
+    '[daemon]\nlog_levle = info\n',
+    /:2: unknown option "log_levle".*did you mean log_level\?/,
+  ],
+  [
+    'a wrong value',
+    '[daemon]\n\nop_timeout = soon\n',
+    /:3: op_timeout must be a whole number from 1 to 60/,
+  ],
+  ['a mistyped section', '[demon]\n', /:1: unknown section \[demon\].*daemon/],
+  ['no listener', '[daemon]\n', /no listener; add a section \[listener site\]/],
+  [
+    'a public address',
+    '[listener a]\naddress = tcp:0.0.0.0:8099\n',
+    /:2: address must be a loopback/,
+  ],
+])('serve and check-config refuse %s with line and cure', (_what, text, message) => {
+  const path = config(text)
+  for (const command of ['serve', 'check-config']) {
+    const { status, stderr } = relyd(command, '-c', path)
+    expect(stderr).toMatch(message)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+    expect(status).toBe(1)
+  }
+})
+
+test('a missing file is named', () => {
+  const { status, stderr } = relyd('serve', '-c', join(folder, 'missing.cfg'))
+  expect(stderr).toContain('missing.cfg: there is no such file')
+  expect(status).toBe(1)
+})
+
+test('an unknown command exits with an error and shows where help is', () => {
+  const { status, stderr } = relyd('server')
+  expect(stderr).toContain('serve')
+  expect(stderr).toContain('--help')
+  expect(status).toBe(1)
+})
+
+test('a database without its key is not opened', () => {
+  const state = join(folder, 'lost')
+  const path = config(
+    `[daemon]\nstate_directory = ${state}\n[listener a]\naddress = unix:${join(folder, 'a.sock')}\n`,
+  )
+  const started = spawnSync(process.execPath, [PROGRAM, 'serve', '-c', path], { timeout: 3000 })
+  expect(started.stdout.toString()).toContain('"msg":"ready"')
+  rmSync(join(state, 'keys'), { recursive: true })
+  const { status, stderr } = relyd('serve', '-c', path)
+  expect(stderr).toMatch(/^relyd: .*key/)
+  expect(stderr).toContain(join(state, 'keys/store.key'))
+  expect(status).toBe(1)
+})
