@@ -11,9 +11,15 @@ export function createLog(level: string, stream: DestinationStream = standardOut
   return pino({ level, base: null, timestamp: pinoTime }, stream)
 }
 
+/** Milliseconds that the last lines get; whoever read them may be gone. */
+const FLUSH = 500
+
 /** Writes what is still buffered, before the process ends. */
 export function flushLog(log: Log): Promise<void> {
-  return new Promise((resolve) => log.flush(() => resolve()))
+  return new Promise((resolve) => {
+    setTimeout(resolve, FLUSH)
+    log.flush(() => resolve())
+  })
 }
 
 function standardOutput(): DestinationStream {

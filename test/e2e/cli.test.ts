@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { TestDaemon } from '../support/daemon.js'
+import { Wire } from '../support/wire.js'
 
 const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.url))
 const SAMPLE = fileURLToPath(new URL('../../daemon/relyd.cfg', import.meta.url))
@@ -85,16 +87,19 @@ test('an unknown command exits with an error and shows where help is', () => {
   expect(status).toBe(1)
 })
 
-test('a database without its key is not opened', () => {
-  const state = join(folder, 'lost')
-  const path = config(
-    `[daemon]\nstate_directory = ${state}\n[listener a]\naddress = unix:${join(folder, 'a.sock')}\n`,
+test('a database without its key is not opened', async () => {
+  await using daemon = await TestDaemon.start()
+  await daemon.stop()
+  rmSync(join(daemon.folder, 'state/keys'), { recursive: true })
+  await expect(daemon.start()).rejects.toThrow(
+    /^the daemon ended with 1: relyd: .*state\/keys\/store\.key/,
   )
-  const started = spawnSync(process.execPath, [PROGRAM, 'serve', '-c', path], { timeout: 3000 })
-  expect(started.stdout.toString()).toContain('"msg":"ready"')
-  rmSync(join(state, 'keys'), { recursive: true })
-  const { status, stderr } = relyd('serve', '-c', path)
-  expect(stderr).toMatch(/^relyd: .*key/)
-  expect(stderr).toContain(join(state, 'keys/store.key'))
-  expect(status).toBe(1)
+})
+
+test('the daemon stops also when nobody reads its log any more', async () => {
+  await using daemon = await TestDaemon.start()
+  daemon.closeLog()
+  using wire = await Wire.connect(daemon.socket)
+  await wire.ok('ping')
+  expect(await daemon.stop()).toBe(0)
 })

@@ -125,6 +125,11 @@ export class TestDaemon implements AsyncDisposable {
     })
   }
 
+  /** Ends the pipe that its log goes to, as when the reader of a pipe dies. */
+  closeLog(): void {
+    this.#process?.stdout?.destroy()
+  }
+
   /** Sends SIGTERM. @returns its exit code */
   async stop(): Promise<number | null> {
     return this.signal('SIGTERM')
