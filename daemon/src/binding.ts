@@ -2,8 +2,8 @@
  * Ties a login to the browser that started it, so that nobody can be logged in by following
  * another's callback (login CSRF, RFC 6749 10.12).
  */
-import { createHash } from 'node:crypto'
 import type { Seconds } from './clock.js'
+import { sha256 } from './digest.js'
 import { randomToken } from './random.js'
 
 const BINDING_BYTES = 16
@@ -27,7 +27,7 @@ export function forgetBinding(redirect_uri: string, state: string): string {
 
 /** What the store keeps of a binding. */
 export function hashBinding(binding: string): Buffer {
-  return createHash('sha256').update(binding).digest()
+  return sha256(binding)
 }
 
 /**

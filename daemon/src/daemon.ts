@@ -53,10 +53,9 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       session_lifetime: options.session_lifetime,
     },
   }
-  const record = process.env['RELYD_RECORD']
-  const server = new Server(
-    createDispatch(services, log, record ? createRecorder(record) : undefined),
-  )
+  const record_path = process.env['RELYD_RECORD']
+  const record = record_path ? createRecorder(record_path) : undefined
+  const server = new Server((realm) => createDispatch(services, realm, record))
   const sweeping = startSweeping(store, clock, log)
 
   async function stop(): Promise<void> {

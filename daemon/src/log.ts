@@ -26,6 +26,15 @@ function standardOutput(): DestinationStream {
   return destination({ dest: 1, sync: false })
 }
 
+let last_ms = 0
+let last_time = ''
+
+/** The same text serves all lines of a millisecond. */
 function pinoTime(): string {
-  return `,"time":"${new Date().toISOString()}"`
+  const now = Date.now()
+  if (now !== last_ms) {
+    last_ms = now
+    last_time = `,"time":"${new Date(now).toISOString()}"`
+  }
+  return last_time
 }

@@ -1,7 +1,7 @@
 /** A login's second half: from the browser's return to a stored session. */
-import { createHash } from 'node:crypto'
 import { forgetBinding, hashBinding, readBinding } from './binding.js'
 import type { Context } from './context.js'
+import { sha256 } from './digest.js'
 import { redeem, type Tokens, tokenErrors } from './op/token.js'
 import { makeExpiringId } from './store/expiring_id.js'
 import type { Login, Session, Site } from './store/store.js'
@@ -53,7 +53,7 @@ export async function completeLogin(
 
 /** A hash by which the store finds the session of an access token. */
 export function hashAccessToken(access_token: string): Buffer {
-  return createHash('sha256').update(access_token).digest()
+  return sha256(access_token)
 }
 
 async function takeLogin(

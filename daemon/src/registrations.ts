@@ -1,6 +1,7 @@
 /** Makes sites: one registration for each idempotency key, however often and from wherever it is asked. */
-import { createHash, createHmac, randomUUID } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
 import type { Context } from './context.js'
+import { sha256 } from './digest.js'
 import { CommandError } from './errors.js'
 import type { Provider } from './op/provider.js'
 import {
@@ -44,7 +45,7 @@ export async function registerSite(
   const { store, clock, realm, refuse } = context
   const now = clock()
   const key = site.idempotency_key ?? randomToken(32)
-  const idempotency_hash = createHash('sha256').update(key).digest()
+  const idempotency_hash = sha256(key)
   // Keyed, for the parameters hold a secret that the hash must not let anybody guess.
   const params_hash = createHmac('sha256', key)
     .update(JSON.stringify(sorted(site.asked)))

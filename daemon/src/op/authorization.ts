@@ -1,6 +1,6 @@
 /** Authorization requests: the address that a browser is sent to. */
-import { createHash } from 'node:crypto'
 import type { ServerMetadata } from 'openid-client'
+import { sha256Base64url } from '../digest.js'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 
@@ -72,7 +72,7 @@ export function authorizationUrl(
   add('scope', withOpenid(request.scope ?? settings.scope).join(' '))
   add('state', state)
   add('nonce', nonce)
-  add('code_challenge', createHash('sha256').update(code_verifier).digest('base64url'))
+  add('code_challenge', sha256Base64url(code_verifier))
   add('acr_values', (request.acr_values ?? settings.acr_values)?.join(' '))
   add('prompt', request.prompt)
   add('max_age', request.max_age?.toString())

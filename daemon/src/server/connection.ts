@@ -1,7 +1,6 @@
 /** One connection: bytes in, requests run side by side, replies gathered into one write a turn. */
 import type { Socket } from 'node:net'
 import type { Decoder, Frame } from '@relyd/sdk/framing'
-import type { RealmPolicy } from '../context.js'
 import { CommandError } from '../errors.js'
 import { chooseDialect, type Dialect } from './dialects/dialect.js'
 import { json } from './dialects/json.js'
@@ -21,7 +20,6 @@ const LINGER = 1000
 
 export class Connection {
   readonly #socket: Socket
-  readonly #realm: RealmPolicy
   readonly #dispatch: Dispatch
   #dialect: Dialect | undefined
   #decoder: Decoder | undefined
@@ -34,9 +32,8 @@ export class Connection {
   #quiet: NodeJS.Timeout | undefined
   #ended = false
 
-  constructor(socket: Socket, realm: RealmPolicy, dispatch: Dispatch) {
+  constructor(socket: Socket, dispatch: Dispatch) {
     this.#socket = socket
-    this.#realm = realm
     this.#dispatch = dispatch
     socket.setNoDelay(true)
     socket.on('data', (chunk) => this.#read(chunk))
@@ -98,7 +95,7 @@ export class Connection {
   #run(request: Request): void {
     this.#running += 1
     // The dispatcher answers its own failures; nothing rejects here.
-    void this.#dispatch(request, this.#realm).then((reply) => {
+    void this.#dispatch(request).then((reply) => {
       this.#running -= 1
       this.#send(reply)
       this.#startWaiting()

@@ -11,7 +11,8 @@ import { errorReply, type Reply, type Request } from './envelope.js'
 import type { Recorder } from './record.js'
 import { compileParams, type Validate, withoutNulls } from './validate.js'
 
-export type Dispatch = (request: Request, realm: RealmPolicy) => Promise<Reply>
+/** Runs the requests that come through a listener. */
+export type Dispatch = (request: Request) => Promise<Reply>
 
 interface Row {
   name: string
@@ -29,13 +30,19 @@ const rows = new Map<string, Row>(
 /** Characters of an oxd_id that a log may show: enough to tell sites apart, too few to be one. */
 const LOGGED_ID = 8
 
-export function createDispatch(services: Services, log: Log, record?: Recorder): Dispatch {
-  return async (request, realm) => {
+export function createDispatch(
+  services: Services,
+  realm: RealmPolicy,
+  record?: Recorder,
+): Dispatch {
+  const { log } = services
+  const context: Context<ErrorCode> = { ...services, realm, refuse }
+  return async (request) => {
     const calls: OpCalls = { count: 0, ms: 0 }
     const started = performance.now()
     let reply: Reply
     try {
-      const data = await countingOpCalls(calls, () => run(services, realm, request))
+      const data = await countingOpCalls(calls, () => run(context, request))
       reply = { id: request.id, status: 'ok', data }
     } catch (error) {
       reply = errorReply(request.id, asReported(error, log))
@@ -56,19 +63,17 @@ export function createDispatch(services: Services, log: Log, record?: Recorder):
   }
 }
 
-async function run(services: Services, realm: RealmPolicy, request: Request): Promise<object> {
+async function run(context: Context<ErrorCode>, request: Request): Promise<object> {
   const row = rows.get(request.command)
   if (!row) throw unknownCommand(request.command)
   const params = withoutNulls(request.params)
   row.validate(params)
-  const context: Context<ErrorCode> = { ...services, realm, refuse }
-  const site = 'oxd_id' in row.command.params ? await siteFor(services, realm, params) : undefined
+  const site = 'oxd_id' in row.command.params ? await siteFor(context, params) : undefined
   return row.command.run(context, site as never, params as never)
 }
 
 async function siteFor(
-  { sites }: Services,
-  realm: RealmPolicy,
+  { sites, realm }: Context<ErrorCode>,
   params: Record<string, unknown>,
 ): Promise<object> {
   const site = await sites.get(params['oxd_id'] as string, realm.name)

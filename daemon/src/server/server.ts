@@ -8,13 +8,13 @@ import type { Dispatch } from './dispatch.js'
 import { listen } from './listen.js'
 
 export class Server {
-  readonly #dispatch: Dispatch
+  readonly #dispatchFor: (realm: RealmPolicy) => Dispatch
   readonly #listeners: NetServer[] = []
   readonly #connections = new Set<Connection>()
   #onEmpty: (() => void) | undefined
 
-  constructor(dispatch: Dispatch) {
-    this.#dispatch = dispatch
+  constructor(dispatchFor: (realm: RealmPolicy) => Dispatch) {
+    this.#dispatchFor = dispatchFor
   }
 
   /**
@@ -22,8 +22,9 @@ export class Server {
    * @throws StartError
    */
   async listen(listener: ListenerConfig, realm: RealmPolicy): Promise<string> {
+    const dispatch = this.#dispatchFor(realm)
     const server = createServer({ allowHalfOpen: true }, (socket) => {
-      const connection = new Connection(socket, realm, this.#dispatch)
+      const connection = new Connection(socket, dispatch)
       this.#connections.add(connection)
       socket.once('close', () => {
         this.#connections.delete(connection)

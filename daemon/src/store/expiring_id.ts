@@ -5,8 +5,8 @@
  * the table and sweeping the beginning, with no index on an expiry column. Whoever presents an id
  * cannot prolong it: another prefix is another key, and no such row exists.
  */
-import { createHash } from 'node:crypto'
 import type { Seconds } from '../clock.js'
+import { sha256 } from '../digest.js'
 import { randomBytes } from '../random.js'
 
 const PREFIX_BYTES = 4
@@ -31,7 +31,7 @@ export function expiryOf(key: Buffer): Seconds {
 
 /** The id's key in a table that must not reveal ids to whoever reads it: same order, hashed rest. */
 export function hideExpiringId(id: Buffer): Buffer {
-  const hash = createHash('sha256').update(id).digest()
+  const hash = sha256(id)
   return Buffer.concat([id.subarray(0, PREFIX_BYTES), hash.subarray(0, RANDOM_BYTES)])
 }
 
