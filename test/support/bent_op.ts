@@ -392,7 +392,7 @@ export class BentOp implements AsyncDisposable {
 
   #authenticate(authorization: string | undefined, form: URLSearchParams): BentClient {
     const basic = /^Basic (.+)$/i.exec(authorization ?? '')?.[1]
-    const [method, client_id, client_secret] = ((): [string, string?, string?] => {
+    const [method, client_id, client_secret] = ((): (string | undefined)[] => {
       if (basic !== undefined) {
         // RFC 6749 2.3.1: both are form-encoded first, so that the colon is the first one.
         const [id, secret] = Buffer.from(basic, 'base64').toString().split(':').map(formDecode)
@@ -409,7 +409,10 @@ export class BentOp implements AsyncDisposable {
       client.client_secret !== client_secret ||
       (basic !== undefined && form.has('client_secret'))
     ) {
-      throw refusal('invalid_client', 'wrong client authentication', 401)
+      const { answer } = refusal('invalid_client', 'wrong client authentication', 401)
+      // RFC 6749 5.2: who tried the Authorization header is told so.
+      if (basic !== undefined) answer.headers['www-authenticate'] = 'Basic realm="op"'
+      throw new Refusal(answer)
     }
     return client
   }
@@ -432,7 +435,7 @@ export class BentOp implements AsyncDisposable {
     const header = this.#bends.header?.(honest_header) ?? honest_header
     const jwt = signJwt(header, claims, key)
     const id_token = this.#bends.id_token ? this.#bends.id_token(jwt, header, claims) : jwt
-    if (id_token !== undefined) this.secrets.push(id_token)
+    if (id_token) this.secrets.push(id_token)
     return id_token
   }
 
@@ -609,6 +612,8 @@ export interface Refused {
   calls?: Calls
   /** False where the callback was refused before the login was taken. */
   spent?: false
+  /** What the OP is asked in the honest login that follows, if not token endpoint and UserInfo once. */
+  next?: Calls
 }
 
 export interface BentLogin {
@@ -686,7 +691,7 @@ export class BentSite {
 
   /**
    * A login that fails with this error for good: nothing beyond `calls` is asked of the OP, no
-   * session or token comes out, the same callback does not work later, and the next login does.
+   * session or token comes out, the same callback does not work later, and an honest login does.
    */
   async refuses(login: BentLogin, refused: Refused): Promise<Reply['data']> {
     const { op, wire, oxd_id } = this
@@ -716,13 +721,7 @@ export class BentSite {
       error: spent ? 'invalid_state' : error,
     })
     expect(op.calls(start)).toEqual(calls)
-    return data
-  }
-
-  /** {@link refuses}, and then {@link accepts} an honest login. */
-  async refusesOnly(login: BentLogin, refused: Refused): Promise<Reply['data']> {
-    const data = await this.refuses(login, refused)
-    await this.accepts()
+    await this.accepts({}, refused.next)
     return data
   }
 }

@@ -1,0 +1,332 @@
+/** ID Tokens that an OP must not send, and odd ones that it may (OIDC Core 3.1.3.7, code flow). */
+import { createHmac, createPublicKey } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  append,
+  type Bends,
+  type BentLogin,
+  BentOp,
+  BentSite,
+  breakSignature,
+  expectNoSecrets,
+  type Members,
+  makeKey,
+  type SigningKey,
+  set,
+  signingInput,
+} from '../support/bent_op.js'
+import { TestDaemon } from '../support/daemon.js'
+import { Wire } from '../support/wire.js'
+
+const MINUTE = 60
+
+let daemon: TestDaemon
+let wire: Wire
+let op: BentOp
+let site: BentSite
+/** An OP that offers what nobody should take, with a client that its operator issued. */
+let lax: BentOp
+let issued: BentSite
+
+beforeAll(async () => {
+  daemon = await TestDaemon.start()
+  wire = await Wire.connect(daemon.socket)
+  op = await BentOp.start()
+  site = await BentSite.register(wire, op)
+  lax = await BentOp.start({
+    metadata: { id_token_signing_alg_values_supported: ['none', 'HS256', 'RS256'] },
+  })
+  const client_id = 'issued'
+  const client_secret = 'issued secret'
+  lax.addClient({
+    client_id,
+    client_secret,
+    token_endpoint_auth_method: 'client_secret_basic',
+    redirect_uris: ['https://site.example/callback'],
+  })
+  issued = await BentSite.register(wire, lax, { client_id, client_secret })
+})
+
+afterAll(async () => {
+  wire[Symbol.dispose]()
+  await daemon.stop()
+  expectNoSecrets(daemon.log, op, lax)
+  await daemon[Symbol.asyncDispose]()
+  await op[Symbol.asyncDispose]()
+  await lax[Symbol.asyncDispose]()
+})
+
+const claims = (bend: (claims: Members) => Members): BentLogin => ({ bends: { claims: bend } })
+const drop = (claim: string): BentLogin => claims(set({ [claim]: undefined }))
+const aud = (bend: (client_id: unknown) => Members): BentLogin =>
+  claims((honest) => ({ ...honest, ...bend(honest['aud']) }))
+const id_token = (bend: NonNullable<Bends['id_token']>): BentLogin => ({
+  bends: { id_token: bend },
+})
+
+test('oidcc-client-test: an honest OP', async () => {
+  const { id_token_claims, sub, issuer } = await site.accepts()
+  expect(id_token_claims).toMatchObject({ iss: op.issuer, sub })
+  expect(issuer).toBe(op.issuer)
+})
+
+describe('refuses a claim', () => {
+  test.each<[name: string, login: BentLogin, error: string]>([
+    ['oidcc-client-test-nonce-invalid', claims(append('nonce')), 'invalid_id_token_bad_nonce'],
+    ['nonce missing', drop('nonce'), 'invalid_id_token'],
+    ['nonce empty', claims(set({ nonce: '' })), 'invalid_id_token_bad_nonce'],
+    ['oidcc-client-test-invalid-iss', claims(append('iss')), 'invalid_id_token_bad_issuer'],
+    [
+      'iss with a trailing slash',
+      claims((honest) => ({ ...honest, iss: `${honest['iss']}/` })),
+      'invalid_id_token_bad_issuer',
+    ],
+    ['iss missing', drop('iss'), 'invalid_id_token'],
+    ['oidcc-client-test-missing-sub', drop('sub'), 'invalid_id_token'],
+    ['sub empty', claims(set({ sub: '' })), 'invalid_id_token'],
+    ['sub not a string', claims(set({ sub: 7 })), 'invalid_id_token'],
+    ['oidcc-client-test-invalid-aud', claims(append('aud')), 'invalid_id_token_bad_audience'],
+    ['oidcc-client-test-missing-aud', drop('aud'), 'invalid_id_token'],
+    ['aud an empty list', claims(set({ aud: [] })), 'invalid_id_token_bad_audience'],
+    ['oidcc-client-test-missing-iat', drop('iat'), 'invalid_id_token'],
+    ['iat not a number', claims(set({ iat: 'now' })), 'invalid_id_token'],
+    [
+      'oidcc-client-test-invalid-athash',
+      claims(append('at_hash')),
+      'invalid_access_token_bad_hash',
+    ],
+    ['at_hash not a string', claims(set({ at_hash: 7 })), 'invalid_access_token_bad_hash'],
+    ['at_hash empty', claims(set({ at_hash: '' })), 'invalid_access_token_bad_hash'],
+    ['M2 exp past', claims(ago('exp', 10 * MINUTE)), 'invalid_id_token_expired'],
+    ['M2 exp missing', drop('exp'), 'invalid_id_token'],
+    ['M2 exp not a number', claims(set({ exp: '9999999999' })), 'invalid_id_token'],
+    ['M2 nbf in the future', claims(ahead('nbf', 10 * MINUTE)), 'invalid_id_token_expired'],
+    [
+      'M5 aud list with a foreign client, azp missing',
+      aud((client_id) => ({ aud: [client_id, 'foreign'] })),
+      'invalid_id_token_bad_audience',
+    ],
+    [
+      'M5 aud list with a foreign client, azp the foreign client',
+      aud((client_id) => ({ aud: [client_id, 'foreign'], azp: 'foreign' })),
+      'invalid_id_token_bad_audience',
+    ],
+    [
+      // OIDC Core 3.1.3.7 step 3: additional audiences not trusted by the Client.
+      'fapi2 invalid-secondary-aud: a foreign client, azp ours',
+      aud((client_id) => ({ aud: [client_id, 'foreign'], azp: client_id })),
+      'invalid_id_token_bad_audience',
+    ],
+    ['M5 azp wrong', claims(set({ azp: 'foreign' })), 'invalid_id_token_bad_audience'],
+    ['azp not a string', claims(set({ azp: ['foreign'] })), 'invalid_id_token_bad_audience'],
+    [
+      'auth_time missing though max_age was asked for',
+      { ...drop('auth_time'), request: { max_age: 60 } },
+      'invalid_id_token',
+    ],
+    [
+      'auth_time longer ago than max_age',
+      { ...claims(ago('auth_time', 10 * MINUTE)), request: { max_age: 60 } },
+      'invalid_id_token_bad_auth_time',
+    ],
+  ])('%s', async (_, login, error) => {
+    await site.refuses(login, { error })
+  })
+
+  // The daemon does not look at iat beyond its type, though errors.ts has a code for it.
+  test.fails('M2 iat in the future', async () => {
+    await site.refuses(claims(ahead('iat', 10 * MINUTE)), { error: 'invalid_id_token_expired' })
+  })
+})
+
+describe('accepts a claim', () => {
+  test.each<[name: string, login: BentLogin]>([
+    ['aud a list of the client alone', aud((client_id) => ({ aud: [client_id] }))],
+    ['azp the client', aud((client_id) => ({ azp: client_id }))],
+    ['at_hash missing, as the code flow allows', drop('at_hash')],
+    ['M2 exp 1e300', claims(set({ exp: 1e300 }))],
+    ['a clock a few seconds ahead', claims(ahead('nbf', 5))],
+    ['unknown claims', claims(set({ 'https://op.example/x': { y: [1] }, __proto__x: 1 }))],
+  ])('%s', async (_, login) => {
+    await site.accepts(login)
+  })
+})
+
+describe('refuses a signature', () => {
+  test.each<[name: string, login: BentLogin, error: string]>([
+    [
+      'oidcc-client-test-invalid-sig-rs256',
+      id_token(breakSignature),
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'oidcc-client-test-idtoken-sig-none',
+      id_token((_, header, body) => `${signingInput({ ...header, alg: 'none' }, body)}.`),
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'alg none in other letters',
+      id_token((_, header, body) => `${signingInput({ ...header, alg: 'nOnE' }, body)}.`),
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'signature cut off, alg kept',
+      id_token((jwt) => jwt.slice(0, jwt.lastIndexOf('.') + 1)),
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'oidcc-client-test-invalid-sig-hs256',
+      id_token((_, header, body) => hs256(header, body, 'a secret of nobody')),
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'HS256 keyed with the client secret, which the registration does not allow',
+      id_token((_, header, body) =>
+        hs256(header, body, [...op.clients.values()].at(-1)?.client_secret as string),
+      ),
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'M1 HS256 keyed with the public key as PEM',
+      id_token((_, header, body) => hs256(header, body, publicPem(op.key))),
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'M1 HS256 keyed with the public key as JWK',
+      id_token((_, header, body) => hs256(header, body, JSON.stringify(op.key.jwk))),
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'by a key of the header itself (jwk)',
+      { bends: bySelfMadeKey((key) => ({ jwk: key.jwk })) },
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'by a key that the header points to (jku), which is not fetched',
+      { bends: bySelfMadeKey(() => ({ jku: `${op.issuer}/other-keys` })) },
+      'invalid_id_token_bad_signature',
+    ],
+    ['claims changed after signing', id_token(otherSub), 'invalid_id_token_bad_signature'],
+  ])('%s', async (_, login, error) => {
+    await site.refuses(login, { error })
+  })
+
+  // Refused as it should be, but as `invalid_op_response`: openid-client's errors on these carry no
+  // evidence that op_errors.ts could tell an ID Token by.
+  test.fails.each<[name: string, login: BentLogin, error: string]>([
+    ['not a JWT', id_token(() => 'nonsense'), 'invalid_id_token'],
+    ['an empty string', id_token(() => ''), 'invalid_id_token'],
+    [
+      'claims that are no object',
+      id_token((_, header) => unsigned(header, [])),
+      'invalid_id_token',
+    ],
+    [
+      'claims that are no JSON',
+      id_token((_, header) => `${part(header)}.!!.AA`),
+      'invalid_id_token',
+    ],
+    [
+      'M4 an encrypted one around an unsigned one',
+      id_token((jwt) => `${part({ alg: 'RSA-OAEP', enc: 'A256GCM' })}.AA.AA.${part(jwt)}.AA`),
+      'invalid_id_token',
+    ],
+    [
+      'S4 crit with an extension nobody knows',
+      { bends: { header: set({ crit: ['exp'], exp: 1 }) } },
+      'invalid_id_token',
+    ],
+  ])('%s', async (_, login, error) => {
+    await site.refuses(login, { error })
+  })
+
+  test.each<[name: string, login: BentLogin]>([
+    [
+      'alg none',
+      id_token((_, header, body) => `${signingInput({ ...header, alg: 'none' }, body)}.`),
+    ],
+    [
+      'HS256 with the client secret',
+      id_token((_, header, body) => hs256(header, body, 'issued secret')),
+    ],
+    [
+      'M1 HS256 keyed with the public key as PEM',
+      id_token((_, header, body) => hs256(header, body, publicPem(lax.key))),
+    ],
+  ])('S2 %s, where the OP offers none and HS256 and an operator registered', async (_, login) => {
+    await issued.refuses(login, { error: 'invalid_id_token_bad_signature' })
+  })
+
+  test('no ID Token at all', async () => {
+    await site.refuses({ bends: { id_token: () => undefined } }, { error: 'no_id_token' })
+  })
+})
+
+describe.each(['RS256', 'ES256', 'PS256', 'EdDSA'] as const)('an OP that signs with %s', (alg) => {
+  let other: BentOp
+  let registered: BentSite
+
+  beforeAll(async () => {
+    other = await BentOp.start({ alg })
+    registered = await BentSite.register(wire, other)
+  })
+  afterAll(() => other[Symbol.asyncDispose]())
+
+  test(`oidcc-client-test-idtoken-sig-${alg.toLowerCase()}`, async () => {
+    expect(JSON.parse(other.last('registration').body)).toMatchObject({
+      id_token_signed_response_alg: alg,
+    })
+    await registered.accepts()
+  })
+
+  test(`oidcc-client-test-invalid-sig-${alg.toLowerCase()}`, async () => {
+    await registered.refuses(id_token(breakSignature), { error: 'invalid_id_token_bad_signature' })
+  })
+
+  test('S5 another algorithm than the registered one, by a key that the OP publishes', async () => {
+    const key = makeKey(alg === 'ES256' ? 'RS256' : 'ES256')
+    other.keys = [...other.keys, key.jwk]
+    await registered.refuses({ bends: { key } }, { error: 'invalid_id_token_bad_signature' })
+  })
+
+  test('at_hash of that algorithm wrong', async () => {
+    await registered.refuses(claims(append('at_hash')), { error: 'invalid_access_token_bad_hash' })
+  })
+})
+
+function ago(claim: string, seconds: number): (honest: Members) => Members {
+  return ahead(claim, -seconds)
+}
+
+/** Sets a claim to this many seconds from now, at the time of the login. */
+function ahead(claim: string, seconds: number): (honest: Members) => Members {
+  return (honest) => ({ ...honest, [claim]: Math.floor(Date.now() / 1000) + seconds })
+}
+
+function hs256(header: Members, body: Members, secret: string): string {
+  const input = signingInput({ ...header, alg: 'HS256' }, body)
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
+}
+
+function publicPem(key: SigningKey): string {
+  return createPublicKey(key.private_key).export({ type: 'spki', format: 'pem' }).toString()
+}
+
+/** A key that the OP does not publish, under the kid of one that it does. */
+function bySelfMadeKey(header: (key: SigningKey) => Members): Bends {
+  const key = makeKey('RS256')
+  return { key, header: (honest) => ({ ...honest, kid: op.key.kid, ...header(key) }) }
+}
+
+function otherSub(jwt: string, header: Members, body: Members): string {
+  const end = jwt.slice(jwt.lastIndexOf('.'))
+  return signingInput(header, { ...body, sub: 'mallory' }) + end
+}
+
+function unsigned(header: Members, body: unknown): string {
+  return `${part(header)}.${part(body)}.AA`
+}
+
+function part(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
+}
