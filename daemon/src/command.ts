@@ -37,6 +37,14 @@ export function string(doc: FieldDoc & { minLength?: number; maxLength?: number 
   return field(doc, Type.String({ minLength, maxLength }))
 }
 
+/** Longest token that is passed on; an OP's whole answer may have 1 MiB. */
+const TOKEN_LENGTH = 65_536
+
+/** A token or a document that carries some: long, and secret. */
+export function token(doc: Omit<FieldDoc, 'secret'>) {
+  return string({ ...doc, secret: true, maxLength: TOKEN_LENGTH })
+}
+
 export function strings(doc: FieldDoc) {
   return field(
     doc,

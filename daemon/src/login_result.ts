@@ -1,5 +1,5 @@
 /** What both commands that complete a login answer. */
-import { integer, object, required, string } from './command.js'
+import { integer, object, required, string, token } from './command.js'
 import type { RealmPolicy } from './context.js'
 import type { CompletedLogin } from './logins.js'
 import type { Site } from './store/store.js'
@@ -32,16 +32,14 @@ export const loginResult = {
   id_token_claims: required(
     object({ doc: "The validated ID Token's claims.", spec: 'OIDC Core 2' }),
   ),
-  id_token: string({ doc: `The ID Token. ${withheld}`, spec: 'OIDC Core 2', secret: true }),
-  access_token: string({
+  id_token: token({ doc: `The ID Token. ${withheld}`, spec: 'OIDC Core 2' }),
+  access_token: token({
     doc: `The access token. ${withheld}`,
     spec: 'RFC 6749 5.1',
-    secret: true,
   }),
-  refresh_token: string({
+  refresh_token: token({
     doc: `The refresh token, if the OP issued one. ${withheld}`,
     spec: 'RFC 6749 1.5',
-    secret: true,
   }),
   expires_in: integer({
     doc: 'Seconds until the access token expires, if the OP said.',

@@ -3,6 +3,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import type { Context } from './context.js'
 import { sha256 } from './digest.js'
 import { CommandError } from './errors.js'
+import { checkRegistration } from './op/client.js'
 import type { Provider } from './op/provider.js'
 import {
   preferredAuthMethod,
@@ -77,11 +78,14 @@ export async function registerSite(
       ? issuedClient(provider, site.wishes, site.issued)
       : await registerClient(context.op, provider, site.wishes)
     const made = newSite(context, provider, start.oxd_id, site, registration)
-    await store.finishRegistration(made, idempotency_hash).catch(async (error: unknown) => {
+    try {
+      checkRegistration(made)
+      await store.finishRegistration(made, idempotency_hash)
+    } catch (error) {
       // Nobody will use what the OP has just made.
       await unregisterClient(context.op, made).catch(() => {})
       throw error
-    })
+    }
   } catch (error) {
     await store.abandonRegistration(realm.name, idempotency_hash, start.oxd_id)
     throw error

@@ -116,7 +116,18 @@ describe('without a kid', () => {
     op.keys = [...others, op.key.jwk].map((jwk) => ({ ...jwk, alg: undefined, use: undefined }))
     const site = await BentSite.register(wire, op)
     await site.accepts({ bends: noKid })
-    await site.refuses({ bends: { ...noKid, id_token: breakSignature } }, { error: bad })
+    await site.refuses(
+      { bends: { ...noKid, id_token: breakSignature } },
+      { error: bad, calls: { token: 1, jwks: 1 } },
+    )
+  })
+
+  test('a lone key that is rotated is fetched again, as nothing else tells it from the old one', async () => {
+    await using op = await BentOp.start()
+    const site = await BentSite.register(wire, op)
+    await site.accepts({ bends: noKid })
+    op.rotate()
+    await site.accepts({ bends: noKid }, refetched)
   })
 
   test('a key that is too weak to be used hides none of the others', async () => {

@@ -17,7 +17,6 @@ import {
   redirect,
   reset,
   resetMidBody,
-  signingInput,
   type Takeover,
   withMembers,
 } from '../support/bent_op.js'
@@ -45,8 +44,13 @@ afterAll(async () => {
   await op[Symbol.asyncDispose]()
 })
 
-/** A registration is refused, asked for once, and succeeds under the same key when the OP is honest. */
-async function refuses(registration: Bend, refused: object): Promise<void> {
+/**
+ * A registration is refused, asked for once, and succeeds under the same key when the OP is honest.
+ *
+ * @param undone how often the client that the OP made is removed there again
+ */
+async function refuses(registration: Bend, refused: object, undone = 0): Promise<void> {
+  const removals = undone > 0 ? { client: undone } : {}
   keys += 1
   const params = {
     op_host: op.issuer,
@@ -60,11 +64,11 @@ async function refuses(registration: Bend, refused: object): Promise<void> {
   const { status, data } = await wire.call('register_site', params)
   op.straighten()
   expect({ status, data }).toMatchObject({ status: 'error', data: refused })
-  expect(op.calls(start)).toEqual({ registration: 1 })
+  expect(op.calls(start)).toEqual({ registration: 1, ...removals })
   for (const secret of op.secrets) expect(JSON.stringify(data)).not.toContain(secret)
   const site = await BentSite.register(wire, op, params)
   await site.accepts()
-  expect(op.calls(start)).toEqual({ registration: 2, token: 1, userinfo: 1 })
+  expect(op.calls(start)).toEqual({ registration: 2, token: 1, userinfo: 1, ...removals })
 }
 
 const invalid = { error: 'invalid_op_response', retryable: false }
@@ -132,13 +136,16 @@ describe('refuses for a registration', () => {
     await refuses(bend, refused)
   })
 
-  // Accepted now: the site is made, End-Users are sent to the OP, and each login then fails.
-  test.fails.each<[name: string, members: Record<string, unknown>]>([
+  // With these the site could be made, and each of its logins would fail after the OP's pages.
+  test.each<[name: string, members: Record<string, unknown>]>([
     ['no secret, though the method needs one', { client_secret: undefined }],
     ['M15 a method that the daemon cannot do', { token_endpoint_auth_method: 'tls_client_auth' }],
-    ['M15 ID Tokens without signature', { id_token_signed_response_alg: 'none' }],
+    [
+      'oidcc-client-test-idtoken-sig-none, M15 ID Tokens without signature',
+      { id_token_signed_response_alg: 'none' },
+    ],
   ])('%s', async (_, members) => {
-    await refuses(withMembers(members), invalid)
+    await refuses(withMembers(members), invalid, 1)
   })
 })
 
@@ -177,17 +184,6 @@ describe('honours what the OP registered instead of what was asked for (M15)', (
     const site = await BentSite.register(wire, other)
     other.straighten()
     await site.refuses({ bends: { key } }, { error: 'invalid_id_token_bad_signature' })
-  })
-
-  test('oidcc-client-test-idtoken-sig-none: never ID Tokens without signature', async () => {
-    op.bend({ registration: withMembers({ id_token_signed_response_alg: 'none' }) })
-    const site = await BentSite.register(wire, op)
-    const { data } = await site.attempt({
-      bends: {
-        id_token: (_, header, claims) => `${signingInput({ ...header, alg: 'none' }, claims)}.`,
-      },
-    })
-    expect(data).toMatchObject({ error: 'invalid_id_token_bad_signature' })
   })
 })
 
@@ -294,9 +290,8 @@ describe('client authentication', () => {
     expect(JSON.stringify(data)).not.toContain('not the secret')
   })
 
-  // RFC 6749 5.2 wants a challenge in the answer to a wrong Authorization header. openid-client
-  // looks at the challenge only, and the error in the body is lost: the site reads `unknown`.
-  test.fails('a wrong secret by basic', async () => {
+  // RFC 6749 5.2: the answer to a wrong Authorization header has a challenge, and the error in its body.
+  test('a wrong secret by basic', async () => {
     const site = await wrongSecret('client_secret_basic')
     const { data } = await site.attempt()
     expect(data).toMatchObject({

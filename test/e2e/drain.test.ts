@@ -30,9 +30,15 @@ test('drain under load loses no reply, and ends with exit code 0', async () => {
   // The first reply shows that the daemon is in the midst of them.
   await replies[0]
   const stopped = daemon.stop()
-  for (const wire of wires) {
-    for (let n = 0; n < EACH; n += 1) replies.push(wire.call('get_authorization_url', { oxd_id }))
-  }
+  // Each goes on until it is told that the daemon stops: nothing may go unanswered until then.
+  const told = wires.map(async (wire) => {
+    for (;;) {
+      const reply = wire.call('get_authorization_url', { oxd_id })
+      replies.push(reply)
+      if ((await reply).data.error === 'shutting_down') return
+    }
+  })
+  await Promise.all(told)
   const settled = await Promise.allSettled(replies)
   expect(settled.filter(({ status }) => status === 'rejected')).toHaveLength(0)
   const outcomes = new Set(

@@ -1,4 +1,4 @@
-import { command, oxd_id, required, string } from '../command.js'
+import { command, oxd_id, required, string, token } from '../command.js'
 import { endSessionEndpoint, logoutUri } from '../op/logout.js'
 
 export const get_logout_uri = command({
@@ -11,11 +11,9 @@ export const get_logout_uri = command({
       doc: 'The session that the login answered. Its ID Token becomes the hint.',
       secret: true,
     }),
-    id_token_hint: string({
+    id_token_hint: token({
       doc: 'An ID Token of the session instead, if the site has it.',
       spec: 'OIDC RP-Initiated Logout 2',
-      secret: true,
-      maxLength: 65_536,
     }),
     post_logout_redirect_uri: string({
       doc: "Where the OP sends the browser afterwards, instead of the site's own; it must be registered.",

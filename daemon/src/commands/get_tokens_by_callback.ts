@@ -1,4 +1,4 @@
-import { command, oxd_id, required, string } from '../command.js'
+import { command, oxd_id, required, token } from '../command.js'
 import { bindingParams, describeLogin, loginResult } from '../login_result.js'
 import { completeLogin, loginErrors } from '../logins.js'
 import { readCallback } from '../op/callback.js'
@@ -10,10 +10,8 @@ export const get_tokens_by_callback = command({
   params: {
     oxd_id,
     callback: required(
-      string({
+      token({
         doc: 'The URL that the browser requested (whole, or from its path on), or the form body that it posted.',
-        secret: true,
-        maxLength: 65_536,
       }),
     ),
     ...bindingParams,

@@ -1,4 +1,4 @@
-import { command, object, oxd_id, required, string } from '../command.js'
+import { command, object, oxd_id, required, string, token } from '../command.js'
 import { hashAccessToken } from '../logins.js'
 import { fetchUserInfo } from '../op/userinfo.js'
 
@@ -9,9 +9,8 @@ export const get_user_info = command({
   params: {
     oxd_id,
     session_id: string({ doc: 'The session that the login answered.', secret: true }),
-    access_token: string({
+    access_token: token({
       doc: 'Its access token instead, if the site has it. It must come from a login of this site.',
-      secret: true,
     }),
   },
   result: {

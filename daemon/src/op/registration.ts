@@ -2,7 +2,7 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { ClientMetadata, Site, SiteSecrets } from '../store/store.js'
-import { authMethods, clientOf } from './client.js'
+import { authMethods, providerOf } from './client.js'
 import { insecureIfAllowed } from './discovery.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
@@ -59,7 +59,7 @@ export async function registerClient(
     )
     answered = configuration.clientMetadata()
   } catch (error) {
-    throw asCommandError(error)
+    throw await asCommandError(error)
   }
   const { client_secret, registration_access_token, ...rest } = answered
   return {
@@ -85,7 +85,7 @@ export async function unregisterClient(op: OpSide, site: Site): Promise<boolean>
     return false
   }
   try {
-    const { configuration } = await clientOf(op, site)
+    const configuration = await bareConfiguration(op, site)
     const response = await client.fetchProtectedResource(
       configuration,
       registration_access_token,
@@ -98,13 +98,23 @@ export async function unregisterClient(op: OpSide, site: Site): Promise<boolean>
   } catch (error) {
     // The same 401, with a challenge (RFC 6750 3).
     if (error instanceof client.WWWAuthenticateChallengeError && error.status === 401) return true
-    const { message, details } = asCommandError(error)
+    const { message, details } = await asCommandError(error)
     throw new CommandError(
       'remove_site_failed',
       `the registration could not be removed at the OP, so the site was kept: ${message}`,
       { details, cause: error },
     )
   }
+}
+
+/** Enough to carry a registration access token, whatever the registration itself came to. */
+async function bareConfiguration(op: OpSide, site: Site): Promise<client.Configuration> {
+  const { metadata, op_host } = await providerOf(op, site)
+  const configuration = new client.Configuration(metadata, site.client.client_id, {}, client.None())
+  configuration[client.customFetch] = op.http.fetch
+  configuration.timeout = op.http.timeout
+  for (const execute of insecureIfAllowed(op_host)) execute(configuration)
+  return configuration
 }
 
 function requestedMetadata(

@@ -3,7 +3,7 @@ import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Login, Site } from '../store/store.js'
 import { clientOf, idTokenAlgs } from './client.js'
-import { checkAtHash, checkParties, verifyIdTokenSignature } from './id_token.js'
+import { checkAtHash, checkIssuedAt, checkParties, verifyIdTokenSignature } from './id_token.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 
@@ -57,7 +57,7 @@ export async function redeem(
   try {
     return await redeemOnce(op, site, login, response)
   } catch (error) {
-    const { code, message, details, cause } = asCommandError(error)
+    const { code, message, details, cause } = await asCommandError(error)
     // The login is spent whatever went wrong: sending the command again cannot help.
     throw new CommandError(code, message, { details, cause, retryable: false })
   }
@@ -91,6 +91,7 @@ async function redeemOnce(
   const id_token_claims = answer.claims() as client.IDToken
   await verifyIdTokenSignature(op, provider, id_token, idTokenAlgs(site, provider.metadata))
   checkParties(id_token_claims, site.client.client_id)
+  checkIssuedAt(id_token_claims, op.clock())
   checkAtHash(id_token, id_token_claims['at_hash'], access_token)
   return {
     access_token,

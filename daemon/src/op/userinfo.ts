@@ -24,6 +24,10 @@ export async function fetchUserInfo(
   try {
     return await client.fetchUserInfo(configuration, access_token, sub)
   } catch (error) {
-    throw asCommandError(error)
+    const refused = await asCommandError(error)
+    if (!refused.code.startsWith('invalid_id_token')) throw refused
+    throw new CommandError('invalid_op_response', 'the OP answered UserInfo as an unreadable JWT', {
+      cause: error,
+    })
   }
 }

@@ -29,7 +29,8 @@ export class Connection {
   #out: Buffer[] = []
   #draining = false
   #inputEnded = false
-  #quiet: NodeJS.Timeout | undefined
+  /** Counts what happens, to tell whether anything did in a quiet while. */
+  #events = 0
   #ended = false
 
   constructor(socket: Socket, dispatch: Dispatch) {
@@ -143,10 +144,18 @@ export class Connection {
 
   /** With nothing left to answer: at once when the peer sends no more, after a quiet while if it may. */
   #endIfIdle(): void {
-    clearTimeout(this.#quiet)
+    this.#events += 1
     if (this.#running > 0 || this.#waiting.length > 0) return
     if (this.#inputEnded) this.#end()
-    else if (this.#draining) this.#quiet = setTimeout(() => this.#end(), DRAIN_QUIET)
+    else if (this.#draining) this.#endWhenQuiet(this.#events)
+  }
+
+  #endWhenQuiet(events: number): void {
+    const check = () => {
+      if (events === this.#events) this.#end()
+    }
+    // A busy turn lets timers fire before sockets are read; the immediate comes after reading.
+    setTimeout(() => setImmediate(check), DRAIN_QUIET)
   }
 
   /**

@@ -1,6 +1,7 @@
 /** The listeners and their connections, from the first to the last. */
 import { once } from 'node:events'
 import { createServer, type Server as NetServer } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import type { ListenerConfig } from '../config/config.js'
 import type { RealmPolicy } from '../context.js'
 import { Connection } from './connection.js'
@@ -46,6 +47,9 @@ export class Server {
    * @returns how many had to be cut
    */
   async drain(seconds: number): Promise<number> {
+    // Who has connected already is accepted, rather than reset with the listener's queue.
+    await setImmediate()
+    await setImmediate()
     const closed = this.#listeners.map((server) => {
       const close = once(server, 'close')
       server.close()

@@ -15,10 +15,21 @@ export type Validate = (params: Record<string, unknown>) => void
 export function compileParams(fields: Fields): Validate {
   const validator = Compile(schemaOf(fields))
   return (params) => {
-    if (validator.Check(params)) return
+    if (validator.Check(params)) {
+      const broken = Object.keys(params).find((name) => !isWellFormed(params[name]))
+      if (broken === undefined) return
+      throw invalid(broken, 'holds half a character (a lone surrogate)')
+    }
     const [error] = validator.Errors(params)
     throw describe(error, fields, params)
   }
+}
+
+/** JSON's escapes can write half of a surrogate pair, which no UTF-8 and no URL can carry. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([name, one]) => name.isWellFormed() && isWellFormed(one))
 }
 
 /** Drops members that are null: many languages send an absent parameter so. */
