@@ -170,3 +170,13 @@ test.each(Object.entries(commands))(
     )
   },
 )
+
+test.each<[where: string, params: Record<string, unknown>, field: string]>([
+  ['a text', { name: '\ud800' }, 'name'],
+  ['a list', { name: 'a', scopes: ['b', '\udc00c'] }, 'scopes'],
+  ['a member within', { name: 'a', claims: { a: [{ b: '\ud800' }] } }, 'claims'],
+  ['a name within', { name: 'a', extra: { '\ud800': '' } }, 'extra'],
+])('half a surrogate pair in %s is refused, a whole one is not', (_, params, field) => {
+  expect(refusal(params)).toMatchObject({ code: 'invalid_request', details: { field } })
+  expect(() => validate({ name: '🗝' })).not.toThrow()
+})
