@@ -1,7 +1,14 @@
 /** What a newcomer does first: the demo in a browser, from login to logout. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { startOp } from '../../demosite/src/op.js'
 import { hasChromium, openBrowser } from '../support/chromium.js'
+import { cookiesOf } from '../support/cookies.js'
 import { Demo } from '../support/demo.js'
+import { EndUser } from '../support/end_user.js'
+import { freePort } from '../support/free_port.js'
 
 test('the demo answers within five seconds, and Ctrl-C leaves nothing behind', async () => {
   const started_at = performance.now()
@@ -11,6 +18,39 @@ test('the demo answers within five seconds, and Ctrl-C leaves nothing behind', a
   expect(response.status).toBe(200)
   expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
   expect(await demo.interrupt()).toEqual({ code: 0, left: [] })
+})
+
+test('with --op it logs in at a real OP, as the client that was registered there by hand', async () => {
+  const port = await freePort()
+  const folder = mkdtempSync(join(tmpdir(), 'relyd-demo-op-'))
+  const secret = join(folder, 'secret')
+  writeFileSync(secret, 'a secret; with # and = in it\n')
+  const op = await startOp({
+    configuration: {
+      clients: [
+        {
+          client_id: 'by hand',
+          client_secret: 'a secret; with # and = in it',
+          redirect_uris: [`http://localhost:${port}/callback`],
+          post_logout_redirect_uris: [`http://localhost:${port}/`],
+        },
+      ],
+    },
+  })
+  try {
+    const options = ['--client-id', 'by hand', '--client-secret-file', secret]
+    await using demo = await Demo.start(['--port', String(port), '--op', op.issuer, ...options])
+    const site = (path: string, init: RequestInit = {}) =>
+      fetch(new URL(path, demo.address), { redirect: 'manual', ...init })
+    const login = await site('/login', { method: 'POST', headers: { origin: demo.address } })
+    const callback = await new EndUser().logIn(login.headers.get('location') as string)
+    const back = await site(callback, { headers: { cookie: cookiesOf(login) } })
+    const profile = await site('/profile', { headers: { cookie: cookiesOf(back) } })
+    expect(await profile.text()).toContain('Alice Ångström')
+  } finally {
+    await op.close()
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test.skipIf(!hasChromium())('a browser logs in, sees its profile and logs out', async () => {

@@ -2,14 +2,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
+import { cookiesOf } from '../support/cookies.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
+import { freePort } from '../support/free_port.js'
 
 const root = new URL('../../', import.meta.url)
 const readme = readFileSync(new URL('README.md', root), 'utf8')
@@ -80,12 +82,12 @@ test('the website is the example that is built, and logs a user in and out', asy
 
     const login = await get('/login')
     const callback = await new EndUser().logIn(login.headers.get('location') as string)
-    const back = await get(callback, pairs(login))
+    const back = await get(callback, cookiesOf(login))
     expect(back.headers.get('location')).toBe('/')
-    expect(await (await get('/', pairs(back))).text()).toBe(
+    expect(await (await get('/', cookiesOf(back))).text()).toBe(
       'Hello, Alice Ångström. Log out at /logout',
     )
-    const logout = await get('/logout', pairs(back))
+    const logout = await get('/logout', cookiesOf(back))
     expect(logout.headers.get('location')).toContain(`${op.issuer}/session/end?`)
     expect((await get(callback)).status).toBe(500)
   } finally {
@@ -115,21 +117,3 @@ test('the JSON line of the shell is answered', async () => {
   for await (const chunk of socket) reply += chunk
   expect(JSON.parse(reply)).toMatchObject({ id: 1, status: 'ok' })
 })
-
-/** The cookies that a response sets, as a browser sends them back. */
-function pairs(response: Response): string {
-  return response.headers
-    .getSetCookie()
-    .map((line) => line.split(';', 1)[0])
-    .join('; ')
-}
-
-/** A port that was free a moment ago: the website of the README cannot choose one by itself. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, 'localhost')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}

@@ -21,9 +21,9 @@ export class Demo implements AsyncDisposable {
   }
 
   /** Resolves when it has printed the address to open. */
-  static async start(...options: string[]): Promise<Demo> {
+  static async start(options: string[] = ['--port', '0']): Promise<Demo> {
     const folder = mkdtempSync(join(tmpdir(), 'relyd-demo-test-'))
-    const child = spawn(process.execPath, [MAIN, '--port', '0', ...options], {
+    const child = spawn(process.execPath, [MAIN, ...options], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, TMPDIR: folder },
     })

@@ -42,12 +42,21 @@ export async function clientOf(op: OpSide, site: Site): Promise<SiteClient> {
     },
     authentication(site),
   )
-  configuration[client.customFetch] = op.http.fetch
-  configuration.timeout = op.http.timeout
-  for (const execute of insecureIfAllowed(provider.op_host)) execute(configuration)
+  useHttpLayer(op, provider, configuration)
   const made = { provider, configuration, metadata: provider.metadata }
   built.set(site, made)
   return made
+}
+
+/** Sends what openid-client sends through our own limits. */
+export function useHttpLayer(
+  op: OpSide,
+  { op_host }: Provider,
+  configuration: client.Configuration,
+): void {
+  configuration[client.customFetch] = op.http.fetch
+  configuration.timeout = op.http.timeout
+  for (const execute of insecureIfAllowed(op_host)) execute(configuration)
 }
 
 /** The OP's documents, as long as they still name the issuer that the site registered at. */

@@ -2,7 +2,7 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { ClientMetadata, Site, SiteSecrets } from '../store/store.js'
-import { authMethods, providerOf } from './client.js'
+import { authMethods, providerOf, useHttpLayer } from './client.js'
 import { insecureIfAllowed } from './discovery.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
@@ -109,11 +109,10 @@ export async function unregisterClient(op: OpSide, site: Site): Promise<boolean>
 
 /** Enough to carry a registration access token, whatever the registration itself came to. */
 async function bareConfiguration(op: OpSide, site: Site): Promise<client.Configuration> {
-  const { metadata, op_host } = await providerOf(op, site)
-  const configuration = new client.Configuration(metadata, site.client.client_id, {}, client.None())
-  configuration[client.customFetch] = op.http.fetch
-  configuration.timeout = op.http.timeout
-  for (const execute of insecureIfAllowed(op_host)) execute(configuration)
+  const provider = await providerOf(op, site)
+  const { client_id } = site.client
+  const configuration = new client.Configuration(provider.metadata, client_id, {}, client.None())
+  useHttpLayer(op, provider, configuration)
   return configuration
 }
 
