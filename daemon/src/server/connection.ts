@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Decoder, Frame } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
-import { chooseDialect, type Dialect } from './dialects/dialect.js'
+import { chooseDialect, type Dialect, LONGEST_MAGIC } from './dialects/dialect.js'
 import { json } from './dialects/json.js'
 import type { Dispatch } from './dispatch.js'
 import { errorReply, type Reply, type Request, readRequest } from './envelope.js'
@@ -62,7 +62,11 @@ export class Connection {
     if (!this.#decoder) {
       this.#head = Buffer.concat([this.#head, chunk])
       const choice = chooseDialect(this.#head)
-      if (choice === 'undecided') return
+      if (choice === 'undecided') {
+        // Blank so far, if longer than any magic: nothing that would have to be kept.
+        if (this.#head.length > LONGEST_MAGIC) this.#head = Buffer.alloc(0)
+        return
+      }
       if ('refusal' in choice) {
         this.#refuse(choice.refusal)
         return

@@ -12,6 +12,9 @@ export interface Dialect {
   encode: Encode
 }
 
+/** In bytes. */
+export const LONGEST_MAGIC = msgpack.magic.length
+
 export type Choice = { dialect: Dialect } | { refusal: string } | 'undecided'
 
 /** White space that a person may type before a JSON text. */
