@@ -8,10 +8,14 @@ import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
 import { listen } from './listen.js'
 
+/** Turns of the event loop without a new connection after which nobody waits any more. */
+const QUIET_TURNS = 2
+
 export class Server {
   readonly #dispatchFor: (realm: RealmPolicy) => Dispatch
   readonly #listeners: NetServer[] = []
   readonly #connections = new Set<Connection>()
+  #accepted = 0
   #onEmpty: (() => void) | undefined
 
   constructor(dispatchFor: (realm: RealmPolicy) => Dispatch) {
@@ -26,6 +30,7 @@ export class Server {
     const dispatch = this.#dispatchFor(realm)
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       const connection = new Connection(socket, dispatch)
+      this.#accepted += 1
       this.#connections.add(connection)
       socket.once('close', () => {
         this.#connections.delete(connection)
@@ -47,9 +52,7 @@ export class Server {
    * @returns how many had to be cut
    */
   async drain(seconds: number): Promise<number> {
-    // Who has connected already is accepted, rather than reset with the listener's queue.
-    await setImmediate()
-    await setImmediate()
+    await this.#acceptWaiting()
     const closed = this.#listeners.map((server) => {
       const close = once(server, 'close')
       server.close()
@@ -59,6 +62,18 @@ export class Server {
     const cut = await this.#empty(seconds)
     await Promise.all(closed)
     return cut
+  }
+
+  /**
+   * Lets in who has connected already: closing a listener resets whoever waits in its queue. Since
+   * Node 22 a turn of the event loop accepts one connection of each listener.
+   */
+  async #acceptWaiting(): Promise<void> {
+    for (let quiet = 0; quiet < QUIET_TURNS; quiet += 1) {
+      const accepted = this.#accepted
+      await setImmediate()
+      if (accepted !== this.#accepted) quiet = 0
+    }
   }
 
   #empty(seconds: number): Promise<number> {

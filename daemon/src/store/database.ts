@@ -1,9 +1,10 @@
 /** Opens the SQLite file: private to the daemon, and durable at every commit. */
 import { chmodSync, closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import Database from 'better-sqlite3'
+import type Database from 'better-sqlite3'
 import { randomToken } from '../random.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
+import { openKept } from './kept_database.js'
 import { refuseForeignDatabase } from './migrations/migrate.js'
 
 const FULL = 2
@@ -29,7 +30,7 @@ export function openDatabase(
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     createPrivately(path)
-    db = new Database(path, { fileMustExist: true, timeout: busy_timeout_ms })
+    db = openKept(path, { fileMustExist: true, timeout: busy_timeout_ms })
     refuseForeignDatabase(db)
     makePrivate(path)
     return { db, durability: makeDurable(db) }
@@ -70,7 +71,7 @@ function createPrivately(path: string): void {
   try {
     // SQLite gives the WAL and the shared memory the mode of the database.
     closeSync(openSync(draft, 'wx', 0o600))
-    const db = new Database(draft)
+    const db = openKept(draft)
     db.pragma('journal_mode = WAL')
     db.close()
     linkSync(draft, path)

@@ -2,9 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
+import type Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { GroupCommit } from './group_commit.js'
+import { openKept } from './kept_database.js'
 
 let folder: string
 let db: Database.Database
@@ -15,11 +16,11 @@ let insert: (id: number, parent?: number) => number
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'relyd-group-'))
   const path = join(folder, 'test.db')
-  db = new Database(path, { timeout: 1 })
+  db = openKept(path, { timeout: 1 })
   db.pragma('journal_mode = WAL')
   db.exec(`CREATE TABLE rows (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES rows
     DEFERRABLE INITIALLY DEFERRED, filling BLOB)`)
-  other = new Database(path, { timeout: 1 })
+  other = openKept(path, { timeout: 1 })
   group = new GroupCommit(db)
   const statement = db.prepare('INSERT INTO rows (id, parent) VALUES (?, ?)')
   insert = (id, parent) => statement.run(id, parent).changes

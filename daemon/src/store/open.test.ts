@@ -13,10 +13,10 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { makeDurable, openDatabase } from './database.js'
 import { makeExpiringId } from './expiring_id.js'
+import { openKept } from './kept_database.js'
 import { readKeyFile } from './key_file.js'
 import { migrate } from './migrations/migrate.js'
 import { type OpenedStore, openStore, type StoreOptions } from './open.js'
@@ -281,7 +281,7 @@ describe('the file', () => {
 
   test('of a newer relyd is refused in words and left alone', async () => {
     await addSite('site')
-    const db = new Database(options.database)
+    const db = openKept(options.database)
     db.exec('INSERT INTO migrations (version) VALUES (99)')
     const error = await open().catch((error: unknown) => error)
     expect(error).toMatchObject({ code: 'newer_schema' })
@@ -293,7 +293,7 @@ describe('the file', () => {
 
   test('of another program is refused and not touched', async () => {
     mkdirSync(dirname(options.database))
-    const db = new Database(options.database)
+    const db = openKept(options.database)
     db.exec('CREATE TABLE theirs (id)')
     chmodSync(options.database, 0o644)
     const error = await open().catch((error: unknown) => error)

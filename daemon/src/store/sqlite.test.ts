@@ -2,9 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
+import type Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeExpiringId, parseExpiringId } from './expiring_id.js'
+import { openKept } from './kept_database.js'
 import { openStore } from './open.js'
 import type { SqliteStore } from './sqlite.js'
 import type { Login, RegistrationIntent, Session, Site } from './store.js'
@@ -34,7 +35,7 @@ afterEach(async () => {
 
 /** Another program's look at the file. */
 function inspectDatabase<T>(look: (db: Database.Database) => T): T {
-  const db = new Database(join(folder, 'data', 'relyd.db'))
+  const db = openKept(join(folder, 'data', 'relyd.db'))
   try {
     return look(db)
   } finally {
