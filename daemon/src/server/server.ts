@@ -11,6 +11,9 @@ import { listen } from './listen.js'
 /** Turns of the event loop without a new connection after which nobody waits any more. */
 const QUIET_TURNS = 2
 
+/** Turns at the most: who goes on connecting does not keep the daemon from stopping. */
+const ACCEPT_TURNS = 1000
+
 export class Server {
   readonly #dispatchFor: (realm: RealmPolicy) => Dispatch
   readonly #listeners: NetServer[] = []
@@ -65,14 +68,15 @@ export class Server {
   }
 
   /**
-   * Lets in who has connected already: closing a listener resets whoever waits in its queue. Since
-   * Node 22 a turn of the event loop accepts one connection of each listener.
+   * Lets in who has connected already: closing a listener resets whoever waits in its queue. A turn
+   * of the event loop may accept only one of them.
    */
   async #acceptWaiting(): Promise<void> {
-    for (let quiet = 0; quiet < QUIET_TURNS; quiet += 1) {
+    let quiet = 0
+    for (let turn = 0; turn < ACCEPT_TURNS && quiet < QUIET_TURNS; turn += 1) {
       const accepted = this.#accepted
       await setImmediate()
-      if (accepted !== this.#accepted) quiet = 0
+      quiet = accepted === this.#accepted ? quiet + 1 : 0
     }
   }
 
