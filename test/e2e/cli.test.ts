@@ -1,8 +1,10 @@
 /** The command relyd, as an operator meets it: what it prints, and how it exits. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TestDaemon } from '../support/daemon.js'
@@ -39,6 +41,23 @@ test('check-config finds the sample good, and says what it comes to', () => {
   expect(stdout).toContain(join(folder, 'state/keys/store.key'))
   expect(stdout).not.toContain('UNSAFE')
   expect(status).toBe(0)
+})
+
+test.skipIf(!canUnshare())('serve runs the shipped sample as it is', async () => {
+  // In a mount namespace of its own, where /run and /var/lib are empty as on a new host.
+  const script =
+    'mount -t tmpfs none /run && mount -t tmpfs none /var/lib && exec "$0" "$1" serve --config "$2"'
+  const child = spawn('unshare', ['-rm', 'sh', '-c', script, process.execPath, PROGRAM, SAMPLE], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exit = once(child, 'exit')
+  for await (const line of createInterface(child.stdout)) {
+    const { msg, addresses } = JSON.parse(line)
+    if (msg !== 'ready') continue
+    expect(addresses).toEqual(['unix:/run/relyd/relyd.sock'])
+    child.kill('SIGTERM')
+  }
+  expect((await exit)[0]).toBe(0)
 })
 
 test('an unsafe option is pointed at', () => {
@@ -103,3 +122,10 @@ test('the daemon stops also when nobody reads its log any more', async () => {
   await wire.ok('ping')
   expect(await daemon.stop()).toBe(0)
 })
+
+/** Containers often forbid it. */
+function canUnshare(): boolean {
+  const { status } = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/run'])
+  if (status !== 0) console.warn('skipped: unshare -rm is not allowed here')
+  return status === 0
+}
