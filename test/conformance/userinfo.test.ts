@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type Answer,
   answers,
+  type Bend,
   BentOp,
   BentSite,
   breakSignature,
@@ -162,6 +163,20 @@ describe('oidcc-client-test-userinfo-signed, though nobody registered for it', (
     const bad = () => jwt(signJwt({ alg, kid: key.kid }, { ...claims(), ...members }, key))
     await refuses(bad, { error: expect.stringMatching(/^invalid_(op_response|user_info)$/) })
   })
+})
+
+test('claims that fit the answer of an OP but no frame lose their own reply only', async () => {
+  const filled: Bend = (honest) => {
+    const body = { ...(honest.body as object), about: '' }
+    const room = 1024 * 1024 - JSON.stringify(body).length
+    return { ...honest, body: { ...body, about: 'x'.repeat(room) } }
+  }
+  op.bend({ userinfo: filled })
+  const calls = [wire.call('get_user_info', session), wire.call('ping')]
+  const [claims, ping] = await Promise.all(calls)
+  op.straighten()
+  expect(claims?.data.error).toBe('frame_too_large')
+  expect(ping?.status).toBe('ok')
 })
 
 test('oidcc-client-test-userinfo-bearer-header', async () => {

@@ -1,6 +1,6 @@
 /** One connection: bytes in, requests run side by side, replies gathered into one write a turn. */
 import type { Socket } from 'node:net'
-import type { Decoder, Frame } from '@relyd/sdk/framing'
+import { type Decoder, type Frame, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
 import { chooseDialect, type Dialect, LONGEST_MAGIC } from './dialects/dialect.js'
 import { json } from './dialects/json.js'
@@ -9,6 +9,11 @@ import { errorReply, type Reply, type Request, readRequest } from './envelope.js
 
 /** Requests of one connection that run at the same time; further ones wait unread. */
 const IN_FLIGHT = 256
+
+const tooLong = new CommandError(
+  'frame_too_large',
+  `the reply is longer than ${MAX_FRAME_BYTES} bytes; what the OP answers is too much`,
+)
 
 const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
 
@@ -120,7 +125,9 @@ export class Connection {
   #send(reply: Reply): void {
     if (this.#ended) return
     const { encode } = this.#dialect ?? json
-    this.#out.push(encode(reply))
+    const frame = encode(reply)
+    // The caller's decoder would give the whole connection up.
+    this.#out.push(frame.length <= MAX_FRAME_BYTES ? frame : encode(errorReply(reply.id, tooLong)))
     // After every promise of this turn: replies of one group commit leave in one write.
     if (this.#out.length === 1) process.nextTick(() => this.#flush())
   }
