@@ -6,7 +6,7 @@ import {
   BentSite,
   expectNoSecrets,
   type Refused,
-} from '../support/bent_op.js'
+} from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Wire } from '../support/wire.js'
 

@@ -14,7 +14,7 @@ import {
   type SigningKey,
   set,
   signingInput,
-} from '../support/bent_op.js'
+} from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Wire } from '../support/wire.js'
 

@@ -19,7 +19,7 @@ import {
   signJwt,
   type Takeover,
   withMembers,
-} from '../support/bent_op.js'
+} from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Wire } from '../support/wire.js'
 

@@ -1,94 +1,26 @@
 /**
- * An OP whose every answer a test can bend, and a site that logs in at it.
+ * A strict OP for the code flow whose every answer a test can bend.
  *
- * Unbent, it is a strict OP for the code flow: it checks client authentication, redirect URI, PKCE
- * and Bearer tokens for real, so that a request it should not have got shows as a failed login.
+ * Unbent, it checks client authentication, redirect URI, PKCE and Bearer tokens for real, so that a
+ * request it should not have got shows as a failed login.
  */
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 import { once } from 'node:events'
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { expect } from 'vitest'
-import type { Reply, Wire } from './wire.js'
-
-/** What the OP counts its requests by. `client` is RFC 7592; `other` is anything it does not serve. */
-export type Endpoint =
-  | 'discovery'
-  | 'jwks'
-  | 'registration'
-  | 'client'
-  | 'token'
-  | 'userinfo'
-  | 'other'
-
-export type Calls = Partial<Record<Endpoint, number>>
-
-/** A request as it arrived. */
-export interface Asked {
-  endpoint: Endpoint
-  method: string
-  /** Path and query. */
-  url: string
-  headers: IncomingHttpHeaders
-  body: string
-}
-
-export interface Answer {
-  status: number
-  headers: Record<string, string>
-  /** An object is sent as JSON; text and bytes as they are. */
-  body: object | string | Buffer
-}
-
-/** Answers in its own way, or never. */
-export type Takeover = (response: ServerResponse) => void
-
-/** Changes an answer, puts another in its place, or takes the response over. */
-export type Bend = (answer: Answer, asked: Asked) => Answer | Takeover
-
-export type Members = Record<string, unknown>
-
-/** What a test changes. Endpoints' bends see the answer that an honest OP would have given. */
-export interface Bends extends Partial<Record<Exclude<Endpoint, 'other'>, Bend>> {
-  /** The ID Token's claims, before it is signed. */
-  claims?: (claims: Members) => Members
-  /** Its header, before it is signed. */
-  header?: (header: Members) => Members
-  /** The key that signs it; the header names this key then. */
-  key?: SigningKey
-  /** The ID Token whole; undefined leaves it out. */
-  id_token?: (jwt: string, header: Members, claims: Members) => string | undefined
-}
-
-export type Alg = 'RS256' | 'PS256' | 'ES256' | 'EdDSA' | 'ES256K'
-
-export interface SigningKey {
-  kid: string
-  alg: Alg
-  private_key: KeyObject
-  /** The public key as a JWK with kid, alg and use. */
-  jwk: Members
-}
-
-export interface BentOpOptions {
-  /** With which ID Tokens are signed, and which the metadata offers alone. */
-  alg?: Alg
-  /** Laid over the metadata; a member that is undefined is left out. */
-  metadata?: Members
-}
-
-export interface BentClient {
-  client_id: string
-  client_secret?: string
-  token_endpoint_auth_method: 'client_secret_basic' | 'client_secret_post' | 'none'
-  redirect_uris: string[]
-}
+import { json } from './answers.js'
+import { atHash, makeKey, randomText, sha256, signJwt } from './tokens.js'
+import type {
+  Alg,
+  Answer,
+  Asked,
+  Bends,
+  BentClient,
+  BentOpOptions,
+  Calls,
+  Endpoint,
+  Members,
+  SigningKey,
+} from './types.js'
 
 interface Grant {
   client_id: string
@@ -474,264 +406,6 @@ function refusal(error: string, error_description?: string, status = 400): Refus
 
 // Answers for bends.
 
-export function json(body: object, status = 200, headers: Record<string, string> = {}): Answer {
-  return { status, headers: { 'content-type': 'application/json', ...headers }, body }
-}
-
-/** A bend that changes members of an honest JSON answer; undefined drops one. */
-export function withMembers(members: Members): Bend {
-  return (answer) => ({ ...answer, body: { ...(answer.body as object), ...members } })
-}
-
-/** A bend that answers this whatever was asked. */
-export function answers(answer: Answer | Takeover): Bend {
-  return () => answer
-}
-
-export function html(status = 200): Answer {
-  const body = '<!doctype html><title>Sorry</title><h1>We are updating our systems</h1>'
-  return { status, headers: { 'content-type': 'text/html; charset=utf-8' }, body }
-}
-
-export function redirect(location: string, status = 302): Answer {
-  return { status, headers: { location }, body: '' }
-}
-
-/** A JSON object of this many bytes. */
-export function huge(bytes: number): Answer {
-  return json(Buffer.from(`{"a":"${'a'.repeat(bytes - 8)}"}`))
-}
-
-/** Never answers. */
-export const hang: Takeover = () => {}
-
-/** Sends headers and a first byte, then a byte at a time, without end. */
-export const drip: Takeover = (response) => {
-  response.writeHead(200, { 'content-type': 'application/json' })
-  const timer = setInterval(() => response.write(' '), 20)
-  response.on('close', () => clearInterval(timer))
-}
-
-/** Resets the connection instead of answering. */
-export const reset: Takeover = (response) => {
-  response.socket?.resetAndDestroy()
-}
-
-/** Resets the connection in the middle of the body. */
-export const resetMidBody: Takeover = (response) => {
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 })
-  response.write('{"access_token":"', () => response.socket?.resetAndDestroy())
-}
-
-// ID Tokens for bends.
-
-export function makeKey(alg: Alg, kid = randomText(6)): SigningKey {
-  const { privateKey, publicKey } = generate(alg)
-  return {
-    kid,
-    alg,
-    private_key: privateKey,
-    jwk: { ...publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' },
-  }
-}
-
-function generate(alg: Alg): { privateKey: KeyObject; publicKey: KeyObject } {
-  switch (alg) {
-    case 'RS256':
-    case 'PS256':
-      return generateKeyPairSync('rsa', { modulusLength: 2048 })
-    case 'ES256':
-      return generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    case 'ES256K':
-      return generateKeyPairSync('ec', { namedCurve: 'secp256k1' })
-    case 'EdDSA':
-      return generateKeyPairSync('ed25519')
-  }
-}
-
-/** Signs as `key` does, whatever the header says. */
-export function signJwt(header: Members, claims: Members, key: SigningKey): string {
-  const input = signingInput(header, claims)
-  return `${input}.${signature(key, Buffer.from(input)).toString('base64url')}`
-}
-
-/** RFC 7515 3.1: what a signature is made over. */
-export function signingInput(header: Members, claims: Members): string {
-  return [header, claims]
-    .map((one) => Buffer.from(JSON.stringify(one)).toString('base64url'))
-    .join('.')
-}
-
-function signature({ alg, private_key }: SigningKey, input: Buffer): Buffer {
-  switch (alg) {
-    case 'RS256':
-      return sign('sha256', input, private_key)
-    case 'PS256':
-      // RSA_PKCS1_PSS_PADDING, with a salt as long as the hash (RFC 7518 3.5).
-      return sign('sha256', input, { key: private_key, padding: 6, saltLength: 32 })
-    case 'ES256':
-    case 'ES256K':
-      return sign('sha256', input, { key: private_key, dsaEncoding: 'ieee-p1363' })
-    case 'EdDSA':
-      return sign(null, input, private_key)
-  }
-}
-
-/** The same JWT with one bit of its signature turned. */
-export function breakSignature(jwt: string): string {
-  const [header, claims, last = ''] = jwt.split('.')
-  const bytes = Buffer.from(last, 'base64url')
-  bytes[9] = (bytes[9] as number) ^ 1
-  return `${header}.${claims}.${bytes.toString('base64url')}`
-}
-
-/** OIDC Core 3.1.3.6; Ed25519 hashes with SHA-512 (RFC 8032 5.1). */
-export function atHash(alg: Alg, access_token: string): string {
-  const hash = createHash(alg === 'EdDSA' ? 'sha512' : 'sha256')
-    .update(access_token)
-    .digest()
-  return hash.subarray(0, hash.length / 2).toString('base64url')
-}
-
-/** A bend of claims or header that sets members; undefined drops one. */
-export function set(members: Members): (honest: Members) => Members {
-  return (honest) => ({ ...honest, ...members })
-}
-
-/** A bend of claims that appends a `1` to a claim, as the conformance suite does. */
-export function append(claim: string): (honest: Members) => Members {
-  return (honest) => ({ ...honest, [claim]: `${honest[claim]}1` })
-}
-
-/** What a login that must fail is expected to come to. */
-export interface Refused {
-  error: string
-  /** Members that `details` must have among others. */
-  details?: Members
-  /** What the OP was asked from the callback on; unless said otherwise, its token endpoint once. */
-  calls?: Calls
-  /** False where the callback was refused before the login was taken. */
-  spent?: false
-  /** What the OP is asked in the honest login that follows, if not token endpoint and UserInfo once. */
-  next?: Calls
-}
-
-export interface BentLogin {
-  bends?: Bends
-  /** Changes the authorization response's parameters. */
-  callback?: (response: URLSearchParams) => void
-  /** Parameters of get_authorization_url beside oxd_id. */
-  request?: object
-}
-
-/** A site registered at a bent OP, with what a conformance row has to show. */
-export class BentSite {
-  readonly wire: Wire
-  readonly op: BentOp
-  readonly oxd_id: string
-
-  constructor(wire: Wire, op: BentOp, oxd_id: string) {
-    this.wire = wire
-    this.op = op
-    this.oxd_id = oxd_id
-  }
-
-  /** Registers dynamically, or with the client that `params` name. */
-  static async register(wire: Wire, op: BentOp, params: object = {}): Promise<BentSite> {
-    const { oxd_id } = await wire.ok('register_site', {
-      op_host: op.issuer,
-      authorization_redirect_uri: 'https://site.example/callback',
-      ...params,
-    })
-    return new BentSite(wire, op, oxd_id)
-  }
-
-  /** Starts a login and lets the End-User agree. @returns the parameters that complete it */
-  async begin({ callback, request }: BentLogin = {}): Promise<{
-    oxd_id: string
-    callback: string
-    binding: string
-  }> {
-    const { oxd_id } = this
-    const login = await this.wire.ok('get_authorization_url', { oxd_id, ...request })
-    return {
-      oxd_id,
-      callback: this.op.authorize(login.authorization_url, callback),
-      binding: login.binding,
-    }
-  }
-
-  /** A login with the OP bent from the callback on. @returns the reply, whichever it is */
-  async attempt(login: BentLogin = {}): Promise<Reply> {
-    const begun = await this.begin(login)
-    this.op.bend(login.bends ?? {})
-    const reply = await this.wire.call('get_tokens_by_callback', begun)
-    this.op.straighten()
-    return reply
-  }
-
-  /**
-   * A login that succeeds and whose session works.
-   *
-   * @param calls what the OP is asked; unless said otherwise, token endpoint and UserInfo once each
-   */
-  async accepts(
-    login: BentLogin = {},
-    calls: Calls = { token: 1, userinfo: 1 },
-  ): Promise<Reply['data']> {
-    const start = this.op.asked.length
-    const { status, data } = await this.attempt(login)
-    expect({ status, data }).toMatchObject({ status: 'ok', data: { sub: this.op.sub } })
-    const { oxd_id } = this
-    const { claims } = await this.wire.ok('get_user_info', { oxd_id, session_id: data.session_id })
-    expect(claims).toMatchObject({ sub: this.op.sub })
-    expect(this.op.calls(start)).toEqual(calls)
-    return data
-  }
-
-  /**
-   * A login that fails with this error for good: nothing beyond `calls` is asked of the OP, no
-   * session or token comes out, the same callback does not work later, and an honest login does.
-   */
-  async refuses(login: BentLogin, refused: Refused): Promise<Reply['data']> {
-    const { op, wire, oxd_id } = this
-    const { error, details, calls = { token: 1 }, spent = true } = refused
-    const begun = await this.begin(login)
-    const secrets = op.secrets.length
-    const tokens = op.access_tokens.length
-    const start = op.asked.length
-
-    op.bend(login.bends ?? {})
-    const { status, data } = await wire.call('get_tokens_by_callback', begun)
-    op.straighten()
-    expect({ status, data }).toMatchObject({
-      status: 'error',
-      data: { error, retryable: false, ...(details && { details }) },
-    })
-    expect(op.calls(start)).toEqual(calls)
-
-    const reply = JSON.stringify(data)
-    for (const secret of op.secrets.slice(secrets)) expect(reply).not.toContain(secret)
-    for (const access_token of op.access_tokens.slice(tokens)) {
-      expect(await wire.refused('get_user_info', { oxd_id, access_token })).toMatchObject({
-        error: 'unknown_access_token',
-      })
-    }
-    expect(await wire.refused('get_tokens_by_callback', begun)).toMatchObject({
-      error: spent ? 'invalid_state' : error,
-    })
-    expect(op.calls(start)).toEqual(calls)
-    await this.accepts({}, refused.next)
-    return data
-  }
-}
-
-/** Fails if a line of a daemon's log holds anything that the OP gave out. */
-export function expectNoSecrets(log: readonly object[], ...ops: BentOp[]): void {
-  const text = JSON.stringify(log)
-  for (const secret of ops.flatMap((op) => op.secrets)) expect(text).not.toContain(secret)
-}
-
 function send(response: ServerResponse, { status, headers, body }: Answer): void {
   response.writeHead(status, headers)
   const isText = typeof body === 'string' || Buffer.isBuffer(body)
@@ -740,14 +414,6 @@ function send(response: ServerResponse, { status, headers, body }: Answer): void
 
 function formDecode(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '))
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
-}
-
-function randomText(bytes: number): string {
-  return randomBytes(bytes).toString('base64url')
 }
 
 function noBend(): void {}
