@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['{sdk,daemon,demosite,tools}/src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'test/interop/**'],
     globalSetup: 'test/support/record.ts',
+    setupFiles: 'test/support/seed.ts',
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

@@ -63,10 +63,21 @@ describe.each(dialects)('$dialect', ({ encode, newDecoder }) => {
   test('whatever JSON can express comes back as it was', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 8, noUnicodeString: false }), (value) => {
+        // A name of its own, below.
+        fc.pre(!JSON.stringify(value).includes('__proto__'))
         const asJson: unknown = JSON.parse(JSON.stringify(value))
         expect(newDecoder().push(encode(asJson))).toEqual([{ message: asJson }])
       }),
     )
+  })
+
+  test('a member named __proto__ changes no prototype', () => {
+    const hostile: unknown = JSON.parse('{"__proto__":{"polluted":true},"a":1}')
+    const [frame] = newDecoder().push(encode(hostile))
+    const { message } = frame as { message: { a: number; polluted?: boolean } }
+    expect(message.a).toBe(1)
+    expect(message.polluted).toBe(undefined)
+    expect(Object.getPrototypeOf(message)).toBe(Object.prototype)
   })
 
   test('absent members stay absent', () => {
