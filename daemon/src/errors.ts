@@ -33,7 +33,7 @@ export const errors = {
     common: true,
   },
   frame_too_large: {
-    doc: "A frame exceeded the limit of 1 MiB. If it was the caller's, the connection is closed after this reply; if it would have been the reply, only that is lost.",
+    doc: "A frame exceeded the limit of 1 MiB. If it was the caller's, the connection is closed once what ran before is answered; if it would have been the reply, only that is lost.",
     retryable: false,
     common: true,
   },

@@ -209,6 +209,18 @@ describe('removing a registration', () => {
     expect(await wire.refused('get_site', { oxd_id })).toMatchObject({ error: 'invalid_oxd_id' })
   })
 
+  test.each<[name: string, registration_client_uri: unknown]>([
+    ['none', undefined],
+    ['one that is no address', 'see the manual'],
+    ['one that is no text', 7],
+  ])('with a registration_client_uri of %s: the site is gone here', async (_, uri) => {
+    op.bend({ registration: withMembers({ registration_client_uri: uri }) })
+    const { oxd_id } = await BentSite.register(wire, op)
+    op.straighten()
+    expect(await wire.ok('remove_site', { oxd_id })).toEqual({ oxd_id, removed_at_op: false })
+    expect(await wire.refused('get_site', { oxd_id })).toMatchObject({ error: 'invalid_oxd_id' })
+  })
+
   test.each<[name: string, answer: Answer | Takeover]>([
     ['403', json({ error: 'insufficient_scope' }, 403)],
     ['302', redirect('/elsewhere')],

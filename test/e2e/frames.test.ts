@@ -1,5 +1,7 @@
 /** The built daemon reads the same requests from the same bytes, wherever the stream is cut. */
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   encodeJson,
@@ -91,6 +93,28 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
     wire.socket.write(wire.encode({ command: 'ping', params: { text: 'x'.repeat(1024 * 1024) } }))
     expect((await wire.nextUnasked()).data.error).toBe('frame_too_large')
     await wire.closed
+  })
+
+  test('what ran before a frame that is too large is still answered', async () => {
+    let answer = () => {}
+    const op = createServer((_request, response) => {
+      answer = () => response.writeHead(404).end()
+      op.emit('asked')
+    }).listen(0, '127.0.0.1')
+    await once(op, 'listening')
+    const asked = once(op, 'asked')
+    using wire = await Wire.connect(daemon.socket, dialect)
+    const running = wire.call('register_site', {
+      op_host: `http://127.0.0.1:${(op.address() as AddressInfo).port}`,
+      authorization_redirect_uri: 'http://site.example/callback',
+    })
+    await asked
+    wire.socket.write(wire.encode({ command: 'ping', params: { text: 'x'.repeat(1024 * 1024) } }))
+    expect((await wire.nextUnasked()).data.error).toBe('frame_too_large')
+    answer()
+    expect((await running).data.error).toBe('no_connect_discovery_response')
+    await wire.closed
+    op.close()
   })
 
   test('more requests than run at once are all answered', async () => {

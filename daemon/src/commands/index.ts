@@ -22,5 +22,3 @@ export const commands = {
   get_user_info,
   get_logout_uri,
 } as const satisfies Record<string, Command>
-
-export type CommandName = keyof typeof commands

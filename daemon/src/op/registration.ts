@@ -81,15 +81,15 @@ export async function registerClient(
 export async function unregisterClient(op: OpSide, site: Site): Promise<boolean> {
   const { registration_client_uri } = site.client
   const { registration_access_token } = site.secrets
-  if (site.registered_by !== 'relyd' || !registration_client_uri || !registration_access_token) {
-    return false
-  }
+  if (site.registered_by !== 'relyd' || registration_access_token === undefined) return false
+  // What the OP wrote there is kept as it came, and need not be an address.
+  if (!URL.canParse(String(registration_client_uri))) return false
   try {
     const configuration = await bareConfiguration(op, site)
     const response = await client.fetchProtectedResource(
       configuration,
       registration_access_token,
-      new URL(registration_client_uri),
+      new URL(String(registration_client_uri)),
       'DELETE',
     )
     // RFC 7592 2.3: 401 is the answer for a client that no longer exists.

@@ -33,6 +33,7 @@ export class Connection {
   #running = 0
   #out: Buffer[] = []
   #draining = false
+  /** The peer sends no more, or nothing that could be read. */
   #inputEnded = false
   /** Counts what happens, to tell whether anything did in a quiet while. */
   #events = 0
@@ -62,7 +63,7 @@ export class Connection {
   }
 
   #read(chunk: Buffer): void {
-    if (this.#ended) return
+    if (this.#inputEnded) return
     let bytes: Buffer = chunk
     if (!this.#decoder) {
       this.#head = Buffer.concat([this.#head, chunk])
@@ -93,7 +94,8 @@ export class Connection {
     if ('error' in frame) {
       const { code, message, fatal } = frame.error
       this.#send(errorReply(null, new CommandError(code, message)))
-      if (fatal) this.#end()
+      // What runs already is still answered; what follows cannot be told apart any more.
+      if (fatal) this.#finishInput()
       return
     }
     const { id, request } = readRequest(frame.message)
@@ -145,7 +147,7 @@ export class Connection {
 
   #refuse(why: string): void {
     this.#send(errorReply(null, new CommandError('invalid_frame', why)))
-    this.#end()
+    this.#finishInput()
   }
 
   #finishInput(): void {

@@ -15,7 +15,6 @@ import { compileParams, type Validate, withoutNulls } from './validate.js'
 export type Dispatch = (request: Request) => Promise<Reply>
 
 interface Row {
-  name: string
   command: Command
   validate: Validate
 }
@@ -23,7 +22,7 @@ interface Row {
 const rows = new Map<string, Row>(
   Object.entries(commands).map(([name, command]) => [
     name,
-    { name, command, validate: compileParams(command.params) },
+    { command, validate: compileParams(command.params) },
   ]),
 )
 
