@@ -42,6 +42,11 @@ export const errors = {
     retryable: true,
     common: true,
   },
+  quota_exceeded: {
+    doc: 'A limit of this site, realm or listener is reached. `details.quota` names it, and `details.option` the option of relyd.cfg that sets it. Other sites are not touched by it.',
+    retryable: true,
+    common: true,
+  },
 
   // Sites.
   invalid_oxd_id: {
@@ -51,6 +56,10 @@ export const errors = {
   invalid_op_host: {
     doc: 'op_host is not the https address of an OP that this daemon may call, or none was given and the daemon has no default OP.',
     spec: 'OIDC Discovery 4',
+    retryable: false,
+  },
+  op_host_not_allowed: {
+    doc: "The daemon's address policy refuses the OP's host, or a host that its metadata names: its address is not a public one. Nothing was sent there. The operator may list the host in `allowed_op_hosts` of the realm.",
     retryable: false,
   },
   no_connect_discovery_response: {
