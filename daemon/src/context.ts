@@ -3,21 +3,32 @@ import type { Clock } from './clock.js'
 import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.js'
 import type { Log } from './log.js'
 import type { OpSide } from './op/op_side.js'
+import type { InFlight, Quotas } from './quota.js'
 import type { SiteCache } from './sites.js'
 import type { Store } from './store/store.js'
+import type { Throttle } from './throttle.js'
 
 /** The realm's policy, which applies to all of its sites. */
 export interface RealmPolicy {
   name: string
   /** `daemon` keeps tokens from every site of the realm. */
   tokens: 'site' | 'daemon'
+  quotas: Quotas
+}
+
+/** A realm at work: its policy, and what is kept apart from other realms. */
+export interface Realm extends RealmPolicy {
+  op: OpSide
+  /** Commands that run. */
+  requests: InFlight
+  /** Registrations that the realm may still make at this moment. */
+  registrations: Throttle
 }
 
 /** What outlives a single command. */
 export interface Services {
   store: Store
   sites: SiteCache
-  op: OpSide
   clock: Clock
   log: Log
   settings: Settings
@@ -34,7 +45,9 @@ export interface Settings {
 }
 
 export interface Context<E extends ErrorCode> extends Services {
-  realm: RealmPolicy
+  realm: Realm
+  /** The realm's, at hand. */
+  op: OpSide
   /** Answers the caller with an error that the command declares. */
   refuse(code: E | CommonErrorCode, description: string, options?: CommandErrorOptions): never
 }

@@ -1,15 +1,18 @@
 /** The composition root: builds the daemon from its configuration, runs it and stops it. */
 import { systemClock } from './clock.js'
-import type { Config } from './config/config.js'
-import type { Services } from './context.js'
+import type { Config, DaemonConfig } from './config/config.js'
+import type { Realm, RealmPolicy, Services } from './context.js'
 import { flushLog, type Log } from './log.js'
+import { OpPlaces } from './op/op_places.js'
 import { createOpSide } from './op/op_side.js'
+import { InFlight, quotaExceeded } from './quota.js'
 import { createDispatch } from './server/dispatch.js'
 import { createRecorder } from './server/record.js'
 import { Server } from './server/server.js'
 import { SiteCache } from './sites.js'
 import { openStore } from './store/open.js'
 import { startSweeping } from './sweeper.js'
+import { Throttle } from './throttle.js'
 import { version } from './version.js'
 
 export interface Daemon {
@@ -33,18 +36,9 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       'a new key was made; back it up apart from the database',
     )
   }
-  const op = createOpSide({
-    store,
-    clock,
-    log,
-    timeout: options.op_timeout,
-    insecure_hosts: options.insecure_op_hosts ?? [],
-    refresh_after: options.op_refresh,
-  })
   const services: Services = {
     store,
     sites: new SiteCache(store),
-    op,
     clock,
     log,
     settings: {
@@ -53,6 +47,9 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       session_lifetime: options.session_lifetime,
     },
   }
+  const realms = new Map(
+    [...config.realms].map(([name, policy]) => [name, openRealm(policy, services, options)]),
+  )
   const record_path = process.env['RELYD_RECORD']
   const record = record_path ? createRecorder(record_path) : undefined
   const server = new Server((realm) => createDispatch(services, realm, record))
@@ -63,7 +60,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     const cut = await server.drain(options.drain_timeout)
     if (cut > 0) log.warn({ connections: cut }, 'cut, as drain_timeout was over')
     sweeping.stop()
-    await op.close()
+    await Promise.all([...realms.values()].map(({ op }) => op.close()))
     await store.close()
     log.info('stopped')
     await flushLog(log)
@@ -72,7 +69,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const addresses: string[] = []
   try {
     for (const listener of config.listeners) {
-      const realm = config.realms.get(listener.realm)
+      const realm = realms.get(listener.realm)
       if (!realm) throw new Error(`the realm of [listener ${listener.name}] was not read`)
       addresses.push(await server.listen(listener, realm))
     }
@@ -82,4 +79,30 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   }
   log.info({ version, node: process.version, pid: process.pid, addresses }, 'ready')
   return { addresses, stop }
+}
+
+/** What a realm has for itself, so that no other realm can use it up. */
+function openRealm(
+  policy: RealmPolicy,
+  { store, clock, log }: Services,
+  options: DaemonConfig,
+): Realm {
+  const { name, quotas } = policy
+  const op = createOpSide({
+    realm: name,
+    store,
+    clock,
+    log,
+    timeout: options.op_timeout,
+    insecure_hosts: options.insecure_op_hosts ?? [],
+    places: new OpPlaces(quotas.op_calls, (exceeded) => quotaExceeded(policy, exceeded)),
+    refresh_after: options.op_refresh,
+  })
+  const a_minute = quotas.registrations_per_minute
+  return {
+    ...policy,
+    op,
+    requests: new InFlight(quotas.requests),
+    registrations: new Throttle(clock, a_minute, 60 / a_minute),
+  }
 }

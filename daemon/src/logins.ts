@@ -96,7 +96,7 @@ async function withIssuer(
   if (response.has('iss')) return response
   const provider = await op.providers.get(site.op_host)
   if (!provider.metadata.authorization_response_iss_parameter_supported) return response
-  const issuers = await store.issuersOfRedirectUri(login.redirect_uri)
+  const issuers = await store.issuersOfRedirectUri(site.realm, login.redirect_uri)
   if (issuers.length !== 1) return response
   const completed = new URLSearchParams(response)
   completed.set('iss', site.issuer)

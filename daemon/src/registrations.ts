@@ -1,5 +1,5 @@
 /** Makes sites: one registration for each idempotency key, however often and from wherever it is asked. */
-import { createHmac, randomUUID } from 'node:crypto'
+import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
 import type { Context } from './context.js'
 import { sha256 } from './digest.js'
 import { CommandError } from './errors.js'
@@ -10,14 +10,18 @@ import {
   type Registration,
   type RegistrationWishes,
   registerClient,
-  type registrationErrors,
+  registrationErrors,
   unregisterClient,
 } from './op/registration.js'
+import { quotaExceeded } from './quota.js'
 import { randomToken } from './random.js'
-import type { Site, SiteSettings } from './store/store.js'
+import type { RegistrationFound, Site, SiteSettings } from './store/store.js'
 
-/** Seconds for which a registration belongs to the call that began it; longer than any OP call. */
-const LEASE = 120
+/**
+ * For how many OP timeouts a registration belongs to the call that began it: more than the calls it
+ * takes (metadata, keys, registration) and the wait for a place before each.
+ */
+const LEASE_TIMEOUTS = 12
 
 export interface NewSite {
   wishes: RegistrationWishes
@@ -29,21 +33,30 @@ export interface NewSite {
   asked: object
 }
 
-type RegistrationContext = Context<
-  'registration_in_progress' | 'idempotency_key_reused' | (typeof registrationErrors)[number]
->
+/** Codes that {@link registerSite} can end with. */
+export const registerSiteErrors = [
+  'no_connect_discovery_response',
+  'invalid_op_metadata',
+  'registration_in_progress',
+  'idempotency_key_reused',
+  ...registrationErrors,
+] as const
+
+type RegistrationContext = Context<(typeof registerSiteErrors)[number]>
 
 /**
- * Registers a site at an OP and stores it, or answers the site that the same key made before.
+ * Registers a site at an OP and stores it, or answers the site that the same key made before,
+ * without asking the OP again.
  *
+ * @param op_host as `readOpHost` gives it
  * @returns the oxd_id
  */
 export async function registerSite(
   context: RegistrationContext,
-  provider: Provider,
+  op_host: string,
   site: NewSite,
 ): Promise<string> {
-  const { store, clock, realm, refuse } = context
+  const { store, clock, realm, op, refuse } = context
   const now = clock()
   const key = site.idempotency_key ?? randomToken(32)
   const idempotency_hash = sha256(key)
@@ -51,6 +64,22 @@ export async function registerSite(
   const params_hash = createHmac('sha256', key)
     .update(JSON.stringify(sorted(site.asked)))
     .digest()
+  const answerOf = (found: NonNullable<RegistrationFound>): string => {
+    if (!timingSafeEqual(found.params_hash, params_hash)) {
+      return refuse(
+        'idempotency_key_reused',
+        'idempotency_key stands for a registration with other parameters; remove it (and the id) from the cfg to register anew',
+        { details: { field: 'idempotency_key' } },
+      )
+    }
+    if (found.outcome === 'registered') return found.oxd_id
+    return refuse('registration_in_progress', 'another caller is registering this site; try again')
+  }
+  const found = await store.findRegistration(realm.name, idempotency_hash, now)
+  if (found) return answerOf(found)
+  if (!realm.registrations.take()) {
+    throw quotaExceeded(realm, { quota: 'registrations_per_minute', level: 'realm' })
+  }
   // The intent is committed before the OP is asked: a second caller waits instead of asking too.
   const start = await store.beginRegistration(
     {
@@ -58,32 +87,25 @@ export async function registerSite(
       idempotency_hash,
       params_hash,
       oxd_id: randomUUID(),
-      lease_until: now + LEASE,
+      lease_until: now + LEASE_TIMEOUTS * op.http.timeout,
     },
     now,
+    realm.quotas,
   )
-  if (start.outcome !== 'begun') {
-    if (!start.params_hash.equals(params_hash)) {
-      return refuse(
-        'idempotency_key_reused',
-        'idempotency_key stands for a registration with other parameters; remove it (and the id) from the cfg to register anew',
-        { details: { field: 'idempotency_key' } },
-      )
-    }
-    if (start.outcome === 'registered') return start.oxd_id
-    return refuse('registration_in_progress', 'another caller is registering this site; try again')
-  }
+  if (start.outcome === 'exceeded') throw quotaExceeded(realm, start)
+  if (start.outcome !== 'begun') return answerOf(start)
   try {
+    const provider = await op.providers.get(op_host)
     const registration = site.issued
       ? issuedClient(provider, site.wishes, site.issued)
-      : await registerClient(context.op, provider, site.wishes)
+      : await registerClient(op, provider, site.wishes)
     const made = newSite(context, provider, start.oxd_id, site, registration)
     try {
       checkRegistration(made)
       await store.finishRegistration(made, idempotency_hash)
     } catch (error) {
       // Nobody will use what the OP has just made.
-      await unregisterClient(context.op, made).catch(() => {})
+      await unregisterClient(op, made).catch(() => {})
       throw error
     }
   } catch (error) {

@@ -18,16 +18,27 @@ export class SiteCache {
 
   /** @returns the site, if this realm has it */
   async get(oxd_id: string, realm: string): Promise<Site | undefined> {
-    let site = this.#cache.get(oxd_id)
+    const key = keyOf(oxd_id, realm)
+    let site = this.#cache.get(key)
     if (!site) {
-      site = await this.#store.getSite(oxd_id)
-      if (site) this.#cache.set(oxd_id, site)
+      site = await this.#store.getSite(oxd_id, realm)
+      if (site) this.#cache.set(key, site)
     }
-    return site?.realm === realm ? site : undefined
+    return site
   }
 
-  async remove(oxd_id: string): Promise<void> {
-    await this.#store.removeSite(oxd_id)
-    this.#cache.delete(oxd_id)
+  /** Whether this was a site of the realm lately, without asking the store. */
+  wasKnown(oxd_id: string, realm: string): boolean {
+    return this.#cache.peek(keyOf(oxd_id, realm), { allowStale: true }) !== undefined
   }
+
+  async remove({ oxd_id, realm }: Site): Promise<void> {
+    await this.#store.removeSite(oxd_id)
+    this.#cache.delete(keyOf(oxd_id, realm))
+  }
+}
+
+/** Of both, so that an id of another realm finds as little here as one that nobody has. */
+function keyOf(oxd_id: string, realm: string): string {
+  return `${realm} ${oxd_id}`
 }

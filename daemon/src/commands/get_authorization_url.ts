@@ -11,6 +11,7 @@ import {
 } from '../command.js'
 import { authorizationUrl } from '../op/authorization.js'
 import { providerOf } from '../op/client.js'
+import { quotaExceeded } from '../quota.js'
 import { randomToken } from '../random.js'
 import { makeExpiringId } from '../store/expiring_id.js'
 
@@ -60,7 +61,7 @@ export const get_authorization_url = command({
     ),
   },
   errors: ['invalid_oxd_id', 'no_connect_discovery_response', 'invalid_op_metadata'],
-  async run({ op, store, clock, settings }, site, params) {
+  async run({ realm, op, store, clock, settings, refuse }, site, params) {
     const { metadata, issuer } = await providerOf(op, site)
     const state = makeExpiringId(clock() + settings.login_lifetime)
     const nonce = randomToken(24)
@@ -71,15 +72,20 @@ export const get_authorization_url = command({
       code_verifier,
     })
     const { binding, set_cookie } = makeBinding(site.redirect_uri, state, settings.login_lifetime)
-    await store.putLogin({
-      state,
-      oxd_id: site.oxd_id,
-      issuer,
-      redirect_uri: site.redirect_uri,
-      binding_hash: site.settings.login_binding === 'none' ? null : hashBinding(binding),
-      max_age: params.max_age ?? null,
-      secrets: { nonce, code_verifier },
-    })
+    const put = await store.putLogin(
+      {
+        state,
+        oxd_id: site.oxd_id,
+        issuer,
+        redirect_uri: site.redirect_uri,
+        binding_hash: site.settings.login_binding === 'none' ? null : hashBinding(binding),
+        max_age: params.max_age ?? null,
+        secrets: { nonce, code_verifier },
+      },
+      realm.quotas,
+    )
+    if (put === 'no_site') return refuse('invalid_oxd_id', 'the site was removed meanwhile')
+    if (put !== 'stored') throw quotaExceeded(realm, put)
     return { authorization_url, state, binding, set_cookie }
   },
 })

@@ -2,8 +2,7 @@ import { command, oneOf, required, string, strings } from '../command.js'
 import { CommandError } from '../errors.js'
 import { authMethods } from '../op/client.js'
 import { readOpHost } from '../op/op_host.js'
-import { registrationErrors } from '../op/registration.js'
-import { registerSite } from '../registrations.js'
+import { registerSite, registerSiteErrors } from '../registrations.js'
 
 export const register_site = command({
   doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command.",
@@ -74,15 +73,7 @@ export const register_site = command({
     oxd_id: required(string({ doc: 'The site, in every other command.' })),
     op_host: required(string({ doc: 'The OP it is registered at.' })),
   },
-  errors: [
-    'invalid_op_host',
-    'invalid_op_metadata',
-    'no_connect_discovery_response',
-    'invalid_authorization_redirect_uri',
-    'registration_in_progress',
-    'idempotency_key_reused',
-    ...registrationErrors,
-  ],
+  errors: ['invalid_op_host', 'invalid_authorization_redirect_uri', ...registerSiteErrors],
   async run(context, _site, params) {
     const { op, settings, refuse } = context
     const op_host = params.op_host ?? settings.default_op
@@ -99,10 +90,10 @@ export const register_site = command({
       })
     }
 
-    const provider = await op.providers.get(readOpHost(op.http, op_host, params.op_discovery_path))
     const { idempotency_key, client_id, client_secret, ...asked } = params
     const scope = params.scope ?? ['openid', 'profile', 'email']
-    const oxd_id = await registerSite(context, provider, {
+    const issuer = readOpHost(op.http, op_host, params.op_discovery_path)
+    const oxd_id = await registerSite(context, issuer, {
       idempotency_key,
       asked: { ...asked, client_id, client_secret },
       issued:
@@ -135,7 +126,7 @@ export const register_site = command({
     if (params.login_binding === 'none') {
       context.log.warn({ site: oxd_id.slice(0, 8) }, 'login_binding = none: open to login CSRF')
     }
-    return { oxd_id, op_host: provider.op_host }
+    return { oxd_id, op_host: issuer }
   },
 })
 

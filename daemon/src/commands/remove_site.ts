@@ -17,7 +17,7 @@ export const remove_site = command({
   errors: ['invalid_oxd_id', 'remove_site_failed'],
   async run({ op, sites }, site) {
     const removed_at_op = await unregisterClient(op, site)
-    await sites.remove(site.oxd_id)
+    await sites.remove(site)
     return { oxd_id: site.oxd_id, removed_at_op }
   },
 })

@@ -38,7 +38,7 @@ describe('the sample', () => {
     expect(listeners).toHaveLength(1)
     expect(listeners[0]).toMatchObject({ name: 'site', realm: 'default', mode: 0o660 })
     expect(daemon).toEqual(read(listener).daemon)
-    expect(realms.get('default')).toEqual({ name: 'default', tokens: 'site' })
+    expect(realms.get('default')).toMatchObject({ name: 'default', tokens: 'site' })
     expect(daemon.insecure_op_hosts).toBeUndefined()
   })
 
@@ -86,6 +86,9 @@ describe('values', () => {
         'mode = 600',
         '[realm shop]',
         'tokens = daemon',
+        'sites = 7',
+        'pending_logins_per_site = 8',
+        'pending_logins = 9',
       ].join('\n'),
     )
     expect(daemon).toMatchObject({
@@ -94,7 +97,7 @@ describe('values', () => {
       default_op: 'https://op.example/#not-a-comment',
       log_level: 'warn',
     })
-    expect(listeners).toEqual([
+    expect(listeners).toMatchObject([
       {
         name: 'a',
         address: { kind: 'tcp', host: '::1', port: 8099, text: 'tcp:[::1]:8099' },
@@ -108,8 +111,12 @@ describe('values', () => {
         realm: 'default',
       },
     ])
-    expect([...realms.values()]).toEqual([
-      { name: 'shop', tokens: 'daemon' },
+    expect([...realms.values()]).toMatchObject([
+      {
+        name: 'shop',
+        tokens: 'daemon',
+        quotas: { sites: 7, pending_logins: { site: 8, realm: 9 } },
+      },
       { name: 'default', tokens: 'site' },
     ])
   })

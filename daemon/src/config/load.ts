@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk/ini_file'
 import type { RealmPolicy } from '../context.js'
+import type { Limit, SharedQuota } from '../quota.js'
 import { StartError } from '../start_error.js'
 import type { Config, DaemonConfig, ListenerConfig } from './config.js'
 import { NAME, type Options, type OptionValues } from './option.js'
@@ -127,9 +128,29 @@ function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, Rea
   return new Map(
     [...served].map((name): [string, RealmPolicy] => [
       name,
-      { name, ...readSection(file, sectionOf.get(name) ?? `realm ${name}`, realmOptions) },
+      policyOf(name, readSection(file, sectionOf.get(name) ?? `realm ${name}`, realmOptions)),
     ]),
   )
+}
+
+function policyOf(name: string, options: OptionValues<typeof realmOptions>): RealmPolicy {
+  const limit = (quota: SharedQuota): Limit => ({
+    site: options[`${quota}_per_site`],
+    realm: options[quota],
+  })
+  return {
+    name,
+    tokens: options.tokens,
+    quotas: {
+      sites: options.sites,
+      registrations_per_minute: options.registrations_per_minute,
+      pending_logins: limit('pending_logins'),
+      sessions: limit('sessions'),
+      store_megabytes: limit('store_megabytes'),
+      requests: limit('requests'),
+      op_calls: limit('op_calls'),
+    },
+  }
 }
 
 function at(file: IniFile, line: number | undefined, what: string): StartError {

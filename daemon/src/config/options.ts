@@ -79,6 +79,26 @@ export const listenerOptions = {
     default: 'default',
     read: name,
   },
+  connections: {
+    doc: 'Connections at the same time. One more is told so and closed.',
+    default: '1000',
+    read: wholeNumber(1, 100_000),
+  },
+  buffer_megabytes: {
+    doc: 'Megabytes of requests that have not arrived whole and of replies that nobody has read, over all connections. Who would go beyond it is closed.',
+    default: '128',
+    read: wholeNumber(8, 100_000),
+  },
+  frame_timeout: {
+    doc: 'Seconds that a request may take from its first byte to its last, and that a reply may lie unread.',
+    default: '30',
+    read: wholeNumber(1, 3600),
+  },
+  idle_timeout: {
+    doc: 'Seconds after which a connection without a request is closed. The SDK connects again when it needs to.',
+    default: '3600',
+    read: wholeNumber(10, 30 * DAY),
+  },
 } as const satisfies Options
 
 export const realmOptions = {
@@ -86,6 +106,66 @@ export const realmOptions = {
     doc: '`daemon` keeps access, refresh and ID tokens from all sites of the realm.',
     default: 'site',
     read: oneOf('site', 'daemon'),
+  },
+  sites: {
+    doc: 'Sites that the realm may have. Where a limit is reached, commands that would go beyond it answer quota_exceeded, and what is there stays.',
+    default: '1000',
+    read: wholeNumber(1, 1_000_000),
+  },
+  registrations_per_minute: {
+    doc: 'New sites in a minute. Asking again with the same idempotency_key is not counted.',
+    default: '60',
+    read: wholeNumber(1, 100_000),
+  },
+  pending_logins_per_site: {
+    doc: 'Logins of one site that were started and have neither come back nor expired (login_lifetime).',
+    default: '50000',
+    read: wholeNumber(1, 100_000_000),
+  },
+  pending_logins: {
+    doc: "The same for all sites of the realm together. When this or another of the realm's limits is reached, each site may still use its equal share of it, so that none is kept out by another.",
+    default: '200000',
+    read: wholeNumber(1, 100_000_000),
+  },
+  sessions_per_site: {
+    doc: 'Sessions of one site that were neither ended nor have expired (session_lifetime).',
+    default: '200000',
+    read: wholeNumber(1, 100_000_000),
+  },
+  sessions: {
+    doc: 'The same for all sites of the realm together.',
+    default: '1000000',
+    read: wholeNumber(1, 100_000_000),
+  },
+  store_megabytes_per_site: {
+    doc: "Megabytes that one site's registration, logins and sessions take in the database.",
+    default: '2048',
+    read: wholeNumber(1, 1_000_000),
+  },
+  store_megabytes: {
+    doc: 'The same for all sites of the realm together, with the documents of their OPs.',
+    default: '8192',
+    read: wholeNumber(1, 1_000_000),
+  },
+  requests_per_site: {
+    doc: 'Commands of one site that run at the same time, over all of its connections.',
+    default: '1024',
+    read: wholeNumber(1, 1_000_000),
+  },
+  requests: {
+    doc: 'The same for all sites of the realm together.',
+    default: '8192',
+    read: wholeNumber(1, 1_000_000),
+  },
+  op_calls_per_site: {
+    doc: 'Calls to OPs that one site has under way at the same time. Further ones wait, for op_timeout at the longest.',
+    default: '64',
+    read: wholeNumber(1, 100_000),
+  },
+  op_calls: {
+    doc: 'The same for all sites of the realm together.',
+    default: '512',
+    read: wholeNumber(1, 100_000),
   },
 } as const satisfies Options
 

@@ -100,6 +100,7 @@ function isKeySet(set: unknown): set is JSONWebKeySet {
 async function notDiscovered(op_host: string, error: unknown): Promise<CommandError> {
   const cause = await asCommandError(error)
   const metadata_url = `${op_host.replace(/\/$/, '')}/.well-known/openid-configuration`
+  if (cause.code === 'quota_exceeded') return cause
   if (cause.code === 'op_unreachable') {
     return new CommandError(
       'no_connect_discovery_response',

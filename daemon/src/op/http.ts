@@ -2,7 +2,8 @@
 import type { CustomFetch } from 'openid-client'
 import { Agent, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
-import { recordOpCall } from './op_calls.js'
+import { callingSite, recordOpCall } from './op_calls.js'
+import type { OpPlaces } from './op_places.js'
 
 /** Longest answer that is read, in bytes. */
 const MAX_BODY_BYTES = 1024 * 1024
@@ -13,15 +14,19 @@ export interface HttpOptions {
   timeout: number
   /** Hosts that may be called without TLS, as the operator allows. */
   insecure_hosts: readonly string[]
+  /** How many calls may be under way for each site. */
+  places: OpPlaces
 }
 
 export class OpHttp {
   /** Seconds, for openid-client's own signal. */
   readonly timeout: number
   readonly #insecure_hosts: ReadonlySet<string>
+  readonly #places: OpPlaces
   readonly #agent: Agent
 
-  constructor({ timeout, insecure_hosts }: HttpOptions) {
+  constructor({ timeout, insecure_hosts, places }: HttpOptions) {
+    this.#places = places
     this.timeout = timeout
     this.#insecure_hosts = new Set(insecure_hosts)
     const ms = timeout * 1000
@@ -55,14 +60,18 @@ export class OpHttp {
         `the OP's metadata names ${url.origin}, which is not https; list its host in insecure_op_hosts only for a test OP`,
       )
     }
+    const deadline = signal ?? AbortSignal.timeout(this.timeout * 1000)
     const started = performance.now()
+    const site = callingSite()
+    // Documents are fetched for everybody, one call at a time for each OP.
+    const leave = site === undefined ? undefined : await this.#places.enter(site, deadline)
     try {
       const response = await request(url, {
         dispatcher: this.#agent,
         method: method as 'GET',
         headers,
         body: requestBody(body),
-        signal: signal ?? AbortSignal.timeout(this.timeout * 1000),
+        signal: deadline,
       })
       if (response.statusCode >= 500) {
         await response.body.dump()
@@ -79,6 +88,7 @@ export class OpHttp {
     } catch (error) {
       throw error instanceof CommandError ? error : unreachable(url, error)
     } finally {
+      leave?.()
       recordOpCall(performance.now() - started)
     }
   }

@@ -1,4 +1,4 @@
-/** Counts the calls to OPs that a command makes, for its log line. */
+/** On whose behalf OPs are called, and how often a command does, for its log line. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 export interface OpCalls {
@@ -7,11 +7,17 @@ export interface OpCalls {
   ms: number
 }
 
-const current = new AsyncLocalStorage<OpCalls>()
+interface Account {
+  calls: OpCalls
+  /** Whose limits the calls count against, if anybody's. */
+  site: string | undefined
+}
 
-/** Runs `work`; every OP call it makes, however deep, is added to `calls`. */
-export function countingOpCalls<T>(calls: OpCalls, work: () => T): T {
-  return current.run(calls, work)
+const current = new AsyncLocalStorage<Account>()
+
+/** Runs `work`; every OP call it makes, however deep, is added to `calls` and is the site's. */
+export function countingOpCalls<T>(calls: OpCalls, site: string, work: () => T): T {
+  return current.run({ calls, site }, work)
 }
 
 /** Runs `work` on nobody's account: background refreshes that a command merely set off. */
@@ -19,8 +25,19 @@ export function uncounted<T>(work: () => T): T {
   return current.exit(work)
 }
 
+/** Runs `work` whose outcome other sites wait for too, so that no site's limit must hold it up. */
+export function forEverybody<T>(work: () => T): T {
+  const account = current.getStore()
+  return account ? current.run({ calls: account.calls, site: undefined }, work) : work()
+}
+
+/** @returns the site whose limits a call made now counts against */
+export function callingSite(): string | undefined {
+  return current.getStore()?.site
+}
+
 export function recordOpCall(ms: number): void {
-  const calls = current.getStore()
+  const calls = current.getStore()?.calls
   if (!calls) return
   calls.count += 1
   calls.ms += ms

@@ -1,10 +1,11 @@
 /** What people write for an OP's address, and what must not pass for one. */
 import { afterAll, describe, expect, test } from 'vitest'
+import { amplePlaces } from '../../../test/support/quotas.js'
 import { CommandError } from '../errors.js'
 import { OpHttp } from './http.js'
 import { readOpHost } from './op_host.js'
 
-const http = new OpHttp({ timeout: 1, insecure_hosts: ['127.0.0.1'] })
+const http = new OpHttp({ timeout: 1, insecure_hosts: ['127.0.0.1'], places: amplePlaces })
 afterAll(() => http.close())
 
 function refusal(op_host: string): CommandError {

@@ -1,4 +1,7 @@
-/** Everything the daemon needs to deal with OPs, in one bundle for the functions of this folder. */
+/**
+ * Everything that a realm needs to deal with OPs, in one bundle for the functions of this folder. Each
+ * realm has its own: connections, documents and limits.
+ */
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
 import type { Store } from '../store/store.js'
@@ -13,6 +16,7 @@ export interface OpSide {
 }
 
 export interface OpSideOptions extends HttpOptions {
+  realm: string
   store: Store
   clock: Clock
   log: Log

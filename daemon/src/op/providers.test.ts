@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { answers, BentOp, json, withMembers } from '../../../test/support/bent_op/index.js'
+import { amplePlaces } from '../../../test/support/quotas.js'
 import { createLog } from '../log.js'
 import { openStore } from '../store/open.js'
 import type { SqliteStore } from '../store/sqlite.js'
@@ -46,7 +47,8 @@ afterEach(async () => {
 /** As after a start of the daemon: nothing in memory, the same store. */
 function start(): Providers {
   const providers = new Providers({
-    http: new OpHttp({ timeout: 2, insecure_hosts: ['127.0.0.1'] }),
+    realm: 'shop',
+    http: new OpHttp({ timeout: 2, insecure_hosts: ['127.0.0.1'], places: amplePlaces }),
     store,
     clock: () => now,
     log: createLog('warn', { write: (line) => log.push(line) }),
@@ -85,7 +87,7 @@ test('old documents are refreshed in the background; nobody waits for it', async
   expect((await providers.get(issuer)).metadata.end_session_endpoint).toBe(undefined)
   await vi.waitFor(() => expect(provider.metadata.end_session_endpoint).toBe(end_session_endpoint))
   await vi.waitFor(async () =>
-    expect((await store.getOpDocuments(issuer))?.metadata).toMatchObject({
+    expect((await store.getOpDocuments('shop', issuer))?.metadata).toMatchObject({
       end_session_endpoint,
     }),
   )

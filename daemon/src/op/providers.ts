@@ -9,11 +9,11 @@ import type { Clock } from '../clock.js'
 import { CommandError } from '../errors.js'
 import type { Log } from '../log.js'
 import type { Store } from '../store/store.js'
+import { Throttle } from '../throttle.js'
 import { fetchKeys, fetchMetadata } from './discovery.js'
 import type { OpHttp } from './http.js'
-import { uncounted } from './op_calls.js'
+import { forEverybody, uncounted } from './op_calls.js'
 import { Provider } from './provider.js'
-import { Throttle } from './throttle.js'
 
 const CACHED_PROVIDERS = 1000
 
@@ -25,6 +25,8 @@ const KEY_REFETCH_BURST = 3
 const KEY_REFETCH_INTERVAL = 10
 
 export interface ProvidersOptions {
+  /** Whose they are: no realm learns from another's copies which OPs it uses. */
+  realm: string
   http: OpHttp
   store: Store
   clock: Clock
@@ -75,7 +77,7 @@ export class Providers {
       this.#key_refetches.set(provider.op_host, throttle)
     }
     if (!throttle.take()) return provider.jwks
-    const refetching = this.#refetchNow(provider).finally(() =>
+    const refetching = forEverybody(() => this.#refetchNow(provider)).finally(() =>
       this.#refetching.delete(provider.op_host),
     )
     this.#refetching.set(provider.op_host, refetching)
@@ -94,7 +96,8 @@ export class Providers {
   }
 
   async #restore(op_host: string): Promise<Provider | undefined> {
-    const documents = await this.#options.store.getOpDocuments(op_host)
+    const { realm, store } = this.#options
+    const documents = await store.getOpDocuments(realm, op_host)
     const raced = this.#cache.get(op_host)
     if (raced || !documents) return raced
     const provider = new Provider(
@@ -112,7 +115,9 @@ export class Providers {
   #fetch(op_host: string): Promise<Provider> {
     let fetching = this.#fetching.get(op_host)
     if (!fetching) {
-      fetching = this.#fetchNow(op_host).finally(() => this.#fetching.delete(op_host))
+      fetching = forEverybody(() => this.#fetchNow(op_host)).finally(() =>
+        this.#fetching.delete(op_host),
+      )
       this.#fetching.set(op_host, fetching)
     }
     return fetching
@@ -134,7 +139,9 @@ export class Providers {
   }
 
   #save({ op_host, metadata, jwks, fetched_at }: Provider): Promise<void> {
-    return this.#options.store.putOpDocuments({
+    const { realm, store } = this.#options
+    return store.putOpDocuments({
+      realm,
       op_host,
       metadata: { ...metadata },
       jwks: jwks && { keys: jwks.keys.map((key) => ({ ...key })) },

@@ -1,14 +1,19 @@
-/** One connection: bytes in, requests run side by side, replies gathered into one write a turn. */
+/** One connection: frames in by turns, requests run side by side, replies gathered into one write a turn. */
 import type { Socket } from 'node:net'
 import { type Decoder, type Frame, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
+import type { Buffers } from './buffers.js'
 import { chooseDialect, type Dialect, LONGEST_MAGIC } from './dialects/dialect.js'
 import { json } from './dialects/json.js'
 import type { Dispatch } from './dispatch.js'
 import { errorReply, type Reply, type Request, readRequest } from './envelope.js'
+import type { Turns } from './turns.js'
 
 /** Requests of one connection that run at the same time; further ones wait unread. */
 const IN_FLIGHT = 256
+
+/** Bytes that are decoded ahead of their turn, so that a chunk full of tiny frames takes no long while. */
+const SLICE_BYTES = 2048
 
 const tooLong = new CommandError(
   'frame_too_large',
@@ -23,32 +28,70 @@ const DRAIN_QUIET = 50
 /** Milliseconds that a closing connection waits for its peer to close too. */
 const LINGER = 1000
 
+export interface ConnectionOptions {
+  dispatch: Dispatch
+  turns: Turns
+  buffers: Buffers
+  /** Seconds, as the listener's options of these names. */
+  frame_timeout: number
+  idle_timeout: number
+  /** Answered instead of anything else, where the listener takes no further connection. */
+  refusal?: CommandError | undefined
+}
+
 export class Connection {
   readonly #socket: Socket
-  readonly #dispatch: Dispatch
+  readonly #options: ConnectionOptions
   #dialect: Dialect | undefined
   #decoder: Decoder | undefined
   #head = Buffer.alloc(0)
+  /** Bytes that arrived and were not given to the decoder yet. */
+  #unread: Buffer = Buffer.alloc(0)
   #waiting: Frame[] = []
   #running = 0
   #out: Buffer[] = []
+  /** The site that this connection last spoke for; it waits among that site's. */
+  #lane: string
+  /** Whether a turn was asked for. */
+  #queued = false
   #draining = false
   /** The peer sends no more, or nothing that could be read. */
   #inputEnded = false
   /** Counts what happens, to tell whether anything did in a quiet while. */
   #events = 0
   #ended = false
+  /** Bytes that the listener's buffers count for this connection. */
+  #held = 0
+  /** When the frame that has not arrived whole began, and since when a reply lies unread. */
+  #partialSince: number | undefined
+  #unreadSince: number | undefined
+  #activeAt = performance.now()
 
-  constructor(socket: Socket, dispatch: Dispatch) {
+  constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
-    this.#dispatch = dispatch
+    this.#options = options
+    this.#lane = options.dispatch.lane()
+    options.buffers.add(this)
+    if (options.refusal) setTimeout(() => socket.destroy(), LINGER).unref()
     socket.setNoDelay(true)
     socket.on('data', (chunk) => this.#read(chunk))
-    socket.on('drain', () => this.#resume())
+    socket.on('drain', () => this.#drained())
     // The peer may half-close and still wait for its replies.
-    socket.on('end', () => this.#finishInput())
+    socket.on('end', () => {
+      this.#inputEnded = true
+      this.#endIfIdle()
+    })
     // A reset peer gets no replies; 'close' follows.
     socket.on('error', () => socket.destroy())
+    socket.on('close', () => {
+      this.#stopReading()
+      options.buffers.remove(this)
+    })
+  }
+
+  /** Bytes held for this connection: of frames that did not arrive whole, and of unread replies. */
+  get held(): number {
+    return this.#held
   }
 
   /** Takes no new work: later requests are answered `shutting_down`, and the last reply closes. */
@@ -62,40 +105,102 @@ export class Connection {
     this.#socket.destroy()
   }
 
+  /**
+   * Ends what takes too long: a frame that does not arrive whole, replies that nobody reads, or a
+   * connection that nobody uses.
+   *
+   * @param now as `performance.now()` counts
+   */
+  check(now: number): void {
+    const { frame_timeout, idle_timeout } = this.#options
+    const over = (since: number | undefined, seconds: number) =>
+      since !== undefined && now - since > seconds * 1000
+    if (over(this.#unreadSince, frame_timeout)) this.destroy()
+    else if (over(this.#partialSince, frame_timeout)) {
+      this.#partialSince = undefined
+      this.#refuse(`the frame did not arrive whole within ${frame_timeout} s (frame_timeout)`)
+    } else if (this.#isQuiet() && over(this.#activeAt, idle_timeout)) this.#end()
+  }
+
   #read(chunk: Buffer): void {
     if (this.#inputEnded) return
-    let bytes: Buffer = chunk
-    if (!this.#decoder) {
-      this.#head = Buffer.concat([this.#head, chunk])
-      const choice = chooseDialect(this.#head)
-      if (choice === 'undecided') {
-        // Blank so far, if longer than any magic: nothing that would have to be kept.
-        if (this.#head.length > LONGEST_MAGIC) this.#head = Buffer.alloc(0)
-        return
-      }
-      if ('refusal' in choice) {
-        this.#refuse(choice.refusal)
-        return
-      }
-      this.#dialect = choice.dialect
-      this.#decoder = choice.dialect.decoder()
-      bytes = this.#head.subarray(choice.dialect.magic.length)
-      this.#head = Buffer.alloc(0)
+    if (this.#decoder) {
+      this.#unread = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk])
+    } else if (!this.#choose(chunk)) return
+    this.#pull()
+  }
+
+  /** @returns whether the dialect is known by now */
+  #choose(chunk: Buffer): boolean {
+    this.#head = Buffer.concat([this.#head, chunk])
+    const choice = chooseDialect(this.#head)
+    if (choice === 'undecided') {
+      this.#partialSince ??= performance.now()
+      // Blank so far, if longer than any magic: nothing that would have to be kept.
+      if (this.#head.length > LONGEST_MAGIC) this.#head = Buffer.alloc(0)
+      return false
     }
-    for (const frame of this.#decoder.push(bytes)) {
-      if (this.#running >= IN_FLIGHT) this.#waiting.push(frame)
-      else this.#start(frame)
+    this.#partialSince = undefined
+    if ('refusal' in choice) {
+      this.#refuse(choice.refusal)
+      return false
     }
-    if (this.#waiting.length > 0) this.#socket.pause()
-    this.#endIfIdle()
+    this.#dialect = choice.dialect
+    this.#decoder = choice.dialect.decoder()
+    const { refusal } = this.#options
+    if (refusal) {
+      this.#send(errorReply(null, refusal))
+      this.#stopReading()
+      return false
+    }
+    this.#unread = this.#head.subarray(choice.dialect.magic.length)
+    this.#head = Buffer.alloc(0)
+    return true
+  }
+
+  /** Asks for a turn if there is a frame to handle, else for more bytes. */
+  #pull(): void {
+    if (this.#queued) return
+    this.#decode()
+    if (this.#waiting.length === 0) {
+      this.#count()
+      this.#resume()
+      this.#endIfIdle()
+      return
+    }
+    this.#socket.pause()
+    // Replies make room for more.
+    if (this.#running >= IN_FLIGHT) return
+    this.#queued = true
+    this.#options.turns.take(this.#lane, () => {
+      this.#queued = false
+      const frame = this.#waiting.shift()
+      if (frame) this.#start(frame)
+      this.#pull()
+    })
+  }
+
+  /** Decodes until there is a frame, or nothing is left to decode. */
+  #decode(): void {
+    const decoder = this.#decoder
+    if (!decoder) return
+    while (this.#waiting.length === 0 && this.#unread.length > 0) {
+      const frames = decoder.push(this.#unread.subarray(0, SLICE_BYTES))
+      this.#unread = this.#unread.subarray(SLICE_BYTES)
+      this.#waiting = frames
+      if (frames.length > 0) this.#partialSince = undefined
+    }
+    if (decoder.pending === 0) this.#partialSince = undefined
+    else if (this.#waiting.length === 0) this.#partialSince ??= performance.now()
   }
 
   #start(frame: Frame): void {
+    this.#activeAt = performance.now()
     if ('error' in frame) {
       const { code, message, fatal } = frame.error
       this.#send(errorReply(null, new CommandError(code, message)))
       // What runs already is still answered; what follows cannot be told apart any more.
-      if (fatal) this.#finishInput()
+      if (fatal) this.#stopReading()
       return
     }
     const { id, request } = readRequest(frame.message)
@@ -105,27 +210,20 @@ export class Connection {
   }
 
   #run(request: Request): void {
+    const { dispatch } = this.#options
+    this.#lane = dispatch.lane(request)
     this.#running += 1
     // The dispatcher answers its own failures; nothing rejects here.
-    void this.#dispatch(request).then((reply) => {
+    void dispatch.run(request).then((reply) => {
       this.#running -= 1
+      this.#activeAt = performance.now()
       this.#send(reply)
-      this.#startWaiting()
-      this.#endIfIdle()
+      this.#pull()
     })
   }
 
-  #startWaiting(): void {
-    while (this.#running < IN_FLIGHT) {
-      const frame = this.#waiting.shift()
-      if (!frame) break
-      this.#start(frame)
-    }
-    this.#resume()
-  }
-
   #send(reply: Reply): void {
-    if (this.#ended) return
+    if (this.#ended || this.#socket.destroyed) return
     const { encode } = this.#dialect ?? json
     const frame = encode(reply)
     // The caller's decoder would give the whole connection up.
@@ -137,28 +235,57 @@ export class Connection {
   #flush(): void {
     const bytes = this.#out.length === 1 ? this.#out[0] : Buffer.concat(this.#out)
     this.#out = []
+    if (!bytes || this.#socket.destroyed) return
     // A peer that does not read its replies gets no further ones computed.
-    if (bytes && !this.#socket.destroyed && !this.#socket.write(bytes)) this.#socket.pause()
+    if (!this.#socket.write(bytes)) this.#socket.pause()
+    if (this.#socket.writableLength > 0) this.#unreadSince ??= performance.now()
+    this.#count()
+  }
+
+  #drained(): void {
+    this.#unreadSince = undefined
+    this.#count()
+    this.#pull()
   }
 
   #resume(): void {
     if (this.#waiting.length === 0 && !this.#socket.writableNeedDrain) this.#socket.resume()
   }
 
-  #refuse(why: string): void {
-    this.#send(errorReply(null, new CommandError('invalid_frame', why)))
-    this.#finishInput()
+  /** Tells the listener's buffers what is held here, and goes if that is too much. */
+  #count(): void {
+    const held = (this.#decoder?.pending ?? 0) + this.#socket.writableLength
+    const grown = held - this.#held
+    this.#held = held
+    if (this.#options.buffers.grow(this, grown)) return
+    // Replies that nobody reads would keep their bytes until the peer does.
+    if (this.#socket.writableLength > 0) this.destroy()
+    else this.#refuse('too many bytes wait for the rest of a frame (buffer_megabytes)')
   }
 
-  #finishInput(): void {
+  #refuse(why: string): void {
+    this.#send(errorReply(null, new CommandError('invalid_frame', why)))
+    this.#stopReading()
+  }
+
+  /** Reads no more: what follows could not be understood, or is not wanted. */
+  #stopReading(): void {
     this.#inputEnded = true
+    this.#waiting = []
+    this.#unread = Buffer.alloc(0)
+    this.#decoder = undefined
+    this.#partialSince = undefined
     this.#endIfIdle()
+  }
+
+  #isQuiet(): boolean {
+    return this.#running === 0 && this.#waiting.length === 0 && this.#unread.length === 0
   }
 
   /** With nothing left to answer: at once when the peer sends no more, after a quiet while if it may. */
   #endIfIdle(): void {
     this.#events += 1
-    if (this.#running > 0 || this.#waiting.length > 0) return
+    if (!this.#isQuiet()) return
     if (this.#inputEnded) this.#end()
     else if (this.#draining) this.#endWhenQuiet(this.#events)
   }

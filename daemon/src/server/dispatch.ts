@@ -3,16 +3,22 @@ import { randomUUID } from 'node:crypto'
 import { nearestName } from '@relyd/sdk/ini_file'
 import type { Command } from '../command.js'
 import { commands } from '../commands/index.js'
-import type { Context, RealmPolicy, Services } from '../context.js'
+import type { Context, Realm, Services } from '../context.js'
 import { CommandError, type CommandErrorOptions, type ErrorCode } from '../errors.js'
 import type { Log } from '../log.js'
 import { countingOpCalls, type OpCalls } from '../op/op_calls.js'
+import { quotaExceeded } from '../quota.js'
 import { errorReply, type Reply, type Request } from './envelope.js'
 import type { Recorder } from './record.js'
 import { compileParams, type Validate, withoutNulls } from './validate.js'
 
-/** Runs the requests that come through a listener. */
-export type Dispatch = (request: Request) => Promise<Reply>
+/** Runs the requests of a realm. */
+export interface Dispatch {
+  /** Among whose frames a connection's next one waits its turn, after this request. */
+  lane(request?: Request): string
+  /** Answers every request, failures included. */
+  run(request: Request): Promise<Reply>
+}
 
 interface Row {
   command: Command
@@ -29,22 +35,24 @@ const rows = new Map<string, Row>(
 /** Characters of an oxd_id that a log may show: enough to tell sites apart, too few to be one. */
 const LOGGED_ID = 8
 
-export function createDispatch(
-  services: Services,
-  realm: RealmPolicy,
-  record?: Recorder,
-): Dispatch {
+export function createDispatch(services: Services, realm: Realm, record?: Recorder): Dispatch {
   const { log } = services
-  const context: Context<ErrorCode> = { ...services, realm, refuse }
-  return async (request) => {
+  const context: Context<ErrorCode> = { ...services, realm, op: realm.op, refuse }
+  const lane = (request?: Request) => `${realm.name} ${request ? accountOf(context, request) : ''}`
+  const answer = async (request: Request): Promise<Reply> => {
     const calls: OpCalls = { count: 0, ms: 0 }
     const started = performance.now()
+    const account = accountOf(context, request)
+    const level = realm.requests.enter(account)
     let reply: Reply
     try {
-      const data = await countingOpCalls(calls, () => run(context, request))
+      if (level) throw quotaExceeded(realm, { quota: 'requests', level })
+      const data = await countingOpCalls(calls, account, () => run(context, request))
       reply = { id: request.id, status: 'ok', data }
     } catch (error) {
       reply = errorReply(request.id, asReported(error, log))
+    } finally {
+      if (!level) realm.requests.leave(account)
     }
     record?.(request.command, reply)
     log.info(
@@ -60,6 +68,16 @@ export function createDispatch(
     )
     return reply
   }
+  return { lane, run: answer }
+}
+
+/**
+ * Whose quotas and turns a request uses: its site's, if there is such a site. All other requests of
+ * the realm share one account, or whoever makes ids up would have as many as he likes.
+ */
+function accountOf({ sites, realm }: Context<ErrorCode>, { params }: Request): string {
+  const { oxd_id } = params
+  return typeof oxd_id === 'string' && sites.wasKnown(oxd_id, realm.name) ? oxd_id : ''
 }
 
 async function run(context: Context<ErrorCode>, request: Request): Promise<object> {

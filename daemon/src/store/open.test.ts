@@ -14,11 +14,12 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { ample } from '../../../test/support/quotas.js'
 import { makeDurable, openDatabase } from './database.js'
 import { makeExpiringId } from './expiring_id.js'
 import { openKept } from './kept_database.js'
 import { readKeyFile } from './key_file.js'
-import { migrate } from './migrations/migrate.js'
+import { migrate, SCHEMA_VERSION } from './migrations/migrate.js'
 import { type OpenedStore, openStore, type StoreOptions } from './open.js'
 import type { Session, Site } from './store.js'
 
@@ -50,7 +51,7 @@ async function addSite(oxd_id: string): Promise<void> {
   const { store } = await open()
   const idempotency_hash = Buffer.from(oxd_id)
   const intent = { realm: 'default', idempotency_hash, params_hash: Buffer.alloc(1), oxd_id }
-  await store.beginRegistration({ ...intent, lease_until: NOW }, NOW)
+  await store.beginRegistration({ ...intent, lease_until: NOW }, NOW, ample)
   const site: Site = {
     oxd_id,
     realm: 'default',
@@ -102,7 +103,7 @@ function newKey(id: string): string {
 
 async function secretOf(oxd_id: string): Promise<string | undefined> {
   const { store } = await open()
-  const site = await store.getSite(oxd_id)
+  const site = await store.getSite(oxd_id, 'default')
   await store.close()
   return site?.secrets.client_secret
 }
@@ -115,7 +116,7 @@ describe('a new database', () => {
   test('gets a key, private files and folders, and says what it found', async () => {
     const { durability, schema, encryption } = await open()
     expect(durability).toEqual({ journal_mode: 'wal', synchronous: 2 })
-    expect(schema).toEqual({ found: 0, version: 1 })
+    expect(schema).toEqual({ found: 0, version: SCHEMA_VERSION })
     expect(encryption).toEqual({ key_id: keyLines()[0]?.split(' ')[0], made: true })
     const { database, key_file } = options
     expect([database, `${database}-wal`, `${database}-shm`, key_file].map(modeOf)).toEqual(
@@ -180,7 +181,7 @@ describe('an encrypted database', () => {
   test('opens again with its key', async () => {
     const { encryption, schema } = await open()
     expect(encryption.made).toBe(false)
-    expect(schema.found).toBe(1)
+    expect(schema.found).toBe(SCHEMA_VERSION)
     expect(await secretOf('site')).toBe('secret of site')
   })
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ample } from '../../../test/support/quotas.js'
 import { makeExpiringId, parseExpiringId } from './expiring_id.js'
 import { openKept } from './kept_database.js'
 import { openStore } from './open.js'
@@ -109,13 +110,12 @@ function intent(changes: Partial<RegistrationIntent> = {}): RegistrationIntent {
   }
 }
 
-async function addSite(changes: Partial<Site> = {}): Promise<Site> {
+async function addSite(changes: Partial<Site> = {}): Promise<void> {
   const added = site(changes)
   const { oxd_id, realm } = added
   const idempotency_hash = Buffer.from(`key of ${oxd_id}`)
-  await store.beginRegistration(intent({ realm, oxd_id, idempotency_hash }), NOW)
+  await store.beginRegistration(intent({ realm, oxd_id, idempotency_hash }), NOW, ample)
   await store.finishRegistration(added, idempotency_hash)
-  return added
 }
 
 describe('a registration', () => {
@@ -123,9 +123,9 @@ describe('a registration', () => {
     const other = intent({ oxd_id: 'other', params_hash: Buffer.alloc(32, 'else') })
     const { params_hash } = intent()
     const starts = await Promise.all([
-      store.beginRegistration(intent(), NOW),
-      store.beginRegistration(other, NOW),
-      second.beginRegistration(other, NOW + 30),
+      store.beginRegistration(intent(), NOW, ample),
+      store.beginRegistration(other, NOW, ample),
+      second.beginRegistration(other, NOW + 30, ample),
     ])
     expect(starts).toEqual([
       { outcome: 'begun', oxd_id: 'site' },
@@ -137,39 +137,43 @@ describe('a registration', () => {
   test('is begun once by fifty at a time', async () => {
     const starts = await Promise.all(
       Array.from({ length: 50 }, (_, index) =>
-        [store, second][index % 2]?.beginRegistration(intent({ oxd_id: `site-${index}` }), NOW),
+        [store, second][index % 2]?.beginRegistration(
+          intent({ oxd_id: `site-${index}` }),
+          NOW,
+          ample,
+        ),
       ),
     )
     expect(starts.filter((start) => start?.outcome === 'begun')).toHaveLength(1)
-    expect(new Set(starts.map((start) => start?.oxd_id)).size).toBe(1)
+    expect(new Set(starts.map((start) => start && 'oxd_id' in start && start.oxd_id)).size).toBe(1)
   })
 
   test('stays registered when it is finished, with its parameters and past its lease', async () => {
-    await store.beginRegistration(intent(), NOW)
+    await store.beginRegistration(intent(), NOW, ample)
     await store.finishRegistration(site(), KEY_HASH)
     const again = intent({ oxd_id: 'other', params_hash: Buffer.alloc(32, 'else') })
-    expect(await second.beginRegistration(again, NOW + 9999)).toEqual({
+    expect(await second.beginRegistration(again, NOW + 9999, ample)).toEqual({
       outcome: 'registered',
       oxd_id: 'site',
       params_hash: intent().params_hash,
     })
-    expect(await second.getSite('site')).toEqual(site())
+    expect(await second.getSite('site', 'shop')).toEqual(site())
   })
 
   test('of one realm is none of another', async () => {
-    await store.beginRegistration(intent(), NOW)
+    await store.beginRegistration(intent(), NOW, ample)
     const elsewhere = intent({ realm: 'blog', oxd_id: 'other' })
-    expect(await store.beginRegistration(elsewhere, NOW)).toMatchObject({ outcome: 'begun' })
+    expect(await store.beginRegistration(elsewhere, NOW, ample)).toMatchObject({ outcome: 'begun' })
   })
 
   test('is taken over when its lease ran out, and its first holder gets nothing', async () => {
-    await store.beginRegistration(intent(), NOW)
+    await store.beginRegistration(intent(), NOW, ample)
     const heir = intent({
       oxd_id: 'heir',
       params_hash: Buffer.alloc(32, 'else'),
       lease_until: NOW + 61,
     })
-    expect(await second.beginRegistration(heir, NOW + 31)).toEqual({
+    expect(await second.beginRegistration(heir, NOW + 31, ample)).toEqual({
       outcome: 'begun',
       oxd_id: 'heir',
     })
@@ -178,44 +182,48 @@ describe('a registration', () => {
       name: 'StoreError',
       code: 'lease_lost',
     })
-    expect(await store.getSite('site')).toBeUndefined()
-    expect(await store.beginRegistration(intent(), NOW + 31)).toEqual({
+    expect(await store.getSite('site', 'shop')).toBeUndefined()
+    expect(await store.beginRegistration(intent(), NOW + 31, ample)).toEqual({
       outcome: 'in_progress',
       oxd_id: 'heir',
       params_hash: heir.params_hash,
     })
     await second.finishRegistration(site({ oxd_id: 'heir' }), KEY_HASH)
-    expect(await store.getSite('heir')).toBeDefined()
+    expect(await store.getSite('heir', 'shop')).toBeDefined()
   })
 
   test('may be finished late if nobody took it over', async () => {
-    await store.beginRegistration(intent({ lease_until: NOW - 100 }), NOW)
+    await store.beginRegistration(intent({ lease_until: NOW - 100 }), NOW, ample)
     await store.finishRegistration(site(), KEY_HASH)
-    expect(await store.getSite('site')).toBeDefined()
+    expect(await store.getSite('site', 'shop')).toBeDefined()
   })
 
   test('is begun anew after it was abandoned, but not once finished', async () => {
-    await store.beginRegistration(intent(), NOW)
+    await store.beginRegistration(intent(), NOW, ample)
     await store.abandonRegistration('shop', KEY_HASH, 'site')
-    expect(await store.beginRegistration(intent(), NOW)).toMatchObject({ outcome: 'begun' })
+    expect(await store.beginRegistration(intent(), NOW, ample)).toMatchObject({ outcome: 'begun' })
     await store.finishRegistration(site(), KEY_HASH)
     await store.abandonRegistration('shop', KEY_HASH, 'site')
-    expect(await store.beginRegistration(intent(), NOW)).toMatchObject({ outcome: 'registered' })
+    expect(await store.beginRegistration(intent(), NOW, ample)).toMatchObject({
+      outcome: 'registered',
+    })
   })
 
   test('remains unfinished if the site cannot be stored', async () => {
     await addSite()
-    await store.beginRegistration(intent(), NOW)
+    await store.beginRegistration(intent(), NOW, ample)
     await expect(store.finishRegistration(site(), KEY_HASH)).rejects.toThrow(/UNIQUE/)
-    expect(await store.beginRegistration(intent(), NOW)).toMatchObject({ outcome: 'in_progress' })
+    expect(await store.beginRegistration(intent(), NOW, ample)).toMatchObject({
+      outcome: 'in_progress',
+    })
   })
 })
 
 describe('a site', () => {
   test('comes back as it was stored', async () => {
-    const added = await addSite()
-    expect(await second.getSite('site')).toEqual(added)
-    expect(await store.getSite('none')).toBeUndefined()
+    await addSite()
+    expect(await second.getSite('site', 'shop')).toEqual(site())
+    expect(await store.getSite('none', 'shop')).toBeUndefined()
   })
 
   test('goes with its intent, logins and sessions, and no others', async () => {
@@ -224,13 +232,19 @@ describe('a site', () => {
     const stays = { oxd_id: 'stays' }
     const [kept_login, kept_session] = [login(stays), session(stays)]
     await Promise.all([
-      ...[login(), login(), kept_login].map((each) => store.putLogin(each)),
+      ...[login(), login(), kept_login].map((each) => store.putLogin(each, ample)),
       ...[session(), session(), kept_session].map((each) => store.putSession(each)),
     ])
     expect(await second.removeSite('site')).toBe(true)
     expect(await store.removeSite('site')).toBe(false)
-    expect(await store.getSite('site')).toBeUndefined()
-    expect(['sites', 'registrations', 'logins', 'sessions'].map(countOf)).toEqual([1, 1, 1, 1])
+    expect(await store.getSite('site', 'shop')).toBeUndefined()
+    expect(['sites', 'registrations'].map(countOf)).toEqual([1, 1])
+    // Its sessions in slices; its logins when they expire.
+    expect(await store.sweep(NOW, 1)).toBe(1)
+    expect(countOf('sessions')).toBe(2)
+    await store.sweep(NOW, 10)
+    expect(countOf('sessions')).toBe(1)
+    expect(await store.putLogin(login(), ample)).toBe('no_site')
     expect(await store.takeLogin(kept_login.state, 'stays', BINDING, NOW)).toEqual(kept_login)
     expect(await store.getSession(kept_session.session_id, 'stays', NOW)).toEqual(kept_session)
   })
@@ -244,26 +258,29 @@ describe('a site', () => {
       redirect_uri: 'https://else.example',
       issuer: 'https://x.example',
     })
-    const issuers = await store.issuersOfRedirectUri('https://site.example/callback')
+    await addSite({ oxd_id: '5', realm: 'other', issuer: 'https://foreign.example' })
+    const issuers = await store.issuersOfRedirectUri('shop', 'https://site.example/callback')
     expect(issuers).toHaveLength(2)
     expect(new Set(issuers)).toEqual(new Set(['https://op.example', 'https://other.example']))
-    expect(await store.issuersOfRedirectUri('https://none.example')).toEqual([])
+    expect(await store.issuersOfRedirectUri('shop', 'https://none.example')).toEqual([])
   })
 })
 
 describe('a login', () => {
+  beforeEach(() => addSite())
+
   test.each([
     ['bound', login()],
     ['unbound', login({ binding_hash: null, max_age: null })],
   ])('is taken once, as it was put: %s', async (_, put) => {
-    await store.putLogin(put)
+    await store.putLogin(put, ample)
     expect(await second.takeLogin(put.state, 'site', put.binding_hash, NOW)).toEqual(put)
     expect(await store.takeLogin(put.state, 'site', put.binding_hash, NOW)).toBe('unknown')
   })
 
   test('is taken by one of fifty callers of two stores', async () => {
     const put = login()
-    await store.putLogin(put)
+    await store.putLogin(put, ample)
     const taken = await Promise.all(
       Array.from({ length: 50 }, (_, index) =>
         [store, second][index % 2]?.takeLogin(put.state, 'site', BINDING, NOW),
@@ -275,14 +292,14 @@ describe('a login', () => {
 
   test.each([Buffer.alloc(32, 'other'), null])('stays when the binding is wrong', async (wrong) => {
     const put = login()
-    await store.putLogin(put)
+    await store.putLogin(put, ample)
     expect(await store.takeLogin(put.state, 'site', wrong, NOW)).toBe('wrong_binding')
     expect(await store.takeLogin(put.state, 'site', BINDING, NOW)).toEqual(put)
   })
 
   test('is unknown to another site, which learns nothing of the binding either', async () => {
     const put = login()
-    await store.putLogin(put)
+    await store.putLogin(put, ample)
     expect(await store.takeLogin(put.state, 'other', BINDING, NOW)).toBe('unknown')
     expect(await store.takeLogin(put.state, 'other', null, NOW)).toBe('unknown')
     expect(await store.takeLogin(put.state, 'site', BINDING, NOW)).toEqual(put)
@@ -290,7 +307,7 @@ describe('a login', () => {
 
   test('is unknown once it expired, and until then not', async () => {
     const put = login({ state: makeExpiringId(NOW) })
-    await store.putLogin(put)
+    await store.putLogin(put, ample)
     expect(await store.takeLogin(put.state, 'site', BINDING, NOW + 1)).toBe('unknown')
     expect(await store.takeLogin(put.state, 'site', BINDING, NOW)).toEqual(put)
   })
@@ -298,14 +315,14 @@ describe('a login', () => {
   test.each(['', 'state', `${makeExpiringId(NOW)}=`, makeExpiringId(NOW + 600)])(
     'is unknown by a state that was never put',
     async (state) => {
-      await store.putLogin(login())
+      await store.putLogin(login(), ample)
       expect(await store.takeLogin(state, 'site', BINDING, NOW)).toBe('unknown')
     },
   )
 
   test('is not taken when the commit fails', async () => {
     const put = login()
-    await store.putLogin(put)
+    await store.putLogin(put, ample)
     const taken = inspectDatabase(async (db) => {
       db.exec('BEGIN IMMEDIATE')
       const attempt = store.takeLogin(put.state, 'site', BINDING, NOW)
@@ -319,7 +336,7 @@ describe('a login', () => {
 
   test('shares a commit with all others of its turn', async () => {
     const before = store.commits
-    await Promise.all(Array.from({ length: 100 }, () => store.putLogin(login())))
+    await Promise.all(Array.from({ length: 100 }, () => store.putLogin(login(), ample)))
     expect(store.commits - before).toBe(1)
     expect(countOf('logins')).toBe(100)
   })
@@ -327,10 +344,10 @@ describe('a login', () => {
   test('that cannot be put fails alone', async () => {
     const put = login()
     const results = await Promise.allSettled([
-      store.putLogin(put),
-      store.putLogin(put),
-      store.putLogin(login({ state: 'of other make' })),
-      store.putLogin(login()),
+      store.putLogin(put, ample),
+      store.putLogin(put, ample),
+      store.putLogin(login({ state: 'of other make' }), ample),
+      store.putLogin(login(), ample),
     ])
     expect(results.map(({ status }) => status)).toEqual([
       'fulfilled',
@@ -388,7 +405,7 @@ describe('at rest', () => {
   test('the files show no secret, session id, or binding of a reader’s choice', async () => {
     await addSite()
     const put = session()
-    await Promise.all([store.putLogin(login()), store.putSession(put)])
+    await Promise.all([store.putLogin(login(), ample), store.putSession(put)])
     const { database, wal } = {
       database: readFileSync(join(folder, 'data', 'relyd.db')),
       wal: readFileSync(join(folder, 'data', 'relyd.db-wal')),
@@ -421,7 +438,7 @@ describe('at rest', () => {
     const [first_session, other_session] = [session(), session()]
     await addSite()
     await addSite({ oxd_id: 'other' })
-    await Promise.all([store.putLogin(first), store.putLogin(other)])
+    await Promise.all([store.putLogin(first, ample), store.putLogin(other, ample)])
     await Promise.all([store.putSession(first_session), store.putSession(other_session)])
     inspectDatabase((db) =>
       db.exec(`CREATE TEMP TABLE before AS SELECT ${key}, secrets FROM ${table};
@@ -429,7 +446,7 @@ describe('at rest', () => {
           (SELECT secrets FROM before WHERE before.${key} <> ${table}.${key})`),
     )
     const read = {
-      sites: () => store.getSite('site'),
+      sites: () => store.getSite('site', 'shop'),
       logins: () => store.takeLogin(first.state, 'site', BINDING, NOW),
       sessions: () => store.getSession(first_session.session_id, 'site', NOW),
     }[table]
@@ -443,23 +460,31 @@ describe('at rest', () => {
 
 test('an OP’s documents come back as they were put last', async () => {
   const op_host = 'https://op.example'
-  expect(await store.getOpDocuments(op_host)).toBeUndefined()
-  const first = { op_host, metadata: { issuer: op_host }, jwks: null, fetched_at: NOW }
+  expect(await store.getOpDocuments('shop', op_host)).toBeUndefined()
+  const first = {
+    realm: 'shop',
+    op_host,
+    metadata: { issuer: op_host },
+    jwks: null,
+    fetched_at: NOW,
+  }
   await store.putOpDocuments(first)
-  expect(await second.getOpDocuments(op_host)).toEqual(first)
+  expect(await second.getOpDocuments('shop', op_host)).toEqual(first)
   const next = { ...first, jwks: { keys: [{ kty: 'RSA', kid: '1' }] }, fetched_at: NOW + 1 }
   await second.putOpDocuments(next)
-  expect(await store.getOpDocuments(op_host)).toEqual(next)
+  expect(await store.getOpDocuments('shop', op_host)).toEqual(next)
+  expect(await store.getOpDocuments('other', op_host)).toBeUndefined()
 })
 
 describe('the sweep', () => {
   test('deletes what expired, in slices, and nothing else', async () => {
+    await addSite()
     const expired = makeExpiringId.bind(null, NOW - 1)
     const alive = [makeExpiringId(NOW), makeExpiringId(NOW + 1)]
     await Promise.all([
-      ...Array.from({ length: 5 }, () => store.putLogin(login({ state: expired() }))),
+      ...Array.from({ length: 5 }, () => store.putLogin(login({ state: expired() }), ample)),
       ...Array.from({ length: 3 }, () => store.putSession(session({ session_id: expired() }))),
-      ...alive.map((state) => store.putLogin(login({ state }))),
+      ...alive.map((state) => store.putLogin(login({ state }), ample)),
       ...alive.map((session_id) => store.putSession(session({ session_id }))),
     ])
     const swept = [
@@ -475,12 +500,12 @@ describe('the sweep', () => {
   test('forgets registrations that were left unfinished a day ago', async () => {
     await addSite()
     const left = intent({ lease_until: NOW })
-    await store.beginRegistration(left, NOW)
+    await store.beginRegistration(left, NOW, ample)
     expect(await store.sweep(NOW + 86_400, 10)).toBe(0)
     expect(await store.sweep(NOW + 86_401, 10)).toBe(1)
     expect(await store.sweep(NOW + 999_999, 10)).toBe(0)
     expect(countOf('registrations')).toBe(1)
-    expect(await store.getSite('site')).toBeDefined()
+    expect(await store.getSite('site', 'shop')).toBeDefined()
   })
 
   test('takes one commit', async () => {
@@ -491,16 +516,18 @@ describe('the sweep', () => {
 })
 
 describe('closing', () => {
+  beforeEach(() => addSite())
+
   test('commits what is pending', async () => {
     const put = login()
-    const pending = store.putLogin(put)
+    const pending = store.putLogin(put, ample)
     await store.close()
     await pending
     expect(await second.takeLogin(put.state, 'site', BINDING, NOW)).toEqual(put)
   })
 
   test('leaves everything in the database, for whoever copies it, even while another is open', async () => {
-    await store.putLogin(login())
+    await store.putLogin(login(), ample)
     await store.close()
     const database = join(folder, 'data', 'relyd.db')
     expect(readFileSync(`${database}-wal`)).toHaveLength(0)
@@ -513,20 +540,26 @@ describe('closing', () => {
     const state = makeExpiringId(NOW)
     const hash = Buffer.alloc(32)
     const operations = [
-      store.beginRegistration(intent(), NOW),
+      store.beginRegistration(intent(), NOW, ample),
       store.finishRegistration(site(), hash),
       store.abandonRegistration('shop', hash, 'site'),
-      store.getSite('site'),
+      store.getSite('site', 'shop'),
       store.removeSite('site'),
-      store.issuersOfRedirectUri('https://site.example'),
-      store.putLogin(login()),
+      store.issuersOfRedirectUri('shop', 'https://site.example'),
+      store.putLogin(login(), ample),
       store.takeLogin(state, 'site', null, NOW),
       store.putSession(session()),
       store.getSession(state, 'site', NOW),
       store.takeSession(state, 'site', NOW),
       store.subjectOfAccessToken('site', hash, NOW),
-      store.getOpDocuments('https://op.example'),
-      store.putOpDocuments({ op_host: 'x', metadata: {}, jwks: null, fetched_at: NOW }),
+      store.getOpDocuments('shop', 'https://op.example'),
+      store.putOpDocuments({
+        realm: 'shop',
+        op_host: 'x',
+        metadata: {},
+        jwks: null,
+        fetched_at: NOW,
+      }),
       store.sweep(NOW, 1),
     ]
     for (const result of await Promise.allSettled(operations)) {

@@ -4,6 +4,7 @@
  */
 import type Database from 'better-sqlite3'
 import type { Seconds } from '../clock.js'
+import { type Exceeded, levelReached, type StoreQuotas } from '../quota.js'
 import type { Cell, Keyring } from './encryption.js'
 import { StoreError } from './errors.js'
 import { expiredBelow, expiryOf, hideExpiringId, parseExpiringId } from './expiring_id.js'
@@ -18,6 +19,8 @@ import {
 import type {
   Login,
   OpDocuments,
+  PutLogin,
+  RegistrationFound,
   RegistrationIntent,
   RegistrationStart,
   Session,
@@ -28,6 +31,11 @@ import type {
 
 /** How long a registration that was never finished keeps its key, so that logs can be compared. */
 const ABANDONED_AFTER: Seconds = 24 * 60 * 60
+
+/** How long the documents of an OP are kept for a registration there. */
+const UNUSED_DOCUMENTS: Seconds = 10 * 60
+
+const MEGABYTE = 1024 * 1024
 
 /** One SQLite file, of which any number of stores may be open. */
 export class SqliteStore implements Store {
@@ -49,15 +57,35 @@ export class SqliteStore implements Store {
     return this.#group.commits
   }
 
-  async beginRegistration(intent: RegistrationIntent, now: Seconds): Promise<RegistrationStart> {
+  async findRegistration(
+    realm: string,
+    idempotency_hash: Buffer,
+    now: Seconds,
+  ): Promise<RegistrationFound> {
+    const found = this.#sql.getRegistration.get(realm, idempotency_hash)
+    if (!found) return undefined
+    const { finished, lease_until, oxd_id, params_hash } = found
+    if (!finished && lease_until < now) return undefined
+    return { outcome: finished ? 'registered' : 'in_progress', oxd_id, params_hash }
+  }
+
+  async beginRegistration(
+    intent: RegistrationIntent,
+    now: Seconds,
+    quotas: StoreQuotas & { sites: number },
+  ): Promise<RegistrationStart> {
     const { beginRegistration, getRegistration } = this.#sql
     return this.#group.run(() => {
+      const exceeded = this.#noRoomForSite(intent.realm, now, quotas)
+      const known = exceeded && getRegistration.get(intent.realm, intent.idempotency_hash)
+      if (exceeded && !known) return { outcome: 'exceeded', ...exceeded }
       const oxd_id = beginRegistration.get({ ...intent, now })
       if (oxd_id !== undefined) return { outcome: 'begun', oxd_id }
       const found = getRegistration.get(intent.realm, intent.idempotency_hash)
       if (!found) throw new Error('a registration conflicts and is not there')
-      const { finished, ...registration } = found
-      return { outcome: finished ? 'registered' : 'in_progress', ...registration }
+      const { finished, params_hash } = found
+      const outcome = finished ? 'registered' : 'in_progress'
+      return { outcome, oxd_id: found.oxd_id, params_hash }
     })
   }
 
@@ -85,33 +113,34 @@ export class SqliteStore implements Store {
     await this.#group.run(() => abandonRegistration.run(realm, idempotency_hash, oxd_id))
   }
 
-  async getSite(oxd_id: string): Promise<Site | undefined> {
-    const row = this.#sql.getSite.get(oxd_id)
+  async getSite(oxd_id: string, realm: string): Promise<Site | undefined> {
+    const row = this.#sql.getSite.get(oxd_id, realm)
     return row && this.#site(row)
   }
 
   async removeSite(oxd_id: string): Promise<boolean> {
-    const { removeSite, removeRegistration, removeLogins, removeSessions } = this.#sql
+    const { removeSite, removeRegistration } = this.#sql
     return this.#group.runSeveral(() => {
       removeRegistration.run(oxd_id)
-      removeLogins.run(oxd_id)
-      removeSessions.run(oxd_id)
       return removeSite.run(oxd_id).changes > 0
     })
   }
 
-  async issuersOfRedirectUri(redirect_uri: string): Promise<string[]> {
-    return this.#sql.issuersOfRedirectUri.all(redirect_uri)
+  async issuersOfRedirectUri(realm: string, redirect_uri: string): Promise<string[]> {
+    return this.#sql.issuersOfRedirectUri.all(realm, redirect_uri)
   }
 
-  async putLogin(login: Login): Promise<void> {
+  async putLogin(login: Login, quotas: StoreQuotas): Promise<PutLogin> {
     const { putLogin } = this.#sql
     const { oxd_id, issuer, redirect_uri, binding_hash, max_age } = login
     const state = idBytes(login.state)
     const secrets = this.#seal(login.secrets, loginCell(state))
-    await this.#group.run(() =>
-      putLogin.run(state, oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets),
-    )
+    return this.#group.run(() => {
+      const refusal = this.#noRoomForLogin(oxd_id, quotas)
+      if (refusal) return refusal
+      putLogin.run(state, oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets)
+      return 'stored'
+    })
   }
 
   async takeLogin(
@@ -172,30 +201,31 @@ export class SqliteStore implements Store {
     return this.#sql.subjectOfAccessToken.get(oxd_id, access_token_hash, expiredBelow(now))
   }
 
-  async getOpDocuments(op_host: string): Promise<OpDocuments | undefined> {
-    const row = this.#sql.getOpDocuments.get(op_host)
+  async getOpDocuments(realm: string, op_host: string): Promise<OpDocuments | undefined> {
+    const row = this.#sql.getOpDocuments.get(realm, op_host)
     return row && { ...row, metadata: JSON.parse(row.metadata), jwks: parseOrNull(row.jwks) }
   }
 
   async putOpDocuments(documents: OpDocuments): Promise<void> {
     const { putOpDocuments } = this.#sql
-    const { op_host, metadata, jwks, fetched_at } = documents
+    const { metadata, jwks, ...columns } = documents
     const row = {
-      op_host,
+      ...columns,
       metadata: JSON.stringify(metadata),
       jwks: jwks && JSON.stringify(jwks),
-      fetched_at,
     }
     await this.#group.run(() => putOpDocuments.run(row))
   }
 
   async sweep(now: Seconds, limit: number): Promise<number> {
-    const { sweepLogins, sweepSessions, sweepRegistrations } = this.#sql
+    const { sweepLogins, sweepSessions, sweepRegistrations, sweepOpDocuments } = this.#sql
     const below = expiredBelow(now)
     const swept = await Promise.all([
       this.#group.run(() => sweepLogins.run(below, limit).changes),
       this.#group.run(() => sweepSessions.run(below, limit).changes),
       this.#group.run(() => sweepRegistrations.run(now - ABANDONED_AFTER, limit).changes),
+      this.#group.run(() => sweepOpDocuments.run(now - UNUSED_DOCUMENTS, limit).changes),
+      this.#sweepRemovedSite(limit),
     ])
     return swept.reduce((sum, changes) => sum + changes, 0)
   }
@@ -211,6 +241,49 @@ export class SqliteStore implements Store {
   get #sql(): Statements {
     if (!this.#db.open) throw new StoreError('closed', 'The store is closed')
     return this.#prepared
+  }
+
+  /**
+   * Sessions of one removed site, which could be as many as its quota. Its pending logins expire by
+   * themselves: to find them by their site would cost every login an index.
+   */
+  async #sweepRemovedSite(limit: number): Promise<number> {
+    const { removedSite, sweepSessionsOfSite, sweepRemovedSite } = this.#sql
+    const oxd_id = removedSite.get()
+    if (oxd_id === undefined) return 0
+    return this.#group.runSeveral(() => {
+      const { changes } = sweepSessionsOfSite.run(oxd_id, limit)
+      return changes + sweepRemovedSite.run(oxd_id).changes
+    })
+  }
+
+  #noRoomForSite(
+    realm: string,
+    now: Seconds,
+    { sites, store_megabytes }: StoreQuotas & { sites: number },
+  ): Exceeded | undefined {
+    const { realmUsage, countRegistering } = this.#sql
+    const used = realmUsage.get(realm)
+    const registering = countRegistering.get(now, realm) ?? 0
+    if ((used?.sites ?? 0) + registering >= sites) return { quota: 'sites', level: 'realm' }
+    const full = (used?.bytes ?? 0) >= store_megabytes.realm * MEGABYTE
+    return full ? { quota: 'store_megabytes', level: 'realm' } : undefined
+  }
+
+  #noRoomForLogin(oxd_id: string, quotas: StoreQuotas): 'no_site' | Exceeded | undefined {
+    const used = this.#sql.usage.get(oxd_id)
+    if (!used) return 'no_site'
+    const { sites } = used
+    const counted = [
+      ['pending_logins', used.site_logins, used.logins],
+      ['sessions', used.site_sessions, used.sessions],
+      ['store_megabytes', used.site_bytes / MEGABYTE, used.bytes / MEGABYTE],
+    ] as const
+    for (const [quota, site, realm] of counted) {
+      const level = levelReached(quotas[quota], { site, realm, sites })
+      if (level) return { quota, level }
+    }
+    return undefined
   }
 
   #seal(secrets: object, cell: Cell): Buffer {

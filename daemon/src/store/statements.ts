@@ -42,6 +42,7 @@ export interface SessionRow {
 
 /** An OP's documents as JSON texts. */
 export interface OpDocumentsRow {
+  realm: string
   op_host: string
   metadata: string
   jwks: string | null
@@ -57,10 +58,25 @@ export interface RegistrationRow {
   lease_until: number
 }
 
-interface RegistrationFound {
+interface RegistrationState {
   oxd_id: string
   params_hash: Buffer
+  lease_until: number
   finished: number
+}
+
+/** What a realm has stored; null where it never stored anything. */
+interface RealmUsageRow {
+  sites: number
+  logins: number
+  sessions: number
+  bytes: number
+}
+
+interface UsageRow extends RealmUsageRow {
+  site_logins: number
+  site_sessions: number
+  site_bytes: number
 }
 
 /** A statement as the store uses it; the compiler cannot name better-sqlite3's own type. */
@@ -96,8 +112,8 @@ export function prepareStatements(db: Database) {
          WHERE finished = 0 AND lease_until < @now
          RETURNING oxd_id`,
     ),
-    getRegistration: statement<[realm: string, idempotency_hash: Buffer], RegistrationFound>(
-      `SELECT oxd_id, params_hash, finished FROM registrations
+    getRegistration: statement<[realm: string, idempotency_hash: Buffer], RegistrationState>(
+      `SELECT oxd_id, params_hash, lease_until, finished FROM registrations
        WHERE realm = ? AND idempotency_hash = ?`,
     ),
     finishRegistration: statement<[realm: string, idempotency_hash: Buffer, oxd_id: string]>(
@@ -111,6 +127,20 @@ export function prepareStatements(db: Database) {
     sweepRegistrations: statement<[lease_until: number, limit: number]>(
       'DELETE FROM registrations WHERE finished = 0 AND lease_until < ? LIMIT ?',
     ),
+    countRegistering: pluck<[now: number, realm: string], number>(
+      `SELECT count(*) FROM registrations
+       WHERE finished = 0 AND lease_until >= ? AND realm = ?`,
+    ),
+
+    realmUsage: statement<[realm: string], RealmUsageRow>(
+      'SELECT sites, logins, sessions, bytes FROM realm_usage WHERE realm = ?',
+    ),
+    usage: statement<[oxd_id: string], UsageRow>(
+      `SELECT s.logins AS site_logins, s.sessions AS site_sessions, s.bytes AS site_bytes,
+         r.sites, r.logins, r.sessions, r.bytes
+       FROM site_usage s JOIN realm_usage r ON r.realm = s.realm
+       WHERE s.oxd_id = ? AND s.removed = 0`,
+    ),
 
     putSite: statement<[SiteRow]>(
       `INSERT INTO sites (oxd_id, realm, op_host, issuer, redirect_uri, registered_by, client,
@@ -118,15 +148,24 @@ export function prepareStatements(db: Database) {
        VALUES (@oxd_id, @realm, @op_host, @issuer, @redirect_uri, @registered_by, @client,
          @settings, @created_at, @secrets)`,
     ),
-    getSite: statement<[oxd_id: string], SiteRow>('SELECT * FROM sites WHERE oxd_id = ?'),
-    issuersOfRedirectUri: pluck<[redirect_uri: string], string>(
-      'SELECT DISTINCT issuer FROM sites WHERE redirect_uri = ?',
+    getSite: statement<[oxd_id: string, realm: string], SiteRow>(
+      'SELECT * FROM sites WHERE oxd_id = ? AND realm = ?',
+    ),
+    issuersOfRedirectUri: pluck<[realm: string, redirect_uri: string], string>(
+      'SELECT DISTINCT issuer FROM sites WHERE realm = ? AND redirect_uri = ?',
     ),
     removeSite: deleteOfSite('sites'),
     removeRegistration: deleteOfSite('registrations'),
-    // Reads every pending login. An index would spare the rare removal that, and cost each login.
-    removeLogins: deleteOfSite('logins'),
-    removeSessions: deleteOfSite('sessions'),
+    removedSite: pluck<[], string>(
+      // One whose pending logins have yet to expire is left for later.
+      'SELECT oxd_id FROM site_usage WHERE removed = 1 AND (sessions > 0 OR logins = 0) LIMIT 1',
+    ),
+    sweepSessionsOfSite: statement<[oxd_id: string, limit: number]>(
+      'DELETE FROM sessions WHERE oxd_id = ? LIMIT ?',
+    ),
+    sweepRemovedSite: statement<[oxd_id: string]>(
+      'DELETE FROM site_usage WHERE oxd_id = ? AND removed = 1 AND sessions = 0 AND logins = 0',
+    ),
 
     putLogin: statement<
       [
@@ -177,13 +216,19 @@ export function prepareStatements(db: Database) {
       'DELETE FROM sessions WHERE session_key < ? LIMIT ?',
     ),
 
-    getOpDocuments: statement<[op_host: string], OpDocumentsRow>(
-      'SELECT * FROM op_documents WHERE op_host = ?',
+    getOpDocuments: statement<[realm: string, op_host: string], OpDocumentsRow>(
+      'SELECT * FROM op_documents WHERE realm = ? AND op_host = ?',
+    ),
+    sweepOpDocuments: statement<[fetched_before: number, limit: number]>(
+      `DELETE FROM op_documents WHERE fetched_at < ? AND NOT EXISTS (
+         SELECT 1 FROM sites
+         WHERE sites.realm = op_documents.realm AND sites.op_host = op_documents.op_host
+       ) LIMIT ?`,
     ),
     putOpDocuments: statement<[OpDocumentsRow]>(
-      `INSERT INTO op_documents (op_host, metadata, jwks, fetched_at)
-       VALUES (@op_host, @metadata, @jwks, @fetched_at)
-       ON CONFLICT (op_host) DO UPDATE SET
+      `INSERT INTO op_documents (realm, op_host, metadata, jwks, fetched_at)
+       VALUES (@realm, @op_host, @metadata, @jwks, @fetched_at)
+       ON CONFLICT (realm, op_host) DO UPDATE SET
          metadata = excluded.metadata, jwks = excluded.jwks, fetched_at = excluded.fetched_at`,
     ),
   }

@@ -4,6 +4,7 @@
  * after the commit it depends on.
  */
 import type { Seconds } from '../clock.js'
+import type { Exceeded, StoreQuotas } from '../quota.js'
 
 /** A relying party: one website's registration at one OP. */
 export interface Site {
@@ -94,8 +95,9 @@ export interface SessionSecrets {
   scope?: string
 }
 
-/** An OP's documents as they were last fetched and found good. */
+/** An OP's documents as a realm last fetched them and found them good. */
 export interface OpDocuments {
+  realm: string
   op_host: string
   /** Discovery metadata (OIDC Discovery 3). */
   metadata: Record<string, unknown>
@@ -117,22 +119,42 @@ export interface RegistrationIntent {
   lease_until: Seconds
 }
 
+/** What a caller's idempotency key stands for, if it does. */
+export type RegistrationFound =
+  | { outcome: 'registered' | 'in_progress'; oxd_id: string; params_hash: Buffer }
+  | undefined
+
 /**
  * `begun`: the caller now holds the lease and asks the OP, under the given oxd_id.
- * `registered`: done before, with these parameters. `in_progress`: another holds the lease.
+ * `registered`: done before, with these parameters. `in_progress`: another holds the lease. Or the
+ * realm has as many sites, or as much stored, as its quotas allow.
  */
 export type RegistrationStart =
   | { outcome: 'begun'; oxd_id: string }
-  | { outcome: 'registered' | 'in_progress'; oxd_id: string; params_hash: Buffer }
+  | NonNullable<RegistrationFound>
+  | ({ outcome: 'exceeded' } & Exceeded)
 
 export type TakenLogin = Login | 'unknown' | 'wrong_binding'
 
+/** `no_site`: it was removed meanwhile. */
+export type PutLogin = 'stored' | 'no_site' | Exceeded
+
 export interface Store {
+  /** @returns what became of an earlier intent with this realm and key, unless its lease ran out */
+  findRegistration(
+    realm: string,
+    idempotency_hash: Buffer,
+    now: Seconds,
+  ): Promise<RegistrationFound>
   /**
    * Records the intent, or says what became of an earlier one with the same realm and key. A lease
    * that ran out before `now` (its holder died) is taken over, with the new intent's parameters.
    */
-  beginRegistration(intent: RegistrationIntent, now: Seconds): Promise<RegistrationStart>
+  beginRegistration(
+    intent: RegistrationIntent,
+    now: Seconds,
+    quotas: StoreQuotas & { sites: number },
+  ): Promise<RegistrationStart>
   /**
    * Stores the site and marks its intent as done, in one commit; rejected if another caller has
    * taken the intent over, because then two registrations would claim one key.
@@ -144,13 +166,21 @@ export interface Store {
    */
   abandonRegistration(realm: string, idempotency_hash: Buffer, oxd_id: string): Promise<void>
 
-  getSite(oxd_id: string): Promise<Site | undefined>
-  /** Removes the site with its intent, logins and sessions. @returns whether it was there */
+  /** The same work, and so the same time, whether another realm has the site or nobody. */
+  getSite(oxd_id: string, realm: string): Promise<Site | undefined>
+  /**
+   * Removes the site with its intent. Its logins and sessions are of no use to anybody from then on,
+   * and are swept. @returns whether it was there
+   */
   removeSite(oxd_id: string): Promise<boolean>
-  /** @returns the issuers of all sites that use this redirect_uri, each once */
-  issuersOfRedirectUri(redirect_uri: string): Promise<string[]>
+  /** @returns the issuers of all sites of the realm that use this redirect_uri, each once */
+  issuersOfRedirectUri(realm: string, redirect_uri: string): Promise<string[]>
 
-  putLogin(login: Login): Promise<void>
+  /**
+   * Stores the login, if the site's and its realm's quotas let another End-User log in: who is sent
+   * to the OP shall find room for a session on return.
+   */
+  putLogin(login: Login, quotas: StoreQuotas): Promise<PutLogin>
   /**
    * Deletes and returns the login in one statement, if `state` is this site's, has not expired at
    * `now`, and its binding is null or equals `binding_hash`. A wrong binding leaves it in place.
@@ -173,10 +203,13 @@ export interface Store {
     now: Seconds,
   ): Promise<string | undefined>
 
-  getOpDocuments(op_host: string): Promise<OpDocuments | undefined>
+  getOpDocuments(realm: string, op_host: string): Promise<OpDocuments | undefined>
   putOpDocuments(documents: OpDocuments): Promise<void>
 
-  /** Deletes at most `limit` expired rows of each kind. @returns how many it deleted */
+  /**
+   * Deletes at most `limit` rows of each kind that have expired, belonged to a removed site, or are
+   * documents of an OP where no site is registered. @returns how many it deleted
+   */
   sweep(now: Seconds, limit: number): Promise<number>
   /** Commits what is pending, then closes. */
   close(): Promise<void>

@@ -28,6 +28,8 @@ export type Frame = { message: unknown } | { error: FrameError }
 /** Turns a stream's chunks, cut anywhere, into frames. One decoder serves one direction of one connection. */
 export interface Decoder {
   push(chunk: Buffer): Frame[]
+  /** Bytes of an unfinished frame that are held. */
+  readonly pending: number
 }
 
 /** Turns one message into the bytes of one frame. */

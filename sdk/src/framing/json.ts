@@ -9,6 +9,10 @@ const LINE_FEED = 0x0a
 export class JsonDecoder implements Decoder {
   readonly #pending = new PendingBytes()
 
+  get pending(): number {
+    return this.#pending.length
+  }
+
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = []
     let start = 0

@@ -24,6 +24,10 @@ export class MsgpackDecoder implements Decoder {
   readonly #pending = new PendingBytes()
   #needed = LENGTH_BYTES
 
+  get pending(): number {
+    return this.#pending.length
+  }
+
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = []
     this.#pending.add(chunk)

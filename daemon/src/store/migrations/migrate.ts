@@ -2,9 +2,10 @@
 import type Database from 'better-sqlite3'
 import { StoreError } from '../errors.js'
 import { sql as initial } from './0001_initial.js'
+import { sql as quotas } from './0002_quotas.js'
 
 /** In order and never changed once released; the place in the list is the schema's version. */
-const MIGRATIONS = [initial]
+const MIGRATIONS = [initial, quotas]
 
 /** The schema's version after all migrations. */
 export const SCHEMA_VERSION = MIGRATIONS.length
