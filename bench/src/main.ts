@@ -1,29 +1,32 @@
 /**
  * Compares relyd with openid-client in the website's own process, on the same work in the same run.
  *
- *     npm run bench [-- url|login|ping] [--json] [--cpu-prof FOLDER]
+ *     npm run bench [-- url|login|ping|isolation] [--json] [--cpu-prof FOLDER]
  *
  * `--cpu-prof` leaves a V8 profile of the daemon in the folder, for the developer tools of Chrome.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { heading, notes, tableRow } from './report.js'
+import { type Isolation, measureIsolation } from './isolation.js'
+import { heading, isolationReport, notes, tableRow } from './report.js'
 import { measure, type Row } from './run.js'
-import { type LineName, lineNames } from './side.js'
+import { lineNames } from './side.js'
 
 /** Seconds after which a run is given up. */
-const LONGEST = 90
+const LONGEST = 120
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'boolean' }, 'cpu-prof': { type: 'string' } },
 })
-const lines = lineNames.filter((name) => positionals.length === 0 || positionals.includes(name))
-const stray = positionals.find((name) => !lineNames.includes(name as LineName))
+const known = [...lineNames, 'isolation']
+const wanted = known.filter((name) => positionals.length === 0 || positionals.includes(name))
+const lines = lineNames.filter((name) => wanted.includes(name))
+const stray = positionals.find((name) => !known.includes(name))
 if (stray !== undefined) {
-  console.error(`there is no line ${stray}; there are ${lineNames.join(', ')}`)
+  console.error(`there is no line ${stray}; there are ${known.join(', ')}`)
   process.exit(2)
 }
 
@@ -40,10 +43,23 @@ setTimeout(() => {
 const profiles = values['cpu-prof']
 const node_options =
   profiles === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', resolve(profiles)]
-const rows: Row[] = []
-if (!values.json) console.log(heading())
-for await (const row of measure(lines, folder, node_options)) {
-  rows.push(row)
-  if (!values.json) console.log(tableRow(row))
+const show = (text: string) => {
+  if (!values.json) console.log(text)
 }
-console.log(values.json ? JSON.stringify({ node: process.version, rows }, null, 2) : notes(folder))
+const rows: Row[] = []
+if (lines.length > 0) {
+  show(heading())
+  for await (const row of measure(lines, folder, node_options)) {
+    rows.push(row)
+    show(tableRow(row))
+  }
+  show(notes(folder))
+}
+let isolation: Isolation | undefined
+if (wanted.includes('isolation')) {
+  const apart = join(folder, 'isolation')
+  mkdirSync(apart)
+  isolation = await measureIsolation(apart, node_options)
+  show(isolationReport(isolation))
+}
+if (values.json) console.log(JSON.stringify({ node: process.version, rows, isolation }, null, 2))

@@ -1,5 +1,6 @@
 /** The run in plain text: a table, and what its figures mean. */
 import { cpus } from 'node:os'
+import type { Isolation } from './isolation.js'
 import { ROUND_SECONDS, ROUNDS, type Row } from './run.js'
 
 const columns: { title: string; width: number; cell(row: Row): string }[] = [
@@ -47,6 +48,15 @@ login  relyd: url, then get_tokens_by_callback: login taken, code redeemed, ID T
 ping   relyd: the command ping. oc: openid-client has no such thing; a function call in the
        process instead, its request and reply passed through the same msgpack codec: what a
        command costs without socket and daemon.`
+}
+
+export function isolationReport({ alone, flooded, ratio, logins, flood }: Isolation): string {
+  const replies = Object.entries(flood).map(([outcome, count]) => `${outcome} ${whole(count)}`)
+  return `
+isolation: milliseconds of a login by relyd, one at a time, alone and while another site of the realm floods
+p50  alone ${alone.p50.toFixed(1)}  flooded ${flooded.p50.toFixed(1)}  ratio ${ratio.p50.toFixed(2)}x
+p99  alone ${alone.p99.toFixed(1)}  flooded ${flooded.p99.toFixed(1)}  ratio ${ratio.p99.toFixed(2)}x
+${whole(logins)} logins while flooded, none lost. The flood's replies: ${replies.join(', ')}.`
 }
 
 function line(cells: string[]): string {

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { nextMessage, startModule, stop } from './children.js'
 import { startDaemon } from './daemon.js'
+import { median } from './median.js'
 import { type LineName, type Setting, type SideName, sideNames } from './side.js'
 import type { Outcome, Round } from './worker.js'
 
@@ -104,11 +105,4 @@ function medians(rounds: Figures[]): Figures {
     cpu_client: of('cpu_client'),
     cpu_daemon: of('cpu_daemon'),
   }
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] as number
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2
 }

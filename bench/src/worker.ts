@@ -10,6 +10,8 @@ export interface Round {
   /** Operations that run at the same time. */
   in_flight: number
   seconds: number
+  /** Whether each operation's time is wanted. */
+  latencies?: boolean
 }
 
 /** What a round came to. */
@@ -18,6 +20,8 @@ export interface Outcome {
   seconds: number
   /** Microseconds, over all operations. */
   cpu: CpuTime
+  /** Milliseconds of each operation, if asked for. */
+  latencies: number[]
 }
 
 const [name, setting] = process.argv.slice(2) as [SideName, string]
@@ -33,15 +37,21 @@ process.on('message', async (round: Round) => {
 })
 process.send?.('ready')
 
-async function work(side: Side, { line, in_flight, seconds }: Round): Promise<Outcome> {
+async function work(
+  side: Side,
+  { line, in_flight, seconds, latencies: wanted = false }: Round,
+): Promise<Outcome> {
   const operation = side[line]
   const before = side.cpu()
   const started = performance.now()
   const end = started + seconds * 1000
+  const latencies: number[] = []
   let operations = 0
   const keepBusy = async (): Promise<void> => {
     do {
+      const began = performance.now()
       await operation()
+      if (wanted) latencies.push(performance.now() - began)
       operations += 1
     } while (performance.now() < end)
   }
@@ -52,5 +62,6 @@ async function work(side: Side, { line, in_flight, seconds }: Round): Promise<Ou
     operations,
     seconds: elapsed,
     cpu: { client: after.client - before.client, daemon: after.daemon - before.daemon },
+    latencies,
   }
 }

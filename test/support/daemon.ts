@@ -50,9 +50,14 @@ export class TestDaemon implements AsyncDisposable {
       insecure_op_hosts: '127.0.0.1',
       ...options.daemon,
     }).map(([name, value]) => `${name} = ${value}`)
+    const sections = this.#inFolder(options.sections ?? '')
+    // A test registers more sites in a minute than a host does.
+    const realm = sections.includes('[realm default]')
+      ? ''
+      : '[realm default]\nregistrations_per_minute = 100000\n'
     writeFileSync(
       this.config,
-      `[daemon]\n${lines.join('\n')}\n[listener site]\naddress = unix:${this.socket}\n[listener tcp]\naddress = tcp:127.0.0.1:0\n${this.#inFolder(options.sections ?? '')}\n`,
+      `[daemon]\n${lines.join('\n')}\n[listener site]\naddress = unix:${this.socket}\n[listener tcp]\naddress = tcp:127.0.0.1:0\n${realm}${sections}\n`,
     )
   }
 

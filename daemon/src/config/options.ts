@@ -97,7 +97,7 @@ export const listenerOptions = {
   idle_timeout: {
     doc: 'Seconds after which a connection without a request is closed. The SDK connects again when it needs to.',
     default: '3600',
-    read: wholeNumber(10, 30 * DAY),
+    read: wholeNumber(1, 30 * DAY),
   },
 } as const satisfies Options
 

@@ -29,6 +29,9 @@ export const tokenErrors = [
 /** Most seconds that an access token is believed to last: some sixty-eight years. */
 const LONGEST = 2 ** 31 - 1
 
+/** Longest token, in characters: a site must be able to hand it back (`token` in command.ts). */
+const LONGEST_TOKEN = 65_536
+
 /** A token response whose every part was checked. */
 export interface Tokens {
   access_token: string
@@ -87,6 +90,13 @@ async function redeemOnce(
     )
   }
   const { access_token, expires_in, refresh_token, scope } = answer
+  for (const token of [access_token, refresh_token, answer.id_token]) {
+    if (token === undefined || token.length <= LONGEST_TOKEN) continue
+    throw new CommandError(
+      'invalid_op_response',
+      `the OP issued a token of more than ${LONGEST_TOKEN} characters`,
+    )
+  }
   const id_token = answer.id_token as string
   const id_token_claims = answer.claims() as client.IDToken
   await verifyIdTokenSignature(op, provider, id_token, idTokenAlgs(site, provider.metadata))

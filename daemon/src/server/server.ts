@@ -50,18 +50,22 @@ export class Server {
       idle_timeout: listener.idle_timeout,
     }
     let open = 0
+    let told = 0
     const accept = (socket: Socket) => {
       this.#accepted += 1
-      if (open >= listener.connections + TOLD) {
+      const isFull = open >= listener.connections
+      if (isFull && told >= TOLD) {
         socket.destroy()
         return
       }
-      const refusal = open >= listener.connections ? tooMany(listener) : undefined
+      const refusal = isFull ? tooMany(listener) : undefined
       const connection = new Connection(socket, { ...options, refusal })
-      open += 1
+      if (isFull) told += 1
+      else open += 1
       this.#connections.add(connection)
       socket.once('close', () => {
-        open -= 1
+        if (isFull) told -= 1
+        else open -= 1
         this.#connections.delete(connection)
         if (this.#connections.size === 0) this.#onEmpty?.()
       })
