@@ -25,6 +25,9 @@ const stopping = new CommandError('shutting_down', 'the daemon is stopping; conn
 /** Milliseconds without a request after which a draining connection closes: what was sent before is read by then. */
 const DRAIN_QUIET = 50
 
+/** Milliseconds after which it closes also if its peer goes on sending, once what ran is answered. */
+const DRAIN_LONGEST = 1000
+
 /** Milliseconds that a closing connection waits for its peer to close too. */
 const LINGER = 1000
 
@@ -98,7 +101,7 @@ export class Connection {
   drain(): void {
     this.#draining = true
     this.#resume()
-    this.#endIfIdle()
+    this.#endWhenQuiet(performance.now() + DRAIN_LONGEST)
   }
 
   destroy(): void {
@@ -282,17 +285,20 @@ export class Connection {
     return this.#running === 0 && this.#waiting.length === 0 && this.#unread.length === 0
   }
 
-  /** With nothing left to answer: at once when the peer sends no more, after a quiet while if it may. */
+  /** Closes if the peer sends no more and nothing is left to answer. */
   #endIfIdle(): void {
     this.#events += 1
-    if (!this.#isQuiet()) return
-    if (this.#inputEnded) this.#end()
-    else if (this.#draining) this.#endWhenQuiet(this.#events)
+    if (this.#inputEnded && this.#isQuiet()) this.#end()
   }
 
-  #endWhenQuiet(events: number): void {
+  /** Closes after a while without a request, or after the last answer when time is up. */
+  #endWhenQuiet(longest: number): void {
+    const events = this.#events
     const check = () => {
-      if (events === this.#events) this.#end()
+      if (this.#ended) return
+      const over = performance.now() > longest && this.#running === 0
+      if (over || (events === this.#events && this.#isQuiet())) this.#end()
+      else this.#endWhenQuiet(longest)
     }
     // A busy turn lets timers fire before sockets are read; the immediate comes after reading.
     setTimeout(() => setImmediate(check), DRAIN_QUIET)
@@ -305,6 +311,7 @@ export class Connection {
   #end(): void {
     if (this.#ended) return
     this.#ended = true
+    this.#inputEnded = true
     process.nextTick(() => {
       this.#socket.end(() => setTimeout(() => this.#socket.destroy(), LINGER).unref())
       this.#socket.resume()
