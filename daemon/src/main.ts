@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import { loadConfig } from './config/load.js'
 import { startDaemon } from './daemon.js'
+import { addKey, type KeyOptions, listKeys, retireKey } from './key_command.js'
 import { createLog } from './log.js'
 import { StartError } from './start_error.js'
 import { StoreError } from './store/errors.js'
@@ -50,6 +51,34 @@ program
     }
     console.log(`${path} is good`)
   })
+
+const key = program
+  .command('key')
+  .description('the keys that encrypt secrets in the database: show, add, retire')
+
+function keyCommand(name: string, description: string): Command {
+  return key
+    .command(name)
+    .description(description)
+    .option('-c, --config <file>', "the daemon's configuration", DEFAULT_CONFIG)
+    .option(
+      '--key-file <file>',
+      'the file of keys, where the daemon gets it as a systemd credential (LoadCredential=)',
+    )
+}
+
+keyCommand('list', 'show the keys, and how many rows are encrypted with each')
+  .option('--json', 'for programs')
+  .action((options: KeyOptions & { json?: true }) => listKeys(options))
+
+keyCommand(
+  'add',
+  'add a new key, which encrypts from then on; makes the file if there is none',
+).action((options: KeyOptions) => addKey(options))
+
+keyCommand('retire', 'remove a key with which nothing is encrypted any more')
+  .argument('<id>', 'the key, as `relyd key list` shows it')
+  .action((id: string, options: KeyOptions) => retireKey(id, options))
 
 program.parseAsync().catch(fail)
 

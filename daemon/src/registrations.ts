@@ -1,7 +1,7 @@
 /** Makes sites: one registration for each idempotency key, however often and from wherever it is asked. */
 import { createHmac, randomUUID } from 'node:crypto'
 import type { Context } from './context.js'
-import { sha256 } from './digest.js'
+import { sameDigest, sha256 } from './digest.js'
 import { CommandError } from './errors.js'
 import { checkRegistration } from './op/client.js'
 import type { Provider } from './op/provider.js'
@@ -63,7 +63,7 @@ export async function registerSite(
     now,
   )
   if (start.outcome !== 'begun') {
-    if (!start.params_hash.equals(params_hash)) {
+    if (!sameDigest(start.params_hash, params_hash)) {
       return refuse(
         'idempotency_key_reused',
         'idempotency_key stands for a registration with other parameters; remove it (and the id) from the cfg to register anew',
