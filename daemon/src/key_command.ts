@@ -57,11 +57,11 @@ export function retireKey(key_id: string, options: KeyOptions): void {
 }
 
 function added(key_id: string, key_file: string): string {
-  return `Added the key ${key_id} to ${key_file}; it encrypts from now on.
+  return `Added the key ${key_id} to ${key_file}.
 
-A running daemon adopts it within seconds, and re-encrypts in the background what is there.
+A running daemon encrypts with it within seconds, and re-encrypts what is there in the background.
 Where the file is a systemd credential (LoadCredential=), restart the unit for that.
-Then \`relyd key list\` shows 0 for the old keys, and \`relyd key retire ID\` removes them.
+When \`relyd key list\` shows no rows for an old key, remove it: relyd key retire ID
 `
 }
 
@@ -71,7 +71,9 @@ const OWNER =
 function notesOn(keys: admin.ListedKey[]): string[] {
   const notes: string[] = []
   if (keys.some(({ state }) => state === 'new')) {
-    notes.push('new: no daemon has adopted it yet. Start the daemon, or see its log.')
+    notes.push(
+      'new: no daemon encrypts with it yet. Start the daemon; if it runs, its log tells why.',
+    )
   }
   if (keys.some(({ state }) => state === 'missing')) {
     notes.push(

@@ -2,7 +2,6 @@
 /** The command `relyd`: arguments, signals and exit codes. */
 import { Command } from 'commander'
 import { loadConfig } from './config/load.js'
-import { startDaemon } from './daemon.js'
 import { addKey, type KeyOptions, listKeys, retireKey } from './key_command.js'
 import { createLog } from './log.js'
 import { StartError } from './start_error.js'
@@ -22,6 +21,8 @@ program
   .option('-c, --config <file>', 'its configuration', DEFAULT_CONFIG)
   .action(async ({ config: path }: { config: string }) => {
     const config = loadConfig(path)
+    // Only here, for it brings most of the program with it, and the other commands are quick.
+    const { startDaemon } = await import('./daemon.js')
     const daemon = await startDaemon(config, createLog(config.daemon.log_level))
     let stopping = false
     const stop = () => {

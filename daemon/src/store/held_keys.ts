@@ -6,7 +6,7 @@ import { statSync } from 'node:fs'
 import type { Clock } from '../clock.js'
 import type { Cell, Keyring } from './encryption.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
-import { readKeyFile } from './key_file.js'
+import { cureOfKeyFile, readKeyFile } from './key_file.js'
 import type { KeyRecord } from './key_record.js'
 
 /** What became of a key file that changed; `refused` is said once for each reason. */
@@ -101,7 +101,12 @@ export class HeldKeys {
     if (signature === this.#refused?.signature && !again) return false
     try {
       const keys = readKeyFile(this.#key_file)
-      if (!keys) throw new StoreError('key_file', `There is no key file ${this.#key_file} any more`)
+      if (!keys) {
+        throw new StoreError(
+          'key_file',
+          `There is no key file ${this.#key_file} any more; ${cureOfKeyFile(this.#key_file)}`,
+        )
+      }
       this.#record.adopt(keys, this.#key_file, this.#clock())
       const news = this.#refused !== undefined || keys.ids.join() !== this.#keys.ids.join()
       this.#keys = keys

@@ -22,7 +22,7 @@ export interface KeyPlace {
 /** A key as `relyd key list` shows it. */
 export interface ListedKey {
   key_id: string
-  /** `new`: first in the file, and no daemon has adopted it; `missing`: needed, and not in the file. */
+  /** `new`: will encrypt when a daemon has adopted it; `missing`: needed, and not in the file. */
   state: 'encrypts' | 'new' | 'decrypts' | 'missing'
   /** When it began to encrypt, as far as the database knows. */
   since: Seconds | null
@@ -43,18 +43,15 @@ const BUSY_TIMEOUT_MS = 10_000
 export function listKeys(place: KeyPlace): ListedKey[] {
   const keys = readKeyFile(place.key_file)
   return withDatabase(place.database, (opened) => {
-    const recorded = new Map(opened?.record.all().map((key) => [key.key_id, key]))
+    const recorded = new Map(opened?.record.all().map((key) => [key.key_id, key.recorded_at]))
     const rows: Map<string, RowCounts> = opened ? rowsByKey(opened.db) : new Map()
     const key_ids = new Set([...(keys?.ids ?? []), ...recorded.keys(), ...rows.keys()])
-    return [...key_ids].map((key_id): ListedKey => {
-      const since = recorded.get(key_id)?.recorded_at ?? null
-      return {
-        key_id,
-        state: stateOf(key_id, keys, since),
-        since,
-        rows: rows.get(key_id) ?? noRows(),
-      }
-    })
+    return [...key_ids].map((key_id) => ({
+      key_id,
+      state: stateOf(key_id, keys, recorded),
+      since: recorded.get(key_id) ?? null,
+      rows: rows.get(key_id) ?? noRows(),
+    }))
   })
 }
 
@@ -160,11 +157,13 @@ function withDatabase<T>(path: string, work: (opened: Opened | undefined) => T):
 function stateOf(
   key_id: string,
   keys: Keyring | undefined,
-  since: Seconds | null,
+  recorded: Map<string, Seconds>,
 ): ListedKey['state'] {
   if (!keys?.has(key_id)) return 'missing'
-  if (key_id !== keys.current_id) return 'decrypts'
-  return since === null ? 'new' : 'encrypts'
+  const latest = Math.max(...recorded.values())
+  const adopted = recorded.get(keys.current_id) === latest
+  if (key_id === keys.current_id) return adopted ? 'encrypts' : 'new'
+  return !adopted && recorded.get(key_id) === latest ? 'encrypts' : 'decrypts'
 }
 
 function requireSettled(
