@@ -10,7 +10,7 @@ import { openKept } from './kept_database.js'
 import { openStore } from './open.js'
 import { rowsByKey } from './sealed_tables.js'
 import type { SqliteStore } from './sqlite.js'
-import type { Login, Session } from './store.js'
+import type { Login, Session, Site } from './store.js'
 
 const NOW = 1_800_000_000
 let folder: string
@@ -83,33 +83,25 @@ async function addLogin(): Promise<string> {
   return login.state
 }
 
-async function addSite(oxd_id: string): Promise<void> {
+/** @returns what finishes it: a single write, as those of sessions and logins are */
+async function beginSite(oxd_id: string): Promise<() => Promise<void>> {
   const idempotency_hash = Buffer.from(oxd_id)
-  await store.beginRegistration(
-    {
-      realm: 'default',
-      idempotency_hash,
-      params_hash: Buffer.alloc(32),
-      oxd_id,
-      lease_until: NOW,
-    },
-    NOW,
-  )
-  await store.finishRegistration(
-    {
-      oxd_id,
-      realm: 'default',
-      op_host: 'https://op.example',
-      issuer: 'https://op.example',
-      redirect_uri: 'https://site.example/callback',
-      registered_by: 'relyd',
-      client: { client_id: 'client' },
-      settings: { scope: ['openid'], login_binding: 'required', tokens: 'site' },
-      created_at: NOW,
-      secrets: { client_secret: `secret of ${oxd_id}` },
-    },
-    idempotency_hash,
-  )
+  const params_hash = Buffer.alloc(32)
+  const intent = { realm: 'default', idempotency_hash, params_hash, oxd_id, lease_until: NOW }
+  await store.beginRegistration(intent, NOW)
+  const site: Site = {
+    oxd_id,
+    realm: 'default',
+    op_host: 'https://op.example',
+    issuer: 'https://op.example',
+    redirect_uri: 'https://site.example/callback',
+    registered_by: 'relyd',
+    client: { client_id: 'client' },
+    settings: { scope: ['openid'], login_binding: 'required', tokens: 'site' },
+    created_at: NOW,
+    secrets: { client_secret: `secret of ${oxd_id}` },
+  }
+  return () => store.finishRegistration(site, idempotency_hash)
 }
 
 const forever = () => false
@@ -225,7 +217,7 @@ describe('re-encryption', () => {
   test('moves the rows of every table, over many slices, and changes nothing else', async () => {
     const sessions = await Promise.all(Array.from({ length: 350 }, () => addSession()))
     const states = await Promise.all(Array.from({ length: 120 }, addLogin))
-    await addSite('site')
+    await (await beginSite('site'))()
     writeKeys('new', 'old')
     store.keys.look()
     const result = await store.resealer.run(forever)
@@ -255,11 +247,12 @@ describe('re-encryption', () => {
   })
 
   test('reaches what was sealed, and not yet committed, when the key changed', async () => {
-    const adding = addSession()
+    const finish = await beginSite('site')
+    const finished = finish()
     writeKeys('new', 'old')
     store.keys.look()
-    expect((await store.resealer.run(forever))?.moved.sessions).toBe(1)
-    await adding
+    expect((await store.resealer.run(forever))?.moved.sites).toBe(1)
+    await finished
   })
 
   test('leaves alone what another daemon changes or takes meanwhile', async () => {

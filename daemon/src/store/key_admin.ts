@@ -193,8 +193,8 @@ function requireUnused(db: Database.Database, key_id: string): void {
   const rows = rowsByKey(db).get(key_id)
   if (!rows) return
   throw stays(
-    `${describeRows(rows)} are encrypted with the key ${key_id}; a running daemon re-encrypts ` +
-      'them in the background: try again in a while, `relyd key list` shows how many are left',
+    `The key ${key_id} still encrypts ${describeRows(rows)}; a running daemon re-encrypts them in ` +
+      'the background: try again in a while, `relyd key list` shows how many are left',
   )
 }
 

@@ -45,7 +45,7 @@ export function rowsByKey(db: Database.Database): Map<string, RowCounts> {
   return found
 }
 
-/** @returns such as `2 sites and 1 session`, empty for none */
+/** @returns such as `2 sites and 1 session` */
 export function describeRows(counts: RowCounts): string {
   return tableNames
     .filter((table) => counts[table] > 0)
