@@ -12,12 +12,8 @@ export interface KeyKeeping {
   stop(): void
 }
 
-/**
- * Begins at once, then looks at the key file every few seconds.
- *
- * @param every_ms how often
- */
-export function keepKeys(store: SqliteStore, log: Log, every_ms = EVERY_MS): KeyKeeping {
+/** Begins at once, then looks at the key file every few seconds. */
+export function keepKeys(store: SqliteStore, log: Log): KeyKeeping {
   const { keys } = store
   let due = true
   let next_walk = 0
@@ -56,7 +52,7 @@ export function keepKeys(store: SqliteStore, log: Log, every_ms = EVERY_MS): Key
     }
   }
 
-  const timer = setInterval(tick, every_ms).unref()
+  const timer = setInterval(tick, EVERY_MS).unref()
   void tick()
   return {
     stop() {
