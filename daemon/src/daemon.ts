@@ -2,6 +2,7 @@
 import { systemClock } from './clock.js'
 import type { Config, DaemonConfig } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
+import { keepKeys } from './key_keeper.js'
 import { flushLog, type Log } from './log.js'
 import { OpPlaces } from './op/op_places.js'
 import { createOpSide } from './op/op_side.js'
@@ -54,12 +55,14 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const record = record_path ? createRecorder(record_path) : undefined
   const server = new Server((realm) => createDispatch(services, realm, record))
   const sweeping = startSweeping(store, clock, log)
+  const keeping = keepKeys(store, log)
 
   async function stop(): Promise<void> {
     log.info('stopping')
     const cut = await server.drain(options.drain_timeout)
     if (cut > 0) log.warn({ connections: cut }, 'cut, as drain_timeout was over')
     sweeping.stop()
+    keeping.stop()
     await Promise.all([...realms.values()].map(({ op }) => op.close()))
     await store.close()
     log.info('stopped')

@@ -2,7 +2,7 @@
 /** The command `relyd`: arguments, signals and exit codes. */
 import { Command } from 'commander'
 import { loadConfig } from './config/load.js'
-import { startDaemon } from './daemon.js'
+import { addKey, type KeyOptions, listKeys, retireKey } from './key_command.js'
 import { createLog } from './log.js'
 import { StartError } from './start_error.js'
 import { StoreError } from './store/errors.js'
@@ -21,6 +21,8 @@ program
   .option('-c, --config <file>', 'its configuration', DEFAULT_CONFIG)
   .action(async ({ config: path }: { config: string }) => {
     const config = loadConfig(path)
+    // Only here, for it brings most of the program with it, and the other commands are quick.
+    const { startDaemon } = await import('./daemon.js')
     const daemon = await startDaemon(config, createLog(config.daemon.log_level))
     let stopping = false
     const stop = () => {
@@ -50,6 +52,34 @@ program
     }
     console.log(`${path} is good`)
   })
+
+const key = program
+  .command('key')
+  .description('the keys that encrypt secrets in the database: show, add, retire')
+
+function keyCommand(name: string, description: string): Command {
+  return key
+    .command(name)
+    .description(description)
+    .option('-c, --config <file>', "the daemon's configuration", DEFAULT_CONFIG)
+    .option(
+      '--key-file <file>',
+      'the file of keys, where the daemon gets it as a systemd credential (LoadCredential=)',
+    )
+}
+
+keyCommand('list', 'show the keys, and how many rows are encrypted with each')
+  .option('--json', 'for programs')
+  .action((options: KeyOptions & { json?: true }) => listKeys(options))
+
+keyCommand(
+  'add',
+  'add a new key, which encrypts from then on; makes the file if there is none',
+).action((options: KeyOptions) => addKey(options))
+
+keyCommand('retire', 'remove a key with which nothing is encrypted any more')
+  .argument('<id>', 'the key, as `relyd key list` shows it')
+  .action((id: string, options: KeyOptions) => retireKey(id, options))
 
 program.parseAsync().catch(fail)
 

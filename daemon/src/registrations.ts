@@ -1,7 +1,7 @@
 /** Makes sites: one registration for each idempotency key, however often and from wherever it is asked. */
-import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
 import type { Context } from './context.js'
-import { sha256 } from './digest.js'
+import { sameDigest, sha256 } from './digest.js'
 import { CommandError } from './errors.js'
 import { checkRegistration } from './op/client.js'
 import type { Provider } from './op/provider.js'
@@ -65,7 +65,7 @@ export async function registerSite(
     .update(JSON.stringify(sorted(site.asked)))
     .digest()
   const answerOf = (found: NonNullable<RegistrationFound>): string => {
-    if (!timingSafeEqual(found.params_hash, params_hash)) {
+    if (!sameDigest(found.params_hash, params_hash)) {
       return refuse(
         'idempotency_key_reused',
         'idempotency_key stands for a registration with other parameters; remove it (and the id) from the cfg to register anew',

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { StartError } from '../start_error.js'
 import type { Config } from './config.js'
 import { loadConfig, readConfig } from './load.js'
@@ -204,6 +204,31 @@ describe('a listener’s address', () => {
     expect(refusal('\n[listener a]\nmode = 600\n')).toBe(
       '/etc/relyd.cfg:2: [listener a] needs address = unix:/run/relyd/relyd.sock',
     )
+  })
+})
+
+describe('the key file', () => {
+  let credentials: string
+
+  beforeEach(() => {
+    credentials = mkdtempSync(join(tmpdir(), 'relyd-credentials-'))
+  })
+  afterEach(() => rmSync(credentials, { recursive: true }))
+
+  function keyFile(text = ''): string {
+    const environment = { CREDENTIALS_DIRECTORY: credentials }
+    return read(`[daemon]\n${text}\n${listener}`, environment).daemon.key_file
+  }
+
+  test("is the unit's credential, if there is one of that name", () => {
+    expect(keyFile()).toBe('/var/lib/relyd/keys/store.key')
+    writeFileSync(join(credentials, 'store.key'), '')
+    expect(keyFile()).toBe(join(credentials, 'store.key'))
+  })
+
+  test('is the one that the configuration names, credential or not', () => {
+    writeFileSync(join(credentials, 'store.key'), '')
+    expect(keyFile('key_file = /etc/mine')).toBe('/etc/mine')
   })
 })
 

@@ -1,6 +1,6 @@
 /** Loads relyd.cfg: the same for `relyd serve` and `relyd check-config`. */
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk/ini_file'
 import type { RealmPolicy } from '../context.js'
 import type { Limit, SharedQuota } from '../quota.js'
@@ -10,7 +10,8 @@ import { NAME, type Options, type OptionValues } from './option.js'
 import { daemonOptions, listenerOptions, realmOptions, sections } from './options.js'
 
 /**
- * @param environment where systemd tells the directories it made (`STATE_DIRECTORY`)
+ * @param environment where systemd tells the directories it made (`STATE_DIRECTORY`,
+ * `CREDENTIALS_DIRECTORY`)
  * @throws StartError naming file, line and cure
  */
 export function loadConfig(path: string, environment: NodeJS.ProcessEnv = process.env): Config {
@@ -107,15 +108,25 @@ function readSection<O extends Options>(
   return Object.fromEntries(values) as OptionValues<O>
 }
 
-function withPaths(daemon: DaemonConfig, { STATE_DIRECTORY }: NodeJS.ProcessEnv): DaemonConfig {
+function withPaths(daemon: DaemonConfig, environment: NodeJS.ProcessEnv): DaemonConfig {
   const isDefault = daemon.state_directory === daemonOptions.state_directory.default
-  const base = resolve((isDefault && STATE_DIRECTORY) || daemon.state_directory)
+  const base = resolve((isDefault && environment['STATE_DIRECTORY']) || daemon.state_directory)
   return {
     ...daemon,
     state_directory: base,
     database: resolve(base, daemon.database),
-    key_file: resolve(base, daemon.key_file),
+    key_file: keyCredential(daemon, environment) ?? resolve(base, daemon.key_file),
   }
+}
+
+/** The keys that the unit brings with `LoadCredential=store.key:…`, unless the file names others. */
+function keyCredential(
+  { key_file }: DaemonConfig,
+  { CREDENTIALS_DIRECTORY }: NodeJS.ProcessEnv,
+): string | undefined {
+  if (!CREDENTIALS_DIRECTORY || key_file !== daemonOptions.key_file.default) return undefined
+  const credential = join(resolve(CREDENTIALS_DIRECTORY), 'store.key')
+  return existsSync(credential) ? credential : undefined
 }
 
 function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, RealmPolicy> {

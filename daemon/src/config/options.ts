@@ -15,7 +15,7 @@ export const daemonOptions = {
     read: text,
   },
   key_file: {
-    doc: 'The keys for those secrets, made at the first start. Back it up apart from the database; without it the database is lost.',
+    doc: 'The keys for those secrets, made at the first start, unless the unit brings them as the credential store.key. Back it up apart from the database; without it the database is lost. `relyd key` shows and changes them.',
     default: 'keys/store.key',
     read: text,
   },

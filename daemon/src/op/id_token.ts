@@ -5,7 +5,7 @@
  * openid-client can check the signature, but its key cache does not ask the OP again within a
  * minute, and a login that meets a rotation in that time is lost with its code (ADR 0003).
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import {
   compactVerify,
   createLocalJWKSet,
@@ -15,6 +15,7 @@ import {
 } from 'jose'
 import type { IDToken } from 'openid-client'
 import type { Seconds } from '../clock.js'
+import { sameDigest } from '../digest.js'
 import { CommandError } from '../errors.js'
 import { CLOCK_TOLERANCE } from './client.js'
 import type { OpSide } from './op_side.js'
@@ -93,8 +94,7 @@ export function checkAtHash(id_token: string, at_hash: unknown, access_token: st
   const { alg = '' } = decodeProtectedHeader(id_token)
   const hash = createHash(hashOf(alg)).update(access_token).digest()
   const expected = Buffer.from(hash.subarray(0, hash.length / 2).toString('base64url'))
-  const given = Buffer.from(String(at_hash))
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+  if (!sameDigest(Buffer.from(String(at_hash)), expected)) {
     throw new CommandError(
       'invalid_access_token_bad_hash',
       'the access token is not the one that the ID Token was issued with',

@@ -60,6 +60,11 @@ export class Keyring {
     this.#current = this.#held(this.current_id)
   }
 
+  /** Of every key, the one that seals first. */
+  get ids(): string[] {
+    return [...this.#keys.keys()]
+  }
+
   /** @returns whether values sealed with this key can be opened */
   has(key_id: string): boolean {
     return this.#keys.has(key_id)
@@ -110,12 +115,12 @@ export class Keyring {
   }
 }
 
-/** @returns what every value sealed with this key begins with, to find rows by their key */
-export function headerOf(key_id: string): Buffer {
+function headerOf(key_id: string): Buffer {
   return Buffer.concat([Buffer.of(VERSION, key_id.length), Buffer.from(key_id, 'latin1')])
 }
 
-function keyIdOf(blob: Buffer): string | undefined {
+/** @returns the id of the key that a value was sealed with, undefined for what was never sealed */
+export function keyIdOf(blob: Buffer): string | undefined {
   if (blob[0] !== VERSION) return undefined
   const id = blob.toString('latin1', 2, 2 + (blob[1] ?? 0))
   // Checked because it goes into an error message, and a changed row may hold anything.

@@ -5,6 +5,7 @@
  * - `newer_schema`: a later relyd has been at the database
  * - `key_file`: the file of keys cannot be used as it is
  * - `key_missing`, `wrong_key`: the database needs a key that the file does not have
+ * - `key_stays`: the key cannot be retired, or not yet
  * - `tampered`: a sealed value was changed, or moved to another row
  * - `commit_failed`: nothing of what was asked has been written
  * - `lease_lost`: the registration belongs to another caller by now
@@ -16,6 +17,7 @@ export type StoreErrorCode =
   | 'key_file'
   | 'key_missing'
   | 'wrong_key'
+  | 'key_stays'
   | 'tampered'
   | 'commit_failed'
   | 'lease_lost'

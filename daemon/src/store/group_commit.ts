@@ -22,11 +22,14 @@ export class GroupCommit {
   readonly #savepoint: Database.Statement
   readonly #release: Database.Statement
   readonly #undo: Database.Statement
+  readonly #check: () => void
   #jobs: Job[] = []
   #commits = 0
 
-  constructor(db: Database.Database) {
+  /** @param check what must hold when a group begins; the group fails with what it throws */
+  constructor(db: Database.Database, check: () => void = () => {}) {
     this.#db = db
+    this.#check = check
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#commit = db.prepare('COMMIT')
     this.#rollback = db.prepare('ROLLBACK')
@@ -72,6 +75,7 @@ export class GroupCommit {
     const settle: (() => void)[] = []
     try {
       this.#begin.run()
+      this.#check()
       for (const job of jobs) settle.push(this.#attempt(job))
       this.#commit.run()
     } catch (cause) {

@@ -3,21 +3,12 @@
  *
  * Under systemd it is a credential (`LoadCredential=`), elsewhere relyd makes it at the first start.
  */
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, fstatSync, linkSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { randomBytes, randomToken } from '../random.js'
 import { type EncryptionKey, KEY_BYTES, KEY_ID, Keyring } from './encryption.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
+import { syncFolder, writeDurably } from './write_durably.js'
 
 const HEADING = `\
 # Encryption keys of relyd: without them the secrets in its database are lost. Back this file up, apart from the database.
@@ -56,13 +47,14 @@ export function readKeyFile(path: string): Keyring | undefined {
  * @throws StoreError `key_file`
  */
 export function makeKeyFile(path: string): Keyring {
+  refuseCredential(path, 'is not among the credentials')
   const folder = dirname(resolve(path))
   // Linked into place when complete: as exclusive as O_EXCL, and nobody ever reads half a file.
   const draft = join(folder, `.relyd-key-${randomToken(9)}`)
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     try {
-      writeDurably(draft, `${HEADING}${randomBytes(4).toString('hex')} ${randomToken(KEY_BYTES)}\n`)
+      writeDurably(draft, `${HEADING}${newKeyLine(newKeyId())}`)
       linkSync(draft, path)
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error
@@ -80,11 +72,48 @@ export function makeKeyFile(path: string): Keyring {
   return keys
 }
 
+/** @returns an id for a key, to be tried against those that are there */
+export function newKeyId(): string {
+  return randomBytes(4).toString('hex')
+}
+
+/** @returns a line with a key that was never there before */
+export function newKeyLine(key_id: string): string {
+  return `${key_id} ${randomToken(KEY_BYTES)}\n`
+}
+
+/** @returns the id of the key in a line of the file, undefined for comments and empty lines */
+export function keyIdOfLine(line: string): string | undefined {
+  const content = line.trim()
+  return content === '' || content.startsWith('#') ? undefined : content.split(/\s+/)[0]
+}
+
+/** @throws StoreError `key_file` for a file that systemd gave, which is a copy of another */
+export function refuseCredential(path: string, why: string): void {
+  if (!isCredential(path)) return
+  throw new StoreError(
+    'key_file',
+    `The key file ${path} ${why}: systemd makes it from the file that the unit names in ` +
+      'LoadCredential=store.key:FILE; make or change that one with ' +
+      '`relyd key add --key-file FILE`, then restart the unit',
+  )
+}
+
+/** @returns what an operator does about a key file that lacks a key */
+export function cureOfKeyFile(path: string): string {
+  return isCredential(path)
+    ? 'restore the file that LoadCredential= names from its backup, and restart the unit'
+    : 'restore the key file from its backup'
+}
+
+function isCredential(path: string): boolean {
+  const credentials = process.env['CREDENTIALS_DIRECTORY']
+  return credentials !== undefined && dirname(resolve(path)) === resolve(credentials)
+}
+
 function checkMode(path: string, mode: number): void {
   // systemd gives a credential to the service's user by an ACL, whose mask shows as the group's bits.
-  const credentials = process.env['CREDENTIALS_DIRECTORY']
-  const is_credential = credentials !== undefined && dirname(resolve(path)) === resolve(credentials)
-  if ((mode & (is_credential ? 0o007 : 0o077)) === 0) return
+  if ((mode & (isCredential(path) ? 0o007 : 0o077)) === 0) return
   const shown = (mode & 0o777).toString(8).padStart(4, '0')
   throw new StoreError(
     'key_file',
@@ -95,9 +124,8 @@ function checkMode(path: string, mode: number): void {
 function parseKeys(path: string, text: string): Keyring {
   const keys: EncryptionKey[] = []
   for (const [index, line] of text.split('\n').entries()) {
-    const content = line.trim()
-    if (content === '' || content.startsWith('#')) continue
-    const [id = '', encoded = '', ...rest] = content.split(/\s+/)
+    if (keyIdOfLine(line) === undefined) continue
+    const [id = '', encoded = '', ...rest] = line.trim().split(/\s+/)
     const key = Buffer.from(encoded, 'base64url')
     const well_formed =
       rest.length === 0 &&
@@ -122,23 +150,4 @@ function parseKeys(path: string, text: string): Keyring {
 
 function malformed(path: string, index: number, what: string): StoreError {
   return new StoreError('key_file', `The key file ${path}, line ${index + 1} ${what}`)
-}
-
-function writeDurably(path: string, text: string): void {
-  const file = openSync(path, 'wx', 0o600)
-  try {
-    writeFileSync(file, text)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
 }

@@ -1,12 +1,13 @@
 /** Opens the store with its keys, or says in an operator's words why the daemon must not start. */
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
-import type Database from 'better-sqlite3'
+import { type Clock, systemClock } from '../clock.js'
 import { type Durability, openDatabase } from './database.js'
 import type { Keyring } from './encryption.js'
 import { messageOf, StoreError } from './errors.js'
-import { checkKeys, keyMissing, recordedKeyIds } from './key_check.js'
+import { HeldKeys, signatureOf } from './held_keys.js'
 import { makeKeyFile, readKeyFile } from './key_file.js'
+import { KeyRecord } from './key_record.js'
 import { migrate, SCHEMA_VERSION } from './migrations/migrate.js'
 import { SqliteStore } from './sqlite.js'
 
@@ -21,6 +22,8 @@ export interface StoreOptions {
    * meanwhile, so rather short.
    */
   busy_timeout_ms?: number
+  /** Tells when a key began to encrypt. */
+  clock?: Clock
 }
 
 /** An open store, and what was found while opening it, for the log. */
@@ -39,19 +42,21 @@ export interface OpenedStore {
  * @throws StoreError with what the operator can do
  */
 export async function openStore(options: StoreOptions): Promise<OpenedStore> {
-  const { busy_timeout_ms = 2000 } = options
+  const { busy_timeout_ms = 2000, clock = systemClock } = options
   const database = resolve(options.database)
   const key_file = resolve(options.key_file)
   refuseSharedFolder(database, key_file)
   // Before the database is touched: a refused key file leaves nothing behind.
+  const signature = signatureOf(key_file)
   const held = readKeyFile(key_file)
   const { db, durability } = openDatabase(database, busy_timeout_ms)
   try {
     const found = migrate(db)
-    const keys = held ?? makeFirstKey(db, key_file)
-    checkKeys(db, keys, key_file)
+    const record = new KeyRecord(db)
+    const keys = held ?? makeFirstKey(record, key_file)
+    record.begin(keys, key_file, clock())
     return {
-      store: new SqliteStore(db, keys),
+      store: new SqliteStore(db, new HeldKeys({ keys, signature, key_file, record, clock })),
       durability,
       schema: { found, version: SCHEMA_VERSION },
       encryption: { key_id: keys.current_id, made: held === undefined },
@@ -65,17 +70,22 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   }
 }
 
-function makeFirstKey(db: Database.Database, key_file: string): Keyring {
-  const recorded = recordedKeyIds(db)
+function makeFirstKey(record: KeyRecord, key_file: string): Keyring {
+  const recorded = record.all()
   if (recorded.length === 0) return makeKeyFile(key_file)
   // A daemon that started at the same time may have made the file since this one looked.
   const keys = readKeyFile(key_file)
   if (keys) return keys
-  throw keyMissing(db, recorded, `there is no key file ${key_file}`)
+  const key_ids = recorded.map(({ key_id }) => key_id)
+  throw record.missing(key_ids, key_file, `there is no key file ${key_file}`)
 }
 
-/** Whoever copies the database's folder must not get the key with it. */
-function refuseSharedFolder(database: string, key_file: string): void {
+/**
+ * Whoever copies the database's folder must not get the key with it.
+ *
+ * @throws StoreError `key_file`
+ */
+export function refuseSharedFolder(database: string, key_file: string): void {
   const folder = dirname(realPath(database))
   const from_there = relative(folder, dirname(realPath(key_file)))
   if (from_there === '..' || from_there.startsWith(`..${sep}`)) return

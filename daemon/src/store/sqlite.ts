@@ -5,10 +5,13 @@
 import type Database from 'better-sqlite3'
 import type { Seconds } from '../clock.js'
 import { type Exceeded, levelReached, type StoreQuotas } from '../quota.js'
-import type { Cell, Keyring } from './encryption.js'
+import type { Cell } from './encryption.js'
 import { StoreError } from './errors.js'
 import { expiredBelow, expiryOf, hideExpiringId, parseExpiringId } from './expiring_id.js'
 import { GroupCommit } from './group_commit.js'
+import type { HeldKeys } from './held_keys.js'
+import { Resealer } from './reseal.js'
+import { secretsCell } from './sealed_tables.js'
 import {
   type LoginRow,
   prepareStatements,
@@ -39,16 +42,18 @@ const MEGABYTE = 1024 * 1024
 
 /** One SQLite file, of which any number of stores may be open. */
 export class SqliteStore implements Store {
+  readonly keys: HeldKeys
+  readonly resealer: Resealer
   readonly #db: Database.Database
-  readonly #keys: Keyring
   readonly #group: GroupCommit
   readonly #prepared: Statements
 
   /** @param db migrated and durable, see `open.ts`; the store closes it */
-  constructor(db: Database.Database, keys: Keyring) {
+  constructor(db: Database.Database, keys: HeldKeys) {
     this.#db = db
-    this.#keys = keys
-    this.#group = new GroupCommit(db)
+    this.keys = keys
+    this.#group = new GroupCommit(db, () => keys.requireRecorded())
+    this.resealer = new Resealer(db, keys, this.#group)
     this.#prepared = prepareStatements(db)
   }
 
@@ -134,7 +139,7 @@ export class SqliteStore implements Store {
     const { putLogin } = this.#sql
     const { oxd_id, issuer, redirect_uri, binding_hash, max_age } = login
     const state = idBytes(login.state)
-    const secrets = this.#seal(login.secrets, loginCell(state))
+    const secrets = this.#seal(login.secrets, secretsCell('logins', state))
     return this.#group.run(() => {
       const refusal = this.#noRoomForLogin(oxd_id, quotas)
       if (refusal) return refusal
@@ -169,7 +174,7 @@ export class SqliteStore implements Store {
       ...columns,
       session_key,
       amr: amr && JSON.stringify(amr),
-      secrets: this.#seal(secrets, sessionCell(session_key)),
+      secrets: this.#seal(secrets, secretsCell('sessions', session_key)),
     }
     await this.#group.run(() => putSession.run(row))
   }
@@ -287,12 +292,12 @@ export class SqliteStore implements Store {
   }
 
   #seal(secrets: object, cell: Cell): Buffer {
-    return this.#keys.seal(JSON.stringify(secrets), cell)
+    return this.keys.seal(JSON.stringify(secrets), cell)
   }
 
   // What is parsed was sealed by this program, from the type that the caller expects.
   #open<T>(secrets: Buffer, cell: Cell): T {
-    return JSON.parse(this.#keys.open(secrets, cell).toString())
+    return JSON.parse(this.keys.open(secrets, cell).toString())
   }
 
   #siteRow(site: Site): SiteRow {
@@ -300,7 +305,7 @@ export class SqliteStore implements Store {
       ...site,
       client: JSON.stringify(site.client),
       settings: JSON.stringify(site.settings),
-      secrets: this.#seal(site.secrets, siteCell(site.oxd_id)),
+      secrets: this.#seal(site.secrets, secretsCell('sites', site.oxd_id)),
     }
   }
 
@@ -309,12 +314,12 @@ export class SqliteStore implements Store {
       ...row,
       client: JSON.parse(row.client),
       settings: JSON.parse(row.settings),
-      secrets: this.#open(row.secrets, siteCell(row.oxd_id)),
+      secrets: this.#open(row.secrets, secretsCell('sites', row.oxd_id)),
     }
   }
 
   #login(state: string, bytes: Buffer, row: LoginRow): Login {
-    return { ...row, state, secrets: this.#open(row.secrets, loginCell(bytes)) }
+    return { ...row, state, secrets: this.#open(row.secrets, secretsCell('logins', bytes)) }
   }
 
   #session(session_id: string, { session_key, ...row }: SessionRow): Session {
@@ -322,21 +327,9 @@ export class SqliteStore implements Store {
       ...row,
       session_id,
       amr: parseOrNull(row.amr),
-      secrets: this.#open(row.secrets, sessionCell(session_key)),
+      secrets: this.#open(row.secrets, secretsCell('sessions', session_key)),
     }
   }
-}
-
-function siteCell(oxd_id: string): Cell {
-  return { table: 'sites', column: 'secrets', row: oxd_id }
-}
-
-function loginCell(state: Buffer): Cell {
-  return { table: 'logins', column: 'secrets', row: state }
-}
-
-function sessionCell(session_key: Buffer): Cell {
-  return { table: 'sessions', column: 'secrets', row: session_key }
 }
 
 function idBytes(id: string): Buffer {

@@ -1,4 +1,11 @@
-/** Every statement of the SQLite store, prepared once, with the rows that it takes and gives. */
+/**
+ * Every statement of the SQLite store, prepared once, with the rows that it takes and gives.
+ *
+ * SQLite compares byte by byte, in a time that tells how many were right. What proves something
+ * (binding, idempotency key, access token, session_id) is compared as its SHA-256 hash, whose bytes
+ * nobody can choose. oxd_id and state are looked up as they are: random and long, in an index whose
+ * search compares with other rows' ids, and a state is of no use without its browser's binding.
+ */
 import type { Database } from 'better-sqlite3'
 
 /** A site as its row: JSON as text, secrets sealed. */

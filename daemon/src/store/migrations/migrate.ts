@@ -3,9 +3,10 @@ import type Database from 'better-sqlite3'
 import { StoreError } from '../errors.js'
 import { sql as initial } from './0001_initial.js'
 import { sql as quotas } from './0002_quotas.js'
+import { sql as key_recorded_at } from './0003_key_recorded_at.js'
 
 /** In order and never changed once released; the place in the list is the schema's version. */
-const MIGRATIONS = [initial, quotas]
+const MIGRATIONS = [initial, quotas, key_recorded_at]
 
 /** The schema's version after all migrations. */
 export const SCHEMA_VERSION = MIGRATIONS.length
@@ -25,6 +26,23 @@ export function refuseForeignDatabase(db: Database.Database): void {
 }
 
 /**
+ * @returns the version of the schema, 0 for a new database
+ * @throws StoreError `newer_schema`
+ */
+export function schemaVersion(db: Database.Database): number {
+  const has = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").get()
+  if (has === undefined) return 0
+  const last = db.prepare<[], number | null>('SELECT max(version) FROM migrations').pluck()
+  const found = last.get() ?? 0
+  if (found <= SCHEMA_VERSION) return found
+  throw new StoreError(
+    'newer_schema',
+    `${db.name} has schema version ${found}, and this relyd knows versions up to ` +
+      `${SCHEMA_VERSION}: start the newer relyd that wrote it, or restore an older backup`,
+  )
+}
+
+/**
  * Runs the migrations that the database has not seen, all or none of them.
  *
  * @returns the version that was found, 0 for a new database
@@ -35,15 +53,7 @@ export function migrate(db: Database.Database): number {
   return db
     .transaction(() => {
       db.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL) STRICT')
-      const last = db.prepare<[], number | null>('SELECT max(version) FROM migrations').pluck()
-      const found = last.get() ?? 0
-      if (found > SCHEMA_VERSION) {
-        throw new StoreError(
-          'newer_schema',
-          `${db.name} has schema version ${found}, and this relyd knows versions up to ` +
-            `${SCHEMA_VERSION}: start the newer relyd that wrote it, or restore an older backup`,
-        )
-      }
+      const found = schemaVersion(db)
       const record = db.prepare('INSERT INTO migrations (version) VALUES (?)')
       for (const [index, sql] of MIGRATIONS.entries()) {
         if (index < found) continue

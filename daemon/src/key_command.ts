@@ -1,0 +1,111 @@
+/** `relyd key`: shows, adds and retires encryption keys, and says what comes next. */
+import { resolve } from 'node:path'
+import { systemClock } from './clock.js'
+import { loadConfig } from './config/load.js'
+import * as admin from './store/key_admin.js'
+import { tableNames } from './store/sealed_tables.js'
+
+/** What all of its commands take. */
+export interface KeyOptions {
+  config: string
+  /** The file to work on, where the configuration names another or none. */
+  keyFile?: string
+}
+
+/** Prints every key, never what it is made of. */
+export function listKeys(options: KeyOptions & { json?: true }): void {
+  const place = placeOf(options)
+  const keys = admin.listKeys(place)
+  if (options.json) {
+    console.log(JSON.stringify({ ...place, keys }, null, 2))
+    return
+  }
+  console.log(`key file ${place.key_file}`)
+  console.log(`database ${place.database}\n`)
+  if (keys.length === 0) {
+    console.log(
+      'There is no key yet; the first start of the daemon makes one, as `relyd key add` does.',
+    )
+    return
+  }
+  const heading = ['KEY', 'STATE', 'SINCE', ...tableNames.map((table) => table.toUpperCase())]
+  const rows = keys.map(({ key_id, state, since, rows }) => [
+    key_id,
+    state,
+    since === null ? '-' : dateOf(since),
+    ...tableNames.map((table) => String(rows[table])),
+  ])
+  console.log(table([heading, ...rows], heading.length - tableNames.length))
+  for (const note of notesOn(keys)) console.log(`\n${note}`)
+}
+
+/** Adds a key. */
+export function addKey(options: KeyOptions): void {
+  const { key_file, database } = placeOf(options)
+  const { key_id, made } = admin.addKey({ key_file, database })
+  const owner = process.getuid?.() === 0 && made ? `\n${OWNER}` : ''
+  console.log(made ? `Made ${key_file} with the key ${key_id}.${owner}` : added(key_id, key_file))
+  console.log('Back the file up now, apart from the database: what a lost key encrypted is lost.')
+}
+
+/** Removes a key. */
+export function retireKey(key_id: string, options: KeyOptions): void {
+  const { key_file, database } = placeOf(options)
+  admin.retireKey({ key_file, database }, key_id, systemClock())
+  console.log(`Retired the key ${key_id}: it is gone from the database and from ${key_file}.`)
+  console.log('Older backups of the database still need it: keep it in a backup as long as those.')
+}
+
+function added(key_id: string, key_file: string): string {
+  return `Added the key ${key_id} to ${key_file}.
+
+A running daemon encrypts with it within seconds, and re-encrypts what is there in the background.
+Where the file is a systemd credential (LoadCredential=), restart the unit for that.
+When \`relyd key list\` shows no rows for an old key, remove it: relyd key retire ID
+`
+}
+
+const OWNER =
+  'It belongs to root, as LoadCredential= wants it; if the daemon reads it itself, give it to its user.'
+
+function notesOn(keys: admin.ListedKey[]): string[] {
+  const notes: string[] = []
+  if (keys.some(({ state }) => state === 'new')) {
+    notes.push(
+      'new: no daemon encrypts with it yet. Start the daemon; if it runs, its log tells why.',
+    )
+  }
+  if (keys.some(({ state }) => state === 'missing')) {
+    notes.push(
+      'missing: the database was encrypted with it, and the file does not hold it. Restore the file\n' +
+        'from its backup. Where the daemon gets a credential, name its source with --key-file.',
+    )
+  }
+  return notes
+}
+
+function placeOf({ config: path, keyFile }: KeyOptions): admin.KeyPlace {
+  const { database, key_file } = loadConfig(path).daemon
+  return { database, key_file: keyFile === undefined ? key_file : resolve(keyFile) }
+}
+
+/** @param words how many columns hold words; the others are numbers, and end under their heading */
+function table(rows: string[][], words: number): string {
+  const widths = rows[0]?.map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => {
+          const width = widths?.[column] ?? 0
+          return column < words ? cell.padEnd(width) : cell.padStart(width)
+        })
+        .join('  '),
+    )
+    .join('\n')
+}
+
+function dateOf(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}
