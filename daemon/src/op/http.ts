@@ -3,6 +3,7 @@ import type { CustomFetch } from 'openid-client'
 import { Agent, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
 import { recordOpCall } from './op_calls.js'
+import { noteAnswered, noteSent } from './op_secrets.js'
 
 /** Longest answer that is read, in bytes. */
 const MAX_BODY_BYTES = 1024 * 1024
@@ -55,6 +56,7 @@ export class OpHttp {
         `the OP's metadata names ${url.origin}, which is not https; list its host in insecure_op_hosts only for a test OP`,
       )
     }
+    noteSent(headers, body)
     const started = performance.now()
     try {
       const response = await request(url, {
@@ -71,6 +73,7 @@ export class OpHttp {
         })
       }
       const bytes = await response.body.arrayBuffer()
+      noteAnswered(bytes)
       checkType(url, headers, response)
       return new Response(hasNoBody(response.statusCode) ? null : bytes, {
         status: response.statusCode,

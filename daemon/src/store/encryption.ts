@@ -6,6 +6,7 @@
  * and the tag.
  */
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
+import { live } from '../live_secrets.js'
 import { randomBytes } from '../random.js'
 import { StoreError } from './errors.js'
 
@@ -53,6 +54,7 @@ export class Keyring {
       if (!KEY_ID.test(id) || key.length !== KEY_BYTES || this.#keys.has(id)) {
         throw new RangeError('encryption keys need unique ids and 32 bytes each')
       }
+      live.pin(key)
       // A KeyObject, unlike a Buffer, shows nothing when it is printed.
       this.#keys.set(id, { header: headerOf(id), key: createSecretKey(key) })
     }

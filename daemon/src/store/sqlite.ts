@@ -4,6 +4,7 @@
  */
 import type Database from 'better-sqlite3'
 import type { Seconds } from '../clock.js'
+import { live } from '../live_secrets.js'
 import type { Cell, Keyring } from './encryption.js'
 import { StoreError } from './errors.js'
 import { expiredBelow, expiryOf, hideExpiringId, parseExpiringId } from './expiring_id.js'
@@ -214,12 +215,15 @@ export class SqliteStore implements Store {
   }
 
   #seal(secrets: object, cell: Cell): Buffer {
+    live.noteMembers(secrets)
     return this.#keys.seal(JSON.stringify(secrets), cell)
   }
 
   // What is parsed was sealed by this program, from the type that the caller expects.
-  #open<T>(secrets: Buffer, cell: Cell): T {
-    return JSON.parse(this.#keys.open(secrets, cell).toString())
+  #open<T extends object>(secrets: Buffer, cell: Cell): T {
+    const opened: T = JSON.parse(this.#keys.open(secrets, cell).toString())
+    live.noteMembers(opened)
+    return opened
   }
 
   #siteRow(site: Site): SiteRow {
