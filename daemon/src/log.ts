@@ -1,5 +1,6 @@
 /** The daemon's log: one JSON object a line on standard output, for the journal. */
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import { describeFault } from './faults.js'
 import { live } from './live_secrets.js'
 
 export type Log = Logger
@@ -9,12 +10,19 @@ export type Log = Logger
  * @param stream where lines go; standard output, written without blocking, unless a test listens
  */
 export function createLog(level: string, stream: DestinationStream = standardOutput()): Log {
-  const hooks = { streamWrite: lastFilter }
-  return pino({ level, base: null, timestamp: pinoTime, hooks }, stream)
+  const options = {
+    level,
+    base: null,
+    timestamp: pinoTime,
+    // pino's own would write all of an error's properties.
+    serializers: { err: describeFault },
+    hooks: { streamWrite: lastFilter },
+  }
+  return pino(options, stream)
 }
 
 /** Members in which the daemon writes words of its own, which no secret may take out of the log. */
-const own_words = new Set(['level', 'time', 'command', 'realm', 'site', 'outcome', 'msg'])
+const own_words = new Set(['level', 'time', 'command', 'realm', 'site', 'outcome'])
 
 /** What JSON leaves as it is and a terminal obeys: control and format characters, lone surrogates. */
 const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
