@@ -76,7 +76,9 @@ export function object(doc: FieldDoc) {
 }
 
 export function stringMap(doc: FieldDoc) {
-  return field(doc, Type.Record(Type.String(), Type.String({ maxLength: STRING_LENGTH })))
+  // Closed, for a name with a line feed is none that Record's pattern knows: its value would pass unseen.
+  const closed = { additionalProperties: false }
+  return field(doc, Type.Record(Type.String(), Type.String({ maxLength: STRING_LENGTH }), closed))
 }
 
 /** Makes a field one that must be there. */

@@ -3,6 +3,9 @@ import { describeFault } from './faults.js'
 import { live } from './live_secrets.js'
 import type { Log } from './log.js'
 
+/** Milliseconds that a write of the log, begun in another thread, may still take. */
+const ON_ITS_WAY = 20
+
 /** Takes live secrets out of whatever JavaScript writes to standard output and standard error. */
 export function guardOutput(): void {
   for (const name of ['stdout', 'stderr'] as const) {
@@ -40,6 +43,8 @@ export function guardFailures(log: Log): void {
 
 function crash(log: Log, error: unknown, what: string): never {
   try {
+    // A line on its way to the kernel is neither overtaken nor lost.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ON_ITS_WAY)
     // pino writes out what it holds before this returns.
     log.fatal(describeFault(error), `crashed by an ${what}`)
   } finally {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { HIDDEN, LiveSecrets } from './live_secrets.js'
@@ -57,6 +58,7 @@ describe('finds a secret in the form that it takes', () => {
     ['as it is', (text) => text],
     ['in JSON', (text) => JSON.stringify(text)],
     ['in JSON within JSON', (text) => JSON.stringify(JSON.stringify({ text }))],
+    ['as Node prints it', (text) => inspect({ text })],
     ['in a URL', (text) => encodeURIComponent(text)],
     ['in a form', (text) => new URLSearchParams({ text }).toString()],
   ])('%s', (_, write) => {

@@ -1,5 +1,6 @@
 /** The secrets that the process has handled lately, and the last filter, which takes them out of a text. */
 import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 
 /** Stands where a secret stood. */
 export const HIDDEN = '[secret]'
@@ -200,11 +201,15 @@ interface Span {
 /** Characters that JSON, URLs and forms leave as they are. */
 const PLAIN = /^[\w.-]+$/
 
-/** As it is, in JSON, in JSON within JSON (what somebody quoted, in a line of the log), in a URL and in a form. */
+const UNCUT = { maxStringLength: null, breakLength: Number.POSITIVE_INFINITY }
+
+/** As it is, in a URL, in a form, and quoted: in JSON, in JSON within JSON (as in a log), as Node prints it. */
 function formsOf(value: string): Set<string> {
-  const json = inJson(value)
   const form = new URLSearchParams({ v: value }).toString().slice('v='.length)
-  return new Set([value, json, inJson(json), encodeURIComponent(value.toWellFormed()), form])
+  const forms = new Set([value, encodeURIComponent(value.toWellFormed()), form])
+  const json = inJson(value)
+  if (json === value) return forms
+  return forms.add(json).add(inJson(json)).add(inspect(value, UNCUT).slice(1, -1))
 }
 
 function inJson(text: string): string {

@@ -142,7 +142,7 @@ test('a whole run leaves none', async () => {
   // A row that somebody changed: an error that nobody foresees.
   const path = join(daemon.folder, 'state/store/relyd.db')
   const database = new Database(path)
-  database.exec("UPDATE sessions SET secrets = CAST(substr(secrets, 1, 60) AS BLOB)")
+  database.exec('UPDATE sessions SET secrets = CAST(substr(secrets, 1, 60) AS BLOB)')
   database.close()
   const { oxd_id } = issued
   const damaged = { oxd_id, session_id: other_session_id }
