@@ -148,10 +148,7 @@ describe('relyd.cfg and the command line', () => {
       'a value that is fine',
       `[daemon]\nstate_directory = /${text}\n[listener a]\naddress = unix:/x`,
     ],
-    ['a listener', `[listener a]\naddress = unix:/${text}`],
-    ['a wrong value', `[daemon]\nop_timeout = ${text}\n`],
     ['an option', `[daemon]\n${text} = 1\n`],
-    ['a section', `[${text}]\n`],
     ['a line that is nothing', text],
     [
       'a continued value',

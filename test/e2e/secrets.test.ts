@@ -55,11 +55,22 @@ function seeAsked(asked: Asked): void {
 }
 
 /** Everything that the OP was told, said back in an error, in plain words and quoted. */
-const echo: Bend = (honest, { headers, body }) => {
+const echo: Bend = (_, { headers, body }) => {
   const said = `${headers.authorization} ${[...new URLSearchParams(body).values()].join(' ')}`
-  const answered = JSON.stringify(honest.body)
-  const error_description = `you said ${said}, that is ${JSON.stringify({ said })}, in a form ${body}; I was about to say ${answered}`
+  const error_description = `you said ${said}, that is ${JSON.stringify({ said })}, in a form ${body}`
   return json({ error: 'invalid_grant', error_description }, 400)
+}
+
+/** What the OP would have answered, in an error. */
+const instead: Bend = ({ body }) => {
+  const form = new URLSearchParams(body as Record<string, string>)
+  const error_description = `not ${JSON.stringify(body)} and not ${form}`
+  return json({ error: 'invalid_grant', error_description }, 400)
+}
+
+/** What belongs to other logins, wherever the OP has it from. */
+function foreign(...secrets: string[]): Bend {
+  return () => json({ error: 'invalid_grant', error_description: `not yours: ${secrets}` }, 400)
 }
 
 /** A token response that breaks off in the middle of its last token. */
@@ -88,7 +99,10 @@ async function run(site: BentSite): Promise<string> {
   expect(await call('get_user_info', { oxd_id, session_id })).toMatchObject({ status: 'ok' })
   expect(await call('get_user_info', { oxd_id, access_token })).toMatchObject({ status: 'ok' })
 
-  for (const bend of [echo, broken, inHtml]) {
+  const pending = await begin()
+  const nonce = new URL(pending.data.authorization_url).searchParams.get('nonce') as string
+  const others = foreign(nonce, pending.data.binding, session_id)
+  for (const bend of [echo, instead, others, broken, inHtml]) {
     op.bend({ token: bend })
     const { callback, data } = await begin()
     const parameters = new URL(callback).searchParams
@@ -183,6 +197,7 @@ test('a whole run leaves none', async () => {
   expect(refusals.length).toBeGreaterThan(14)
   expect(refusals.join()).toMatch(/you said Basic \[secret\] .*\[secret\]/)
   expect(refusals.join()).toMatch(/no good: Bearer \[secret\]/)
+  expect(refusals.join()).toContain('not yours: [secret],[secret],[secret]')
   expect(files.some((bytes) => bytes.includes(client_id))).toBe(true)
   expect(files.length).toBeGreaterThan(3)
 

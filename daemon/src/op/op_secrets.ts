@@ -1,9 +1,13 @@
 /** Tells the last filter of what goes to an OP and comes from it, before anything can be said of either. */
 import { live } from '../live_secrets.js'
 
-/** A member of JSON that holds what an OP issues; its value whole, or as much as came of it. */
-const ISSUED =
-  /"(?:access_token|refresh_token|id_token|client_secret|registration_access_token)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)/g
+const NAMES = 'access_token|refresh_token|id_token|client_secret|registration_access_token'
+
+/** What an OP issues, as a member of JSON (its value whole, or as much as came of it). */
+const IN_JSON = new RegExp(`"(?:${NAMES})"\\s*:\\s*"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)`, 'g')
+
+/** The same where the JSON is quoted in a text, and in a form. */
+const IN_TEXT = new RegExp(`\\b(?:${NAMES})(?:\\\\+"\\s*:\\s*\\\\+"|=)([^"\\\\&\\s]+)`, 'g')
 
 /** Client authentication, tokens and codes of a request. */
 export function noteSent(headers: Record<string, string>, body: unknown): void {
@@ -18,9 +22,9 @@ export function noteSent(headers: Record<string, string>, body: unknown): void {
  * cannot be read may hold a token too.
  */
 export function noteAnswered(body: ArrayBuffer): void {
-  for (const [, value = ''] of Buffer.from(body).toString().matchAll(ISSUED)) {
-    live.note(unescaped(value))
-  }
+  const text = Buffer.from(body).toString()
+  for (const [, value = ''] of text.matchAll(IN_JSON)) live.note(unescaped(value))
+  for (const [, value = ''] of text.matchAll(IN_TEXT)) live.note(unescaped(value))
 }
 
 function unescaped(value: string): string {

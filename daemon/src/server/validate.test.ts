@@ -123,6 +123,12 @@ describe('refuses', () => {
     }
   })
 
+  test('a name in a map that has a line feed, and its value unseen', () => {
+    for (const value of ['a', 7, {}]) {
+      expect(refusal({ name: 'a', extra: { 'b\nc': value } }).details).toEqual({ field: 'extra' })
+    }
+  })
+
   test('an unknown name of any length in a bounded message', () => {
     const { message, details } = refusal({ name: 'a', ['x'.repeat(10_000)]: 1 })
     expect(message.length).toBeLessThan(200)
