@@ -201,6 +201,9 @@ test('a whole run leaves none', async () => {
   expect(files.some((bytes) => bytes.includes(client_id))).toBe(true)
   expect(files.length).toBeGreaterThan(3)
 
+  // On TCP it is a secret of the site.
+  for (const id of [dynamic.oxd_id, issued.oxd_id]) expect(output).not.toContain(id)
+
   const replies = refusals.join('\n')
   for (const [secret, what] of seen) {
     const found = { what, log: traces(output, secret), replies: traces(replies, secret) }

@@ -125,7 +125,9 @@ describe('refuses', () => {
 
   test('a name in a map that has a line feed, and its value unseen', () => {
     for (const value of ['a', 7, {}]) {
-      expect(refusal({ name: 'a', extra: { 'b\nc': value } }).details).toEqual({ field: 'extra' })
+      expect(refusal({ name: 'a', extra: { 'b\nc': value } }).details).toEqual({
+        field: 'extra.b?c',
+      })
     }
   })
 

@@ -134,8 +134,9 @@ function aadOf({ table, column, row }: Cell): Buffer {
 }
 
 function tampered({ table, column, row }: Cell): StoreError {
-  // A login's key is its state: the first bytes find the row and are of no use to anybody else.
-  const shown = typeof row === 'string' ? row : `x'${row.toString('hex', 0, 8)}…'`
+  // A login's key is its state, a site's may be a secret of it: what is shown finds the row and is of
+  // no use to anybody else.
+  const shown = typeof row === 'string' ? row.slice(0, 8) : `x'${row.toString('hex', 0, 8)}…'`
   return new StoreError(
     'tampered',
     `The sealed value in table ${table}, row ${shown}, column ${column} does not open: ` +

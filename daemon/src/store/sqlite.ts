@@ -70,7 +70,7 @@ export class SqliteStore implements Store {
       if (changes === 0) {
         throw new StoreError(
           'lease_lost',
-          `The registration of ${site.oxd_id} took longer than its lease, and is another caller's`,
+          `The registration of ${site.oxd_id.slice(0, 8)} took longer than its lease, and is another caller's`,
         )
       }
       putSite.run(row)
