@@ -9,8 +9,14 @@ export interface FieldDoc {
   doc: string
   spec?: string
   /** Never to be logged, nor taken from a process's arguments. */
-  secret?: true
+  secret?: Secret
 }
+
+/**
+ * Where the secret is: `true`, all of the value. `address`, in parameters of a URL or a form.
+ * `cookies`, in the values of a Cookie or Set-Cookie header.
+ */
+export type Secret = true | 'address' | 'cookies'
 
 export interface Field<S extends TSchema = TSchema, Required extends boolean = boolean>
   extends FieldDoc {
@@ -41,8 +47,8 @@ export function string(doc: FieldDoc & { minLength?: number; maxLength?: number 
 const TOKEN_LENGTH = 65_536
 
 /** A token or a document that carries some: long, and secret. */
-export function token(doc: Omit<FieldDoc, 'secret'>) {
-  return string({ ...doc, secret: true, maxLength: TOKEN_LENGTH })
+export function token(doc: FieldDoc) {
+  return string({ secret: true, ...doc, maxLength: TOKEN_LENGTH })
 }
 
 export function strings(doc: FieldDoc) {
@@ -70,7 +76,9 @@ export function object(doc: FieldDoc) {
 }
 
 export function stringMap(doc: FieldDoc) {
-  return field(doc, Type.Record(Type.String(), Type.String({ maxLength: STRING_LENGTH })))
+  // Closed, for a name with a line feed is none that Record's pattern knows: its value would pass unseen.
+  const closed = { additionalProperties: false }
+  return field(doc, Type.Record(Type.String(), Type.String({ maxLength: STRING_LENGTH }), closed))
 }
 
 /** Makes a field one that must be there. */

@@ -1,4 +1,5 @@
 /** Every error code that can cross the socket, told once, and the error that carries one. */
+import { live } from './live_secrets.js'
 
 export interface ErrorSpec {
   /** What happened, and what to do about it. */
@@ -223,9 +224,27 @@ export class CommandError extends Error {
   }
 }
 
-/** Shortens what came from outside to one line without control characters, fit for an error or a log. */
+/** Shortens what came from outside to one line without control characters or secrets, fit for an error or a log. */
+export function bounded(text: string, length?: number): string
+export function bounded(text: unknown, length?: number): string | undefined
 export function bounded(text: unknown, length = 300): string | undefined {
   if (typeof text !== 'string') return undefined
-  const line = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?')
-  return line.length > length ? `${line.slice(0, length)}…` : line
+  // Hidden before it is cut: what is left of half a secret is a secret still.
+  const hidden = live.hide(text)
+  const line = hidden.slice(0, length).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?')
+  return hidden.length > length ? `${line}…` : line
+}
+
+/** Most members of an object or a list that {@link boundedIn} keeps. */
+const MEMBERS = 20
+
+/** {@link bounded} for all strings in a value of JSON, which keeps so many members and levels. */
+export function boundedIn(value: unknown, length?: number, levels = 4): unknown {
+  if (typeof value === 'string') return bounded(value, length)
+  if (typeof value !== 'object' || value === null) return value
+  if (levels === 0) return '…'
+  const inner = (one: unknown) => boundedIn(one, length, levels - 1)
+  if (Array.isArray(value)) return value.slice(0, MEMBERS).map(inner)
+  const members = Object.entries(value).slice(0, MEMBERS)
+  return Object.fromEntries(members.map(([name, one]) => [bounded(name, 64), inner(one)]))
 }

@@ -1,5 +1,7 @@
 /** The daemon's log: one JSON object a line on standard output, for the journal. */
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import { describeFault } from './faults.js'
+import { live } from './live_secrets.js'
 
 export type Log = Logger
 
@@ -8,7 +10,42 @@ export type Log = Logger
  * @param stream where lines go; standard output, written without blocking, unless a test listens
  */
 export function createLog(level: string, stream: DestinationStream = standardOutput()): Log {
-  return pino({ level, base: null, timestamp: pinoTime }, stream)
+  const options = {
+    level,
+    base: null,
+    timestamp: pinoTime,
+    // pino's own would write all of an error's properties.
+    serializers: { err: describeFault },
+    hooks: { streamWrite: lastFilter },
+  }
+  return pino(options, stream)
+}
+
+/** Members in which the daemon writes words of its own, which no secret may take out of the log. */
+const own_words = new Set(['level', 'time', 'command', 'realm', 'site', 'outcome'])
+
+/** What JSON leaves as it is and a terminal obeys: control and format characters, lone surrogates. */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+
+/** Every line passes here, after all else was done to it. It remains one line of JSON. */
+export function lastFilter(line: string): string {
+  const shown = live.hide(line) === line ? line : hiddenIn(line)
+  return shown.replace(OBEYED, (character) => (character === '\n' ? character : escaped(character)))
+}
+
+/** Value by value: a secret may be of characters that JSON needs, or escapes. */
+function hiddenIn(line: string): string {
+  const members = Object.entries(JSON.parse(line) as object).map(([name, value]) =>
+    own_words.has(name) ? [name, value] : [live.hide(name), live.hideIn(value)],
+  )
+  return `${JSON.stringify(Object.fromEntries(members))}\n`
+}
+
+function escaped(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
+  ).join('')
 }
 
 /** Milliseconds that the last lines get; whoever read them may be gone. */

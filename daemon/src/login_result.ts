@@ -12,7 +12,7 @@ export const bindingParams = {
   }),
   cookie: string({
     doc: "The request's whole Cookie header, from which the daemon reads the binding.",
-    secret: true,
+    secret: 'cookies',
     minLength: 0,
     maxLength: 65_536,
   }),

@@ -2,6 +2,9 @@
 /** The command `relyd`: arguments, signals and exit codes. */
 import { Command } from 'commander'
 import { loadConfig } from './config/load.js'
+import { guardFailures, guardOutput } from './crash.js'
+import { bounded } from './errors.js'
+import { describeFault } from './faults.js'
 import { addKey, type KeyOptions, listKeys, retireKey } from './key_command.js'
 import { createLog } from './log.js'
 import { StartError } from './start_error.js'
@@ -9,6 +12,11 @@ import { StoreError } from './store/errors.js'
 import { version } from './version.js'
 
 const DEFAULT_CONFIG = '/etc/relyd/relyd.cfg'
+
+/** Longest line for the terminal; what it quotes of a file or a path may be anything. */
+const LINE = 2000
+
+guardOutput()
 
 const program = new Command('relyd')
   .description('RELYing-party Daemon: OpenID Connect for websites, over a local socket')
@@ -21,9 +29,11 @@ program
   .option('-c, --config <file>', 'its configuration', DEFAULT_CONFIG)
   .action(async ({ config: path }: { config: string }) => {
     const config = loadConfig(path)
+    const log = createLog(config.daemon.log_level)
+    guardFailures(log)
     // Only here, for it brings most of the program with it, and the other commands are quick.
     const { startDaemon } = await import('./daemon.js')
-    const daemon = await startDaemon(config, createLog(config.daemon.log_level))
+    const daemon = await startDaemon(config, log)
     let stopping = false
     const stop = () => {
       // A second signal is an operator who does not want to wait.
@@ -43,14 +53,14 @@ program
     const { daemon, listeners, realms } = loadConfig(path)
     for (const { name, address, realm } of listeners) {
       const tokens = realms.get(realm)?.tokens === 'daemon' ? ', tokens stay in the daemon' : ''
-      console.log(`[listener ${name}] ${address.text}, realm ${realm}${tokens}`)
+      say(`[listener ${name}] ${address.text}, realm ${realm}${tokens}`)
     }
-    console.log(`database ${daemon.database}`)
-    console.log(`key file ${daemon.key_file}`)
+    say(`database ${daemon.database}`)
+    say(`key file ${daemon.key_file}`)
     if (daemon.insecure_op_hosts?.length) {
-      console.log(`UNSAFE: plain http to OPs at ${daemon.insecure_op_hosts.join(', ')}`)
+      say(`UNSAFE: plain http to OPs at ${daemon.insecure_op_hosts.join(', ')}`)
     }
-    console.log(`${path} is good`)
+    say(`${path} is good`)
   })
 
 const key = program
@@ -83,9 +93,19 @@ keyCommand('retire', 'remove a key with which nothing is encrypted any more')
 
 program.parseAsync().catch(fail)
 
+function say(line: string): void {
+  console.log(bounded(line, LINE))
+}
+
 /** Configuration and surroundings are told in one line; anything else is a fault with its stack. */
 function fail(error: unknown): void {
-  const expected = error instanceof StartError || error instanceof StoreError
-  console.error(expected ? `relyd: ${error.message}` : error)
+  if (error instanceof StartError || error instanceof StoreError) {
+    console.error(bounded(`relyd: ${error.message}`, LINE))
+  } else {
+    const { stack, causes = [] } = describeFault(error)
+    for (const text of [stack, ...causes]) {
+      for (const line of text.split('\n')) console.error(bounded(line, LINE))
+    }
+  }
   process.exit(1)
 }

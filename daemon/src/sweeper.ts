@@ -1,6 +1,7 @@
 /** Deletes expired rows in small slices, so that no command waits long for one. */
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from './clock.js'
+import { describeFault } from './faults.js'
 import type { Log } from './log.js'
 import type { Store } from './store/store.js'
 
@@ -21,7 +22,7 @@ export function startSweeping(store: Store, clock: Clock, log: Log): Sweeping {
       // Until nothing is left: rows may expire faster than a slice a second.
       while (!stopped && (await store.sweep(clock(), SLICE)) >= SLICE) await setImmediate()
     } catch (error) {
-      log.error({ error: String(error) }, 'expired rows not swept')
+      log.error(describeFault(error), 'expired rows not swept')
     } finally {
       running = false
     }

@@ -1,5 +1,6 @@
 /** Turns the SDK's errors into words for the person at the browser, and a way on. */
 import { CommandError, ConfigError, TransportError } from '@relyd/sdk'
+import { printableError } from './printable.js'
 
 /** Something that went wrong, as it is told to people. */
 export interface Trouble {
@@ -34,7 +35,7 @@ export function explain(error: unknown): Trouble {
       ways: ['home'],
     }
   }
-  console.error('The website failed:', error)
+  console.error('The website failed:', printableError(error))
   return {
     status: 500,
     title: 'Something went wrong here',

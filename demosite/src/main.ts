@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { writeDaemonConfig, writeSiteConfig } from './config_files.js'
 import { isTaken, listenOnLocalhost } from './localhost.js'
 import { type DemoOptions, help, OptionError, readOptions } from './options.js'
+import { printable, printableError } from './printable.js'
 import { ChildError, ProcessTree } from './process_tree.js'
 import { users } from './users.js'
 
@@ -18,7 +19,7 @@ try {
   process.exit(0)
 } catch (error) {
   const expected = error instanceof OptionError || error instanceof ChildError
-  console.error(expected ? `demosite: ${error.message}` : error)
+  console.error(expected ? printable(`demosite: ${error.message}`) : printableError(error))
   process.exit(1)
 }
 

@@ -1,4 +1,5 @@
 /** A real OpenID Provider for the demo and for tests: oidc-provider on loopback, in memory, with two users. */
+
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,6 +9,7 @@ import { close, listen } from './localhost.js'
 import { memoryAdapter } from './memory_adapter.js'
 import { errorPage, loggedOutPage, logoutPage } from './op_pages.js'
 import { Html, pageHeaders } from './page.js'
+import { printableError } from './printable.js'
 import { type User, users } from './users.js'
 
 const oidc = await quietly(() => import('oidc-provider'))
@@ -47,14 +49,16 @@ export async function startOp(options: OpOptions = {}): Promise<Op> {
 function serve(server: Server, { configuration, show_hint = false }: OpOptions): Op {
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const provider = new oidc.Provider(issuer, configure(configuration))
-  provider.on('server_error', (_ctx, error) => console.error('The OP failed:', error))
+  provider.on('server_error', (_ctx, error) =>
+    console.error('The OP failed:', printableError(error)),
+  )
   const answer = provider.callback()
 
   server.on('request', (request, response) => {
     if (!request.url?.startsWith(interaction_path)) return void answer(request, response)
     interact({ provider, users, show_hint }, request, response).catch((error: unknown) => {
       if (error instanceof oidc.errors.SessionNotFound) return refuse(response)
-      console.error('The OP could not show its page:', error)
+      console.error('The OP could not show its page:', printableError(error))
       response.destroy()
     })
   })

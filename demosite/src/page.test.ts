@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { consentPage, errorPage, loginPage } from './op_pages.js'
 import { document, Html, html, pageHeaders } from './page.js'
+import { homePage, profilePage, troublePage } from './pages.js'
+import { printableError } from './printable.js'
 
 const hostile = `<script>alert("x")</script>'&`
 const harmless = '&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&#39;&amp;'
@@ -35,4 +38,66 @@ test('the policy allows the stylesheet of the page, no scripts, and the given fo
   expect(policy).toContain("default-src 'none'")
   expect(policy).toContain("form-action 'self' https://op.example;")
   expect(policy).not.toContain('script-src')
+})
+
+describe('text from outside', () => {
+  const hostile = '\x1b[2J\x00\x7f\x9b\u2028\u202Etxt\u2066\uD800</script><!--'
+  const obeyed = /[^\P{Cc}\n]|[\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/u
+  const session = {
+    session_id: 's',
+    id_token: undefined,
+    id_token_claims: { iss: hostile, sub: hostile },
+  }
+
+  test.each([
+    [
+      'as claims and their names',
+      () => profilePage(session, { [hostile]: hostile, a: [{ [hostile]: hostile }] }),
+    ],
+    [
+      'as an error',
+      () => troublePage({ status: 400, title: hostile, text: hostile, quote: hostile, ways: [] }),
+    ],
+    ['as who logged in', () => homePage(session, hostile)],
+    [
+      'as a client and what it asks for',
+      () =>
+        consentPage({
+          client: hostile,
+          action: '/',
+          user: hostile,
+          scopes: [hostile],
+          claims: [hostile],
+        }),
+    ],
+    ['as a client at the login', () => loginPage({ client: hostile, action: '/', name: hostile })],
+    ['as an error of the OP', () => errorPage(hostile, hostile)],
+  ])('stays text %s', (_, page) => {
+    const shown = page()
+    expect(shown).not.toMatch(obeyed)
+    expect(shown).not.toMatch(/<\/script|<!--/)
+    expect(shown).toContain(
+      '\\u001b[2J\\u0000\\u007f\\u009b\\u2028\\u202etxt\\u2066\\ud800&lt;/script&gt;',
+    )
+  })
+
+  test('keeps what people write, joined emoji included', () => {
+    const written = 'Ünïcode ❤ 👩‍👩‍👧 שלום\n\tक्‍ष'
+    expect(html`${written}`.text).toBe(written)
+  })
+
+  test('takes so much room and no more', () => {
+    const huge = '<'.repeat(1 << 20)
+    const shown = profilePage(session, { name: huge, other: huge })
+    expect(shown.length).toBeLessThan(400_000)
+    expect(shown).toContain('&lt;…')
+  })
+
+  test('for a terminal, an error is its stack alone', () => {
+    const error = Object.assign(new Error(hostile), { token: 'not to be shown' })
+    expect(printableError(error)).not.toMatch(obeyed)
+    expect(printableError(error)).toMatch(/^Error: .*txt.*page\.test\.ts/s)
+    expect(printableError(error)).not.toContain('not to be shown')
+    expect(printableError('\x1b')).toBe('\\u001b')
+  })
 })

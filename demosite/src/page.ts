@@ -1,5 +1,6 @@
 /** HTML that escapes whatever is put into it, and the frame that all pages of the demo share. */
 import { createHash } from 'node:crypto'
+import { printable } from './printable.js'
 import { stylesheet } from './stylesheet.js'
 
 /** A piece of finished HTML: the one thing that `html` does not escape. */
@@ -18,7 +19,10 @@ export class Html {
 /** What can stand in a template; `false`, `null` and `undefined` leave nothing behind. */
 export type Piece = Html | string | number | false | null | undefined | readonly Piece[]
 
-/** Builds HTML from a template literal; every value is escaped, for text and quoted attributes. */
+/** Longest value that a page shows. */
+const longest = 20_000
+
+/** Builds HTML from a template literal; every value is escaped and bounded, for text and quoted attributes. */
 export function html(literals: TemplateStringsArray, ...values: Piece[]): Html {
   return new Html(literals.reduce((text, literal, at) => text + render(values[at - 1]) + literal))
 }
@@ -39,7 +43,8 @@ const entities: Record<string, string> = {
 }
 
 function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
+  const shown = text.length > longest ? `${text.slice(0, longest)}…` : text
+  return printable(shown).replace(/[&<>"']/g, (character) => entities[character] ?? '')
 }
 
 /** What differs from page to page. */

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { printable } from './printable.js'
 
 /** A child stopped although nobody asked it to. */
 export class ChildError extends Error {
@@ -112,7 +113,9 @@ function readyInLog(relyd: ChildProcess): Promise<void> {
       }
       // pino's levels: 40 is a warning, 50 an error. Warnings before it is ready are for the owners
       // of a new installation: back up the key, and the like.
-      if (level >= (is_ready ? 40 : 50)) console.error(`relyd: ${msg} ${JSON.stringify(rest)}`)
+      if (level >= (is_ready ? 40 : 50)) {
+        console.error(printable(`relyd: ${msg} ${JSON.stringify(rest)}`))
+      }
     })
   })
 }

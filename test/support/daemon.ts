@@ -72,6 +72,11 @@ export class TestDaemon implements AsyncDisposable {
     return daemon
   }
 
+  /** Everything it wrote since its latest start, as it wrote it; the log over all starts. */
+  get output(): string {
+    return `${this.#lines.join('\n')}\n${this.#stderr}`
+  }
+
   /** Everything it logged, over all starts. */
   get log(): LogLine[] {
     return this.#lines.map((line): LogLine => JSON.parse(line))
@@ -144,9 +149,10 @@ export class TestDaemon implements AsyncDisposable {
   async signal(signal: NodeJS.Signals): Promise<number | null> {
     const child = this.#process
     if (!child || child.exitCode !== null || child.signalCode !== null) return null
-    const exit = once(child, 'exit')
+    // Not its exit: by then, what it wrote last may not have been read.
+    const close = once(child, 'close')
     child.kill(signal)
-    const [code] = (await exit) as [number | null]
+    const [code] = (await close) as [number | null]
     return code
   }
 

@@ -56,7 +56,7 @@ export const get_authorization_url = command({
     set_cookie: required(
       string({
         doc: 'Value of a `Set-Cookie` header that leaves the binding with the browser.',
-        secret: true,
+        secret: 'cookies',
       }),
     ),
   },

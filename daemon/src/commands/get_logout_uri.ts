@@ -25,7 +25,7 @@ export const get_logout_uri = command({
     uri: required(
       string({
         doc: 'Where to send the browser. It carries the ID Token, whatever `tokens` says.',
-        secret: true,
+        secret: 'address',
       }),
     ),
   },

@@ -12,6 +12,7 @@ export const get_tokens_by_callback = command({
     callback: required(
       token({
         doc: 'The URL that the browser requested (whole, or from its path on), or the form body that it posted.',
+        secret: 'address',
       }),
     ),
     ...bindingParams,

@@ -4,6 +4,7 @@ import { Agent, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
 import { callingSite, recordOpCall } from './op_calls.js'
 import type { OpPlaces } from './op_places.js'
+import { noteAnswered, noteSent } from './op_secrets.js'
 
 /** Longest answer that is read, in bytes. */
 const MAX_BODY_BYTES = 1024 * 1024
@@ -61,6 +62,7 @@ export class OpHttp {
       )
     }
     const deadline = signal ?? AbortSignal.timeout(this.timeout * 1000)
+    noteSent(headers, body)
     const started = performance.now()
     const site = callingSite()
     // Documents are fetched for everybody, one call at a time for each OP.
@@ -80,6 +82,7 @@ export class OpHttp {
         })
       }
       const bytes = await response.body.arrayBuffer()
+      noteAnswered(bytes)
       checkType(url, headers, response)
       return new Response(hasNoBody(response.statusCode) ? null : bytes, {
         status: response.statusCode,

@@ -6,7 +6,7 @@ import type { JSONWebKeySet } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { ServerMetadata } from 'openid-client'
 import type { Clock } from '../clock.js'
-import { CommandError } from '../errors.js'
+import { bounded, CommandError } from '../errors.js'
 import type { Log } from '../log.js'
 import type { Store } from '../store/store.js'
 import { Throttle } from '../throttle.js'
@@ -162,8 +162,11 @@ export class Providers {
   /** In the background; the last good copy serves on whatever comes of it. */
   #refresh(op_host: string): void {
     uncounted(() => this.#fetch(op_host)).catch((error: unknown) => {
-      const why = error instanceof CommandError ? error.message : String(error)
-      this.#options.log.warn({ op_host, why }, 'OP metadata not refreshed; the last copy serves on')
+      const why = bounded(error instanceof CommandError ? error.message : String(error))
+      this.#options.log.warn(
+        { op_host: bounded(op_host), why },
+        'OP metadata not refreshed; the last copy serves on',
+      )
     })
   }
 }

@@ -4,12 +4,20 @@ import { nearestName } from '@relyd/sdk/ini_file'
 import type { Command } from '../command.js'
 import { commands } from '../commands/index.js'
 import type { Context, Realm, Services } from '../context.js'
-import { CommandError, type CommandErrorOptions, type ErrorCode } from '../errors.js'
+import {
+  bounded,
+  boundedIn,
+  CommandError,
+  type CommandErrorOptions,
+  type ErrorCode,
+} from '../errors.js'
+import { describeFault } from '../faults.js'
 import type { Log } from '../log.js'
 import { countingOpCalls, type OpCalls } from '../op/op_calls.js'
 import { quotaExceeded } from '../quota.js'
 import { errorReply, type Reply, type Request } from './envelope.js'
 import type { Recorder } from './record.js'
+import { type NoteSecrets, noteSecretsOf, shownParams, shownSite } from './secrets.js'
 import { compileParams, type Validate, withoutNulls } from './validate.js'
 
 /** Runs the requests of a realm. */
@@ -23,21 +31,29 @@ export interface Dispatch {
 interface Row {
   command: Command
   validate: Validate
+  noteParams: NoteSecrets
+  noteResult: NoteSecrets
 }
 
 const rows = new Map<string, Row>(
   Object.entries(commands).map(([name, command]) => [
     name,
-    { command, validate: compileParams(command.params) },
+    {
+      command,
+      validate: compileParams(command.params),
+      noteParams: noteSecretsOf(command.params),
+      noteResult: noteSecretsOf(command.result),
+    },
   ]),
 )
 
-/** Characters of an oxd_id that a log may show: enough to tell sites apart, too few to be one. */
-const LOGGED_ID = 8
+/** Longest string in an error that crosses the socket. */
+const ERROR_TEXT = 1000
 
 export function createDispatch(services: Services, realm: Realm, record?: Recorder): Dispatch {
   const { log } = services
   const context: Context<ErrorCode> = { ...services, realm, op: realm.op, refuse }
+  const verbose = log.isLevelEnabled('debug')
   const lane = (request?: Request) => `${realm.name} ${request ? accountOf(context, request) : ''}`
   const answer = async (request: Request): Promise<Reply> => {
     const calls: OpCalls = { count: 0, ms: 0 }
@@ -45,6 +61,7 @@ export function createDispatch(services: Services, realm: Realm, record?: Record
     const account = accountOf(context, request)
     const level = realm.requests.enter(account)
     let reply: Reply
+    if (verbose) logParams(request, log)
     try {
       if (level) throw quotaExceeded(realm, { quota: 'requests', level })
       const data = await countingOpCalls(calls, account, () => run(context, request))
@@ -83,10 +100,13 @@ function accountOf({ sites, realm }: Context<ErrorCode>, { params }: Request): s
 async function run(context: Context<ErrorCode>, request: Request): Promise<object> {
   const row = rows.get(request.command)
   if (!row) throw unknownCommand(request.command)
+  row.noteParams(request.params)
   const params = withoutNulls(request.params)
   row.validate(params)
   const site = 'oxd_id' in row.command.params ? await siteFor(context, params) : undefined
-  return row.command.run(context, site as never, params as never)
+  const result = await row.command.run(context, site as never, params as never)
+  row.noteResult(result as Record<string, unknown>)
+  return result
 }
 
 async function siteFor(
@@ -111,11 +131,20 @@ function unknownCommand(name: string): CommandError {
   )
 }
 
-/** What was not foreseen is told to the log only; the caller gets a number to ask the operator with. */
+/**
+ * What was not foreseen is told to the log only; the caller gets a number to ask the operator with.
+ * What is told to the caller may quote others, an OP above all: it is bounded, and without secrets.
+ */
 function asReported(error: unknown, log: Log): CommandError {
-  if (error instanceof CommandError) return error
+  if (error instanceof CommandError) {
+    const { code, message, details, retryable } = error
+    return new CommandError(code, bounded(message, ERROR_TEXT), {
+      ...(details && { details: boundedIn(details, ERROR_TEXT) as typeof details }),
+      retryable,
+    })
+  }
   const log_id = randomUUID()
-  log.error({ log_id, stack: error instanceof Error ? error.stack : String(error) }, 'failed')
+  log.error({ log_id, ...describeFault(error) }, 'failed')
   return new CommandError('internal_error', `the daemon failed; see ${log_id} in its log`, {
     details: { log_id },
     cause: error,
@@ -124,8 +153,12 @@ function asReported(error: unknown, log: Log): CommandError {
 
 function siteOf({ params }: Request, reply: Reply): string | undefined {
   const made = reply.status === 'ok' && 'oxd_id' in reply.data ? reply.data.oxd_id : undefined
-  const id = params['oxd_id'] ?? made
-  return typeof id === 'string' ? id.slice(0, LOGGED_ID) : undefined
+  return shownSite(params['oxd_id'] ?? made)
+}
+
+function logParams({ command, params }: Request, log: Log): void {
+  const row = rows.get(command)
+  if (row) log.debug({ command, params: shownParams(row.command.params, params) }, 'request')
 }
 
 function round(ms: number): number {

@@ -123,10 +123,18 @@ describe('refuses', () => {
     }
   })
 
+  test('a name in a map that has a line feed, and its value unseen', () => {
+    for (const value of ['a', 7, {}]) {
+      expect(refusal({ name: 'a', extra: { 'b\nc': value } }).details).toEqual({
+        field: 'extra.b?c',
+      })
+    }
+  })
+
   test('an unknown name of any length in a bounded message', () => {
     const { message, details } = refusal({ name: 'a', ['x'.repeat(10_000)]: 1 })
     expect(message.length).toBeLessThan(200)
-    expect(details).toEqual({ field: 'x'.repeat(64) })
+    expect(details).toEqual({ field: `${'x'.repeat(64)}…` })
   })
 
   test('a name in a map of any length in a bounded message', () => {

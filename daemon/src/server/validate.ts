@@ -3,7 +3,7 @@ import { nearestName } from '@relyd/sdk/ini_file'
 import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
 import { type Fields, schemaOf } from '../command.js'
-import { CommandError } from '../errors.js'
+import { bounded, CommandError } from '../errors.js'
 
 export type Validate = (params: Record<string, unknown>) => void
 
@@ -51,14 +51,14 @@ function describe(
   if (stray !== undefined) {
     const near = nearestName(stray, Object.keys(fields))
     return invalid(
-      stray.slice(0, 64),
+      bounded(stray, 64),
       near ? `is not a parameter; did you mean ${near}?` : 'is not a parameter of this command',
     )
   }
   const missing = Object.keys(fields).find((name) => fields[name]?.required && !(name in params))
   if (missing !== undefined) return invalid(missing, 'is missing')
   const [, name = '', ...inner] = error?.instancePath.split('/') ?? []
-  const field = [name, ...inner].join('.').slice(0, 64)
+  const field = bounded([name, ...inner].join('.'), 64)
   return invalid(field, wanted(fields[name]?.schema, error))
 }
 

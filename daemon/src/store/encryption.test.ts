@@ -93,6 +93,12 @@ describe('Keyring', () => {
     expect(error.message).not.toContain(state.toString('hex', 0, 9))
   })
 
+  test('does not show the whole of a row key that is an oxd_id', () => {
+    const row = '2f1c7a90-0f57-4f5c-9d4b-8a4d3f0e6b11'
+    const error = refusal(() => new Keyring([new_key]).open(Buffer.of(9), { ...cell, row }))
+    expect(error.message).toContain('row 2f1c7a90,')
+  })
+
   test('takes no key twice under one id, and none of another length', () => {
     expect(() => new Keyring([new_key, { ...old_key, id: 'new' }])).toThrow(RangeError)
     expect(() => new Keyring([{ id: 'short', key: randomBytes(16) }])).toThrow(RangeError)

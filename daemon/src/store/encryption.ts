@@ -6,6 +6,7 @@
  * and the tag.
  */
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
+import { live } from '../live_secrets.js'
 import { randomBytes } from '../random.js'
 import { StoreError } from './errors.js'
 
@@ -53,6 +54,7 @@ export class Keyring {
       if (!KEY_ID.test(id) || key.length !== KEY_BYTES || this.#keys.has(id)) {
         throw new RangeError('encryption keys need unique ids and 32 bytes each')
       }
+      live.pin(key)
       // A KeyObject, unlike a Buffer, shows nothing when it is printed.
       this.#keys.set(id, { header: headerOf(id), key: createSecretKey(key) })
     }
@@ -137,8 +139,9 @@ function aadOf({ table, column, row }: Cell): Buffer {
 }
 
 function tampered({ table, column, row }: Cell): StoreError {
-  // A login's key is its state: the first bytes find the row and are of no use to anybody else.
-  const shown = typeof row === 'string' ? row : `x'${row.toString('hex', 0, 8)}…'`
+  // A login's key is its state, a site's may be a secret of it: what is shown finds the row and is of
+  // no use to anybody else.
+  const shown = typeof row === 'string' ? row.slice(0, 8) : `x'${row.toString('hex', 0, 8)}…'`
   return new StoreError(
     'tampered',
     `The sealed value in table ${table}, row ${shown}, column ${column} does not open: ` +

@@ -4,6 +4,7 @@
  */
 import type Database from 'better-sqlite3'
 import type { Seconds } from '../clock.js'
+import { live } from '../live_secrets.js'
 import { type Exceeded, levelReached, type StoreQuotas } from '../quota.js'
 import type { Cell } from './encryption.js'
 import { StoreError } from './errors.js'
@@ -102,7 +103,7 @@ export class SqliteStore implements Store {
       if (changes === 0) {
         throw new StoreError(
           'lease_lost',
-          `The registration of ${site.oxd_id} took longer than its lease, and is another caller's`,
+          `The registration of ${site.oxd_id.slice(0, 8)} took longer than its lease, and is another caller's`,
         )
       }
       putSite.run(row)
@@ -292,12 +293,15 @@ export class SqliteStore implements Store {
   }
 
   #seal(secrets: object, cell: Cell): Buffer {
+    live.noteMembers(secrets)
     return this.keys.seal(JSON.stringify(secrets), cell)
   }
 
   // What is parsed was sealed by this program, from the type that the caller expects.
-  #open<T>(secrets: Buffer, cell: Cell): T {
-    return JSON.parse(this.keys.open(secrets, cell).toString())
+  #open<T extends object>(secrets: Buffer, cell: Cell): T {
+    const opened: T = JSON.parse(this.keys.open(secrets, cell).toString())
+    live.noteMembers(opened)
+    return opened
   }
 
   #siteRow(site: Site): SiteRow {

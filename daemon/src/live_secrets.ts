@@ -1,0 +1,236 @@
+/** The secrets that the process has handled lately, and the last filter, which takes them out of a text. */
+import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
+
+/** Stands where a secret stood. */
+export const HIDDEN = '[secret]'
+
+/** Shorter values are no secrets, and would take words out of every text. */
+const SHORTEST = 8
+
+/** How much a generation holds before the next one begins. */
+const GENERATION_FORMS = 20_000
+const GENERATION_CHARACTERS = 8 * 1024 * 1024
+
+const FILTER_BITS = 20
+const SLOT_BITS = 15
+
+/** Forms in one slot beyond which none is compared any more: chance does not make so many. */
+const CROWDED = 64
+
+/** Names by which the specifications call what is secret. */
+const secret_names: ReadonlySet<string> = new Set([
+  'access_token',
+  'client_assertion',
+  'client_secret',
+  'code',
+  'code_verifier',
+  'id_token',
+  'id_token_hint',
+  'logout_token',
+  'nonce',
+  'refresh_token',
+  'registration_access_token',
+  'response',
+  'state',
+  'token',
+])
+
+// Random, so that nobody can choose values that fill one slot.
+const seed = randomBytes(4).readInt32LE() | 1
+
+/** Secrets by their last characters, which differ also where all begin alike (JWTs, expiring ids). */
+class Generation {
+  readonly forms: string[] = []
+  characters = 0
+  /** For each slot one more than the index of its latest form, and for each form the one before it. */
+  readonly #latest = new Int32Array(1 << SLOT_BITS)
+  readonly #earlier: number[] = []
+  readonly #crowd = new Uint8Array(1 << SLOT_BITS)
+
+  add(form: string): void {
+    const slot = slotOf(form, form.length - 1)
+    if (this.#crowd[slot] === CROWDED) return
+    for (let at = this.#latest[slot] as number; at > 0; at = this.#earlier[at - 1] as number) {
+      if (this.forms[at - 1] === form) return
+    }
+    this.characters += form.length
+    this.#earlier.push(this.#latest[slot] as number)
+    this.#latest[slot] = this.forms.push(form)
+    this.#crowd[slot] = (this.#crowd[slot] as number) + 1
+  }
+
+  /** @returns where the longest secret begins that ends with `last`; `text.length` if none does */
+  startOf(text: string, last: number): number {
+    const slot = slotOf(text, last)
+    // Too many to compare, or to have been kept: all of the text rather than one of them.
+    if (this.#crowd[slot] === CROWDED) return 0
+    let first = text.length
+    for (let at = this.#latest[slot] as number; at > 0; at = this.#earlier[at - 1] as number) {
+      const form = this.forms[at - 1] as string
+      const start = last + 1 - form.length
+      if (start >= 0 && start < first && text.startsWith(form, start)) first = start
+    }
+    return first
+  }
+}
+
+/**
+ * Two generations of bounded size: when the young one is full it becomes the old one, and the old
+ * one is forgotten. What is used again is noted again.
+ */
+export class LiveSecrets {
+  #young = new Generation()
+  #old = new Generation()
+  readonly #pinned = new Generation()
+  /** A bit for the last four characters of each form: nearly all positions of a text end here. */
+  readonly #filter = new Int32Array(1 << (FILTER_BITS - 5))
+
+  /** Remembers a secret for as long as a generation or two last. Anything but a string is let be. */
+  note(value: unknown): void {
+    if (typeof value !== 'string' || value.length < SHORTEST) return
+    if (PLAIN.test(value)) this.#add(value)
+    else for (const form of formsOf(value)) this.#add(form)
+  }
+
+  /** {@link note}, if the name is one by which the specifications call a secret. */
+  noteNamed(name: string, value: unknown): void {
+    if (secret_names.has(name)) this.note(value)
+  }
+
+  /** {@link noteNamed} for all members of an object. */
+  noteMembers(members: object): void {
+    for (const name in members) this.noteNamed(name, members[name as keyof typeof members])
+  }
+
+  /** Remembers a key for good, in the encodings in which one is written. */
+  pin(key: Buffer): void {
+    for (const encoding of ['base64url', 'base64', 'hex'] as const) {
+      const form = key.toString(encoding)
+      this.#pinned.add(form)
+      this.#mark(form)
+    }
+  }
+
+  /** @returns the text with {@link HIDDEN} in place of every secret, in whatever form it is there */
+  hide(text: string): string {
+    const spans = this.#find(text)
+    if (!spans) return text
+    let hidden = ''
+    let end = text.length
+    // From the back: of secrets that overlap, the one that ends last may begin first.
+    for (let span = spans.pop(); span; ) {
+      let earlier = spans.pop()
+      for (; earlier && earlier.end > span.start; earlier = spans.pop()) {
+        span.start = Math.min(span.start, earlier.start)
+      }
+      hidden = HIDDEN + text.slice(span.end, end) + hidden
+      end = span.start
+      span = earlier
+    }
+    return text.slice(0, end) + hidden
+  }
+
+  /** {@link hide} for every string in a value of JSON, names included. */
+  hideIn(value: unknown): unknown {
+    if (typeof value === 'string') return this.hide(value)
+    if (typeof value === 'number') {
+      const digits = String(value)
+      return this.hide(digits) === digits ? value : HIDDEN
+    }
+    if (Array.isArray(value)) return value.map((one) => this.hideIn(one))
+    if (typeof value !== 'object' || value === null) return value
+    const members = Object.entries(value)
+    return Object.fromEntries(members.map(([name, one]) => [this.hide(name), this.hideIn(one)]))
+  }
+
+  #add(form: string): void {
+    if (
+      this.#young.forms.length >= GENERATION_FORMS ||
+      this.#young.characters >= GENERATION_CHARACTERS
+    ) {
+      this.#old = this.#young
+      this.#young = new Generation()
+      this.#filter.fill(0)
+      for (const known of this.#old.forms) this.#mark(known)
+      for (const known of this.#pinned.forms) this.#mark(known)
+    }
+    this.#young.add(form)
+    this.#mark(form)
+  }
+
+  #mark(form: string): void {
+    let code = 0
+    for (let at = form.length - 4; at < form.length; at += 1) code = withNext(code, form, at)
+    const bit = bitOf(code)
+    this.#filter[bit >>> 5] = (this.#filter[bit >>> 5] as number) | (1 << (bit & 31))
+  }
+
+  /** @returns where secrets are, in the order of their ends; undefined where there are none */
+  #find(text: string): Span[] | undefined {
+    const filter = this.#filter
+    const { length } = text
+    let spans: Span[] | undefined
+    let code = 0
+    for (let last = 0; last < length; last += 1) {
+      code = withNext(code, text, last)
+      const bit = bitOf(code)
+      if ((((filter[bit >>> 5] as number) >>> (bit & 31)) & 1) === 0 || last < SHORTEST - 1)
+        continue
+      const start = Math.min(
+        this.#young.startOf(text, last),
+        this.#old.startOf(text, last),
+        this.#pinned.startOf(text, last),
+      )
+      if (start === length) continue
+      spans ??= []
+      spans.push({ start, end: last + 1 })
+    }
+    return spans
+  }
+}
+
+/** The process's own: what is handled anywhere must not leave it anywhere. */
+export const live = new LiveSecrets()
+
+interface Span {
+  start: number
+  end: number
+}
+
+/** Characters that JSON, URLs and forms leave as they are. */
+const PLAIN = /^[\w.-]+$/
+
+const UNCUT = { maxStringLength: null, breakLength: Number.POSITIVE_INFINITY }
+
+/** As it is, in a URL, in a form, and quoted: in JSON, in JSON within JSON (as in a log), as Node prints it. */
+function formsOf(value: string): Set<string> {
+  const form = new URLSearchParams({ v: value }).toString().slice('v='.length)
+  const forms = new Set([value, encodeURIComponent(value.toWellFormed()), form])
+  const json = inJson(value)
+  if (json === value) return forms
+  return forms.add(json).add(inJson(json)).add(inspect(value, UNCUT).slice(1, -1))
+}
+
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
+}
+
+/** The last four characters as one number. */
+function withNext(code: number, text: string, at: number): number {
+  return (code << 8) | (text.charCodeAt(at) & 255)
+}
+
+function bitOf(code: number): number {
+  return Math.imul(code, 0x9e3779b1) >>> (32 - FILTER_BITS)
+}
+
+/** A hash of the eight characters up to `last`. */
+function slotOf(text: string, last: number): number {
+  let hash = 0
+  for (let at = last - SHORTEST + 1; at <= last; at += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), seed)
+    hash ^= hash >>> 15
+  }
+  return hash >>> (32 - SLOT_BITS)
+}

@@ -1,0 +1,72 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { live } from './live_secrets.js'
+import { createLog } from './log.js'
+
+/** The lines that a log writes. */
+function lines(): { log: ReturnType<typeof createLog>; written: string[] } {
+  const written: string[] = []
+  return { log: createLog('trace', { write: (line) => written.push(line) }), written }
+}
+
+/** What a terminal obeys, or what splits a line. */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
+
+test('no line moves a terminal, and none loses a character', () => {
+  const { log, written } = lines()
+  const hostile = '\x1b[2J\x07\r\n\x7f\x9b31m\u2028\u202Etxt\u2066\uFEFF\u{E0041}\uD800 é❤👩‍👩‍👧'
+  log.info({ [hostile]: hostile }, hostile)
+  const line = written[0] as string
+  expect(line.endsWith('\n')).toBe(true)
+  expect(line.slice(0, -1)).not.toMatch(OBEYED)
+  expect(JSON.parse(line)).toMatchObject({ [hostile]: hostile, msg: hostile })
+  expect(line).toContain('é❤')
+})
+
+test('a line with a secret of any characters stays one line of JSON, without it', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'grapheme', minLength: 8, maxLength: 20 }),
+      fc.string({ unit: 'grapheme' }),
+      (value, around) => {
+        // Marked, so that it does not also stand in words of the log itself.
+        const secret = `${value}#\\"\n`
+        live.note(secret)
+        const { log, written } = lines()
+        log.info({ member: around + secret + around, list: [{ [secret]: secret }] }, 'what')
+        expect(written).toHaveLength(1)
+        const line = written[0] as string
+        expect(line.slice(0, -1)).not.toMatch(OBEYED)
+        expect(JSON.parse(line)).toMatchObject({ level: 30, msg: 'what' })
+        expect(JSON.stringify(JSON.parse(line))).not.toContain(JSON.stringify(secret).slice(1, -1))
+      },
+    ),
+    { numRuns: 50 },
+  )
+})
+
+test('nobody takes the line of a command out of the log by a secret that is called like it', () => {
+  for (const word of ['register_site', 'internal_error', '"level":30', 'a1b2c3d4', '12345678']) {
+    live.note(word)
+  }
+  const { log, written } = lines()
+  const own = { command: 'register_site', outcome: 'internal_error', site: 'a1b2c3d4' }
+  log.info({ ...own, why: 'a1b2c3d4', ms: 12345678 }, 'command')
+  expect(JSON.parse(written[0] as string)).toMatchObject({
+    ...own,
+    level: 30,
+    msg: 'command',
+    why: '[secret]',
+    ms: '[secret]',
+  })
+})
+
+test('a child of the log is filtered as well, and an error shows none of its properties', () => {
+  live.note('the-secret-of-a-child')
+  const { log, written } = lines()
+  log.child({ of: 'the-secret-of-a-child' }).warn('the-secret-of-a-child too')
+  log.error(Object.assign(new Error('the-secret-of-a-child'), { body: 'not known to be secret' }))
+  expect(written).toHaveLength(2)
+  expect(written.join('')).not.toMatch(/of-a-child[" ]|not known/)
+  expect(written[1]).toContain('log.test.ts')
+})

@@ -1,0 +1,36 @@
+/** Tells the last filter of what goes to an OP and comes from it, before anything can be said of either. */
+import { live } from '../live_secrets.js'
+
+const NAMES = 'access_token|refresh_token|id_token|client_secret|registration_access_token'
+
+/** What an OP issues, as a member of JSON (its value whole, or as much as came of it). */
+const IN_JSON = new RegExp(`"(?:${NAMES})"\\s*:\\s*"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)`, 'g')
+
+/** The same where the JSON is quoted in a text, and in a form. */
+const IN_TEXT = new RegExp(`\\b(?:${NAMES})(?:\\\\+"\\s*:\\s*\\\\+"|=)([^"\\\\&\\s]+)`, 'g')
+
+/** Client authentication, tokens and codes of a request. */
+export function noteSent(headers: Record<string, string>, body: unknown): void {
+  // RFC 9110 11.6.2: a scheme, then what is secret.
+  live.note(headers['authorization']?.replace(/^\S+\s+/, ''))
+  if (!(body instanceof URLSearchParams)) return
+  for (const [name, value] of body) live.noteNamed(name, value)
+}
+
+/**
+ * What an OP has issued. Sought in the text rather than in what JSON makes of it: an answer that
+ * cannot be read may hold a token too.
+ */
+export function noteAnswered(body: ArrayBuffer): void {
+  const text = Buffer.from(body).toString()
+  for (const [, value = ''] of text.matchAll(IN_JSON)) live.note(unescaped(value))
+  for (const [, value = ''] of text.matchAll(IN_TEXT)) live.note(unescaped(value))
+}
+
+function unescaped(value: string): string {
+  try {
+    return JSON.parse(`"${value}"`)
+  } catch {
+    return Buffer.from(value).toString()
+  }
+}
