@@ -55,7 +55,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   }
   const record_path = process.env['RELYD_RECORD']
   const record = record_path ? createRecorder(record_path) : undefined
-  const server = new Server((realm) => createDispatch(services, realm, record))
+  const server = new Server((realm) => createDispatch(services, realm, record), log)
   const sweeping = startSweeping(store, clock, log)
 
   async function stop(): Promise<void> {
@@ -72,9 +72,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const addresses: string[] = []
   try {
     for (const listener of config.listeners) {
-      const realm = config.realms.get(listener.realm)
-      if (!realm) throw new Error(`the realm of [listener ${listener.name}] was not read`)
-      addresses.push(await server.listen(listener, realm))
+      addresses.push(await server.listen(listener, config.realms))
     }
   } catch (error) {
     await stop()

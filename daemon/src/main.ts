@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 /** The command `relyd`: arguments, signals and exit codes. */
 import { Command } from 'commander'
+import { systemClock } from './clock.js'
+import { realmsOf, type TlsConfig } from './config/config.js'
 import { loadConfig } from './config/load.js'
 import { startDaemon } from './daemon.js'
 import { createLog } from './log.js'
+import { readTlsFiles } from './server/tls_files.js'
 import { StartError } from './start_error.js'
 import { StoreError } from './store/errors.js'
 import { version } from './version.js'
@@ -39,9 +42,14 @@ program
   .option('-c, --config <file>', 'the configuration', DEFAULT_CONFIG)
   .action(({ config: path }: { config: string }) => {
     const { daemon, listeners, realms } = loadConfig(path)
-    for (const { name, address, realm } of listeners) {
-      const tokens = realms.get(realm)?.tokens === 'daemon' ? ', tokens stay in the daemon' : ''
-      console.log(`[listener ${name}] ${address.text}, realm ${realm}${tokens}`)
+    for (const listener of listeners) {
+      const { name, address, tls } = listener
+      const served = [...realmsOf(listener)].map((realm) => {
+        const tokens = realms.get(realm)?.tokens === 'daemon' ? ', tokens stay in the daemon' : ''
+        return `realm ${realm}${tokens}`
+      })
+      console.log(`[listener ${name}] ${[address.text, ...served].join(', ')}`)
+      if (tls) describeTls(name, tls)
     }
     console.log(`database ${daemon.database}`)
     console.log(`key file ${daemon.key_file}`)
@@ -50,6 +58,14 @@ program
     }
     console.log(`${path} is good`)
   })
+
+function describeTls(listener: string, tls: TlsConfig): void {
+  const { names, valid_until, warnings } = readTlsFiles(listener, tls, systemClock())
+  console.log(`  TLS certificate ${tls.certificate} (${names}), valid until ${valid_until}`)
+  console.log(`  TLS clients of ${tls.client_ca}`)
+  for (const [name, realm] of tls.realms ?? []) console.log(`  TLS client ${name}: realm ${realm}`)
+  for (const warning of warnings) console.log(`  WARNING: ${warning}`)
+}
 
 program.parseAsync().catch(fail)
 

@@ -9,11 +9,11 @@ import type { Clock } from '../clock.js'
 import { CommandError } from '../errors.js'
 import type { Log } from '../log.js'
 import type { Store } from '../store/store.js'
+import { Throttle } from '../throttle.js'
 import { fetchKeys, fetchMetadata } from './discovery.js'
 import type { OpHttp } from './http.js'
 import { uncounted } from './op_calls.js'
 import { Provider } from './provider.js'
-import { Throttle } from './throttle.js'
 
 const CACHED_PROVIDERS = 1000
 

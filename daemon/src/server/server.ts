@@ -1,12 +1,14 @@
 /** The listeners and their connections, from the first to the last. */
 import { once } from 'node:events'
-import { createServer, type Server as NetServer } from 'node:net'
+import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import type { ListenerConfig } from '../config/config.js'
+import { type ListenerConfig, realmsOf } from '../config/config.js'
 import type { RealmPolicy } from '../context.js'
+import type { Log } from '../log.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
 import { listen } from './listen.js'
+import { secureServer } from './tls.js'
 
 /** Turns of the event loop without a new connection after which nobody waits any more. */
 const QUIET_TURNS = 2
@@ -17,28 +19,55 @@ const ACCEPT_TURNS = 1000
 export class Server {
   readonly #dispatchFor: (realm: RealmPolicy) => Dispatch
   readonly #listeners: NetServer[] = []
+  readonly #log: Log
   readonly #connections = new Set<Connection>()
+  /** Everybody who connected, those in a handshake too. */
+  readonly #sockets = new Set<Socket>()
   #accepted = 0
+  #draining = false
   #onEmpty: (() => void) | undefined
 
-  constructor(dispatchFor: (realm: RealmPolicy) => Dispatch) {
+  constructor(dispatchFor: (realm: RealmPolicy) => Dispatch, log: Log) {
     this.#dispatchFor = dispatchFor
+    this.#log = log
   }
 
   /**
+   * @param realms the policies of those that it serves, and perhaps of more
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */
-  async listen(listener: ListenerConfig, realm: RealmPolicy): Promise<string> {
-    const dispatch = this.#dispatchFor(realm)
-    const server = createServer({ allowHalfOpen: true }, (socket) => {
+  async listen(
+    listener: ListenerConfig,
+    realms: ReadonlyMap<string, RealmPolicy>,
+  ): Promise<string> {
+    const dispatches = new Map<string, Dispatch>()
+    for (const name of realmsOf(listener)) {
+      const realm = realms.get(name)
+      if (!realm) throw new Error(`the realm ${name} of [listener ${listener.name}] was not read`)
+      dispatches.set(name, this.#dispatchFor(realm))
+    }
+    const accept = (socket: Socket, realm = listener.realm) => {
+      const dispatch = dispatches.get(realm)
+      if (!dispatch)
+        throw new Error(`[listener ${listener.name}] does not serve the realm ${realm}`)
       const connection = new Connection(socket, dispatch)
-      this.#accepted += 1
       this.#connections.add(connection)
       socket.once('close', () => {
         this.#connections.delete(connection)
         if (this.#connections.size === 0) this.#onEmpty?.()
       })
+      // Its handshake was under way when the daemon was told to stop.
+      if (this.#draining) connection.drain()
+    }
+    const { tls } = listener
+    const server = tls
+      ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
+      : createServer({ allowHalfOpen: true }, (socket) => accept(socket))
+    server.on('connection', (socket: Socket) => {
+      this.#accepted += 1
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
     })
     await listen(server, listener)
     this.#listeners.push(server)
@@ -61,8 +90,11 @@ export class Server {
       server.close()
       return close
     })
+    this.#draining = true
     for (const connection of this.#connections) connection.drain()
     const cut = await this.#empty(seconds)
+    // A listener closes when its last socket has; who is in a handshake still was promised nothing.
+    for (const socket of this.#sockets) socket.destroy()
     await Promise.all(closed)
     return cut
   }

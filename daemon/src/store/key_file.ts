@@ -3,19 +3,10 @@
  *
  * Under systemd it is a credential (`LoadCredential=`), elsewhere relyd makes it at the first start.
  */
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { randomBytes, randomToken } from '../random.js'
+import { OpenToOthersError, readSecretFile } from '../secret_file.js'
 import { type EncryptionKey, KEY_BYTES, KEY_ID, Keyring } from './encryption.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
 
@@ -31,16 +22,11 @@ const HEADING = `\
 export function readKeyFile(path: string): Keyring | undefined {
   let text: string
   try {
-    const file = openSync(path, 'r')
-    try {
-      // Of the opened file, not of the path, which may name another one by then.
-      checkMode(path, fstatSync(file).mode)
-      text = readFileSync(file, 'utf8')
-    } finally {
-      closeSync(file)
-    }
+    text = readSecretFile(path)
   } catch (error) {
-    if (error instanceof StoreError) throw error
+    if (error instanceof OpenToOthersError) {
+      throw new StoreError('key_file', `The key file ${error.message}`)
+    }
     if (codeOf(error) === 'ENOENT') return undefined
     throw new StoreError('key_file', `Cannot read the key file ${path}: ${messageOf(error)}`, {
       cause: error,
@@ -78,18 +64,6 @@ export function makeKeyFile(path: string): Keyring {
   const keys = readKeyFile(path)
   if (!keys) throw new StoreError('key_file', `The key file ${path} vanished while it was made`)
   return keys
-}
-
-function checkMode(path: string, mode: number): void {
-  // systemd gives a credential to the service's user by an ACL, whose mask shows as the group's bits.
-  const credentials = process.env['CREDENTIALS_DIRECTORY']
-  const is_credential = credentials !== undefined && dirname(resolve(path)) === resolve(credentials)
-  if ((mode & (is_credential ? 0o007 : 0o077)) === 0) return
-  const shown = (mode & 0o777).toString(8).padStart(4, '0')
-  throw new StoreError(
-    'key_file',
-    `The key file ${path} is open to other users (mode ${shown}); run: chmod 600 ${path}`,
-  )
 }
 
 function parseKeys(path: string, text: string): Keyring {

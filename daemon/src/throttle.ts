@@ -1,5 +1,5 @@
-/** A token bucket, so that what an OP sends cannot make the daemon call it without end. */
-import type { Clock, Seconds } from '../clock.js'
+/** A token bucket, so that what others send cannot make the daemon do something without end. */
+import type { Clock, Seconds } from './clock.js'
 
 export class Throttle {
   readonly #clock: Clock
