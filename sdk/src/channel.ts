@@ -67,6 +67,11 @@ export class Channel {
     return this.#connected
   }
 
+  /** Whether it was closed by a peer that may have wanted TLS: over TCP, and before any reply. */
+  get wantedTls(): boolean {
+    return !this.#heard && 'host' in this.#address && !isSecure(this.#address)
+  }
+
   /** Whether it takes bytes now; otherwise the owner is told when it does. */
   get ready(): boolean {
     return this.#ready && !this.#over

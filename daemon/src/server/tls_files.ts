@@ -103,9 +103,9 @@ function readKey(path: string, fail: Fail): { pem: string; object: KeyObject } {
   }
   try {
     return { pem, object: createPrivateKey(pem) }
-  } catch (error) {
+  } catch {
     // Nobody is there to type a passphrase when the daemon starts.
-    if ((error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE') {
+    if (/^(-----BEGIN ENCRYPTED|Proc-Type: .*ENCRYPTED)/m.test(pem)) {
       return fail(`is encrypted; take its passphrase away: openssl pkey -in ${path} -out NEW`)
     }
     return fail('is not a private key in PEM')
