@@ -30,52 +30,41 @@ const SOON = 30 * DAY
  * @throws StartError naming the listener, the option, the file and the cure
  */
 export function readTlsFiles(listener: string, tls: TlsConfig, now: Seconds): TlsFiles {
-  const warnings: string[] = []
-  const fail = (option: string, path: string, why: string): never => {
-    throw new StartError(`[listener ${listener}] ${option}: ${path} ${why}`)
+  const certificate_file = new PemFile(listener, 'tls_certificate', tls.certificate)
+  const key_file = new PemFile(listener, 'tls_key', tls.key)
+  const ca_file = new PemFile(listener, 'tls_client_ca', tls.client_ca)
+
+  const cert = certificate_file.read()
+  const [certificate] = certificate_file.certificates(cert)
+  const { unusable, warning } = validityOf(certificate, now)
+  if (unusable) throw certificate_file.fault(`${unusable}; renew it`)
+  const warnings = warning ? [certificate_file.tell(`${warning}; renew it`)] : []
+
+  const key = key_file.readSecret()
+  if (!certificate.checkPrivateKey(key_file.privateKey(key))) {
+    const why = `is not the key of ${tls.certificate}; give the two that were made together`
+    throw key_file.fault(why)
   }
 
-  const cert = read(tls.certificate, (why) => fail('tls_certificate', tls.certificate, why))
-  const [certificate] = parse(cert, (why) => fail('tls_certificate', tls.certificate, why))
-  const validity = validityOf(certificate, now)
-  if (validity.unusable) {
-    fail('tls_certificate', tls.certificate, `${validity.unusable}; renew it`)
-  }
-  if (validity.warning) {
-    warnings.push(`tls_certificate: ${tls.certificate} ${validity.warning}; renew it`)
-  }
-
-  const key = readKey(tls.key, (why) => fail('tls_key', tls.key, why))
-  if (!certificate.checkPrivateKey(key.object)) {
-    fail(
-      'tls_key',
-      tls.key,
-      `is not the key of ${tls.certificate}; give the two that were made together`,
-    )
-  }
-
-  const ca = read(tls.client_ca, (why) => fail('tls_client_ca', tls.client_ca, why))
-  const cas = parse(ca, (why) => fail('tls_client_ca', tls.client_ca, why)).map((one) =>
-    validityOf(one, now),
-  )
-  const [unusable] = cas.flatMap((one) => one.unusable ?? [])
+  const ca = ca_file.read()
+  const cas = ca_file.certificates(ca).map((one) => validityOf(one, now))
   // While one CA takes another's place, the file may hold both.
-  if (unusable !== undefined && cas.every((one) => one.unusable)) {
-    fail('tls_client_ca', tls.client_ca, `${unusable}; no client could connect; renew it`)
+  if (cas.every((one) => one.unusable)) {
+    throw ca_file.fault(`${cas[0]?.unusable}; no client could connect; renew it`)
   }
-  for (const { unusable, warning = unusable } of cas) {
-    if (warning) warnings.push(`tls_client_ca: ${tls.client_ca} ${warning}; renew it`)
+  for (const { unusable: gone, warning: soon = gone } of cas) {
+    if (soon) warnings.push(ca_file.tell(`${soon}; renew it`))
   }
 
   try {
-    createSecureContext({ cert, key: key.pem, ca, minVersion: 'TLSv1.3' })
+    createSecureContext({ cert, key, ca, minVersion: 'TLSv1.3' })
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException
-    fail('tls_certificate', tls.certificate, `or its key or CA is refused by OpenSSL (${code})`)
+    throw certificate_file.fault(`or its key or CA is refused by OpenSSL (${code})`)
   }
   return {
     cert,
-    key: key.pem,
+    key,
     ca,
     names: certificate.subjectAltName ?? certificate.subject.replaceAll('\n', ', '),
     valid_until: dayOf(Date.parse(certificate.validTo) / 1000),
@@ -83,52 +72,76 @@ export function readTlsFiles(listener: string, tls: TlsConfig, now: Seconds): Tl
   }
 }
 
-type Fail = (why: string) => never
+/** A file of an option, and what is wrong with it. */
+class PemFile {
+  readonly #listener: string
+  readonly #option: string
+  readonly #path: string
 
-function read(path: string, fail: Fail): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    return fail(whyUnreadable(error))
+  constructor(listener: string, option: string, path: string) {
+    this.#listener = listener
+    this.#option = option
+    this.#path = path
   }
-}
 
-function readKey(path: string, fail: Fail): { pem: string; object: KeyObject } {
-  let pem: string
-  try {
-    pem = readSecretFile(path)
-  } catch (error) {
-    if (error instanceof OpenToOthersError) return fail(error.message.slice(path.length + 1))
-    return fail(whyUnreadable(error))
+  tell(what: string): string {
+    return `${this.#option}: ${this.#path} ${what}`
   }
-  try {
-    return { pem, object: createPrivateKey(pem) }
-  } catch {
-    // Nobody is there to type a passphrase when the daemon starts.
-    if (/^(-----BEGIN ENCRYPTED|Proc-Type: .*ENCRYPTED)/m.test(pem)) {
-      return fail(`is encrypted; take its passphrase away: openssl pkey -in ${path} -out NEW`)
+
+  fault(why: string): StartError {
+    return new StartError(`[listener ${this.#listener}] ${this.tell(why)}`)
+  }
+
+  read(): string {
+    try {
+      return readFileSync(this.#path, 'utf8')
+    } catch (error) {
+      throw this.#unreadable(error)
     }
-    return fail('is not a private key in PEM')
   }
-}
 
-function whyUnreadable(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'ENOENT'
-    ? 'is not there; make it, or correct the path'
-    : `cannot be read (${code}); let the daemon's user read it`
-}
-
-/** @returns at least one, in the file's order */
-function parse(pem: string, fail: Fail): [X509Certificate, ...X509Certificate[]] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
-  try {
-    const [first, ...others] = blocks.map((block) => new X509Certificate(block))
-    if (first) return [first, ...others]
-  } catch {
-    return fail('holds a certificate that cannot be read; write it anew, in PEM')
+  readSecret(): string {
+    try {
+      return readSecretFile(this.#path)
+    } catch (error) {
+      if (!(error instanceof OpenToOthersError)) throw this.#unreadable(error)
+      throw new StartError(`[listener ${this.#listener}] ${this.#option}: ${error.message}`)
+    }
   }
-  return fail('holds no certificate in PEM')
+
+  privateKey(pem: string): KeyObject {
+    try {
+      return createPrivateKey(pem)
+    } catch {
+      // Nobody is there to type a passphrase when the daemon starts.
+      const encrypted = /^(-----BEGIN ENCRYPTED|Proc-Type: .*ENCRYPTED)/m.test(pem)
+      const cure = `take its passphrase away: openssl pkey -in ${this.#path} -out NEW`
+      throw this.fault(encrypted ? `is encrypted; ${cure}` : 'is not a private key in PEM')
+    }
+  }
+
+  /** @returns at least one, in the file's order */
+  certificates(pem: string): [X509Certificate, ...X509Certificate[]] {
+    const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+    let all: X509Certificate[]
+    try {
+      all = blocks.map((block) => new X509Certificate(block))
+    } catch {
+      throw this.fault('holds a certificate that cannot be read; write it anew, in PEM')
+    }
+    const [first, ...others] = all
+    if (!first) throw this.fault('holds no certificate in PEM')
+    return [first, ...others]
+  }
+
+  #unreadable(error: unknown): StartError {
+    const { code } = error as NodeJS.ErrnoException
+    return this.fault(
+      code === 'ENOENT'
+        ? 'is not there; make it, or correct the path'
+        : `cannot be read (${code}); let the daemon's user read it`,
+    )
+  }
 }
 
 /** Whether a certificate is good now, in words that follow a file's name. */
