@@ -1,9 +1,10 @@
 /** The SDK and a daemon on another host: a login over TLS, and what a developer is told when there is none. */
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { createServer, type TLSSocket } from 'node:tls'
+import { createServer, type TLSSocket, type TlsOptions } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
 import { Client } from '../../sdk/src/index.js'
@@ -65,9 +66,13 @@ certificate_realms = shop.example=shop
   }
 
   /** Something else that speaks TLS. */
-  async function listen({ certificate, key }: Issued, accept = (_: TLSSocket) => {}) {
+  async function listen(
+    { certificate, key }: Issued,
+    accept = (_: TLSSocket) => {},
+    options: TlsOptions = {},
+  ) {
     const files = { cert: readFileSync(certificate), key: readFileSync(key) }
-    const server = createServer(files, accept).listen(0, '127.0.0.1')
+    const server = createServer({ ...files, ...options }, accept).listen(0, '127.0.0.1')
     await once(server, 'listening')
     onTestFinished(() => void server.close())
     return server.address() as AddressInfo
@@ -145,6 +150,12 @@ certificate_realms = shop.example=shop
     expect(await refusal(newClient({ port }))).toMatch(/not valid now.*renew relyd's tls_certif/)
   })
 
+  test('a peer that has no TLS 1.3 is not talked to', async () => {
+    const old = ca.issue('old', { san: 'IP:127.0.0.1' })
+    const { port } = await listen(old, () => {}, { maxVersion: 'TLSv1.2' })
+    expect(await refusal(newClient({ port }))).toMatch(/does not speak TLS 1\.3; is it relyd's\?/)
+  })
+
   test('a port without TLS is told apart', async () => {
     expect(await refusal(newClient({ port: daemon.port }))).toMatch(
       /does not speak TLS: relyd's listener there needs tls_certificate/,
@@ -172,5 +183,29 @@ certificate_realms = shop.example=shop
     const third = newClient({ tls_certificate: certificate, tls_key: key })
     rmSync(certificate)
     expect(await refusal(third)).toMatch(`tls_certificate: ${certificate} cannot be read (ENOENT)`)
+  })
+
+  test('the certificates of docs/tls.md serve as it says', async () => {
+    const page = readFileSync(new URL('../../docs/tls.md', import.meta.url), 'utf8')
+    const blocks = (language: string) =>
+      [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, text]) =>
+        (text as string).replaceAll('relyd.example.com', 'localhost'),
+      )
+    await using other = new TestDaemon({
+      sections: (blocks('ini')[0] as string)
+        .replaceAll('/etc/relyd/tls', '{folder}')
+        .replace('0.0.0.0:8099', '127.0.0.1:0'),
+    })
+    execFileSync('sh', ['-ec', blocks('sh').join('')], { cwd: other.folder, stdio: 'pipe' })
+    await other.start()
+    const cfg = join(other.folder, 'site.cfg')
+    writeFileSync(
+      cfg,
+      `${(blocks('ini')[1] as string).replace('8099', String(other.portOf(TLS)))}[client]\nauthorization_redirect_uri = http://site.example/callback\n`,
+    )
+    await using client = new Client(cfg)
+    expect(await client.ping()).toEqual({ version: expect.any(String) })
+    const mode = statSync(join(other.folder, 'relyd.key')).mode & 0o777
+    expect(mode).toBe(0o600)
   })
 })
