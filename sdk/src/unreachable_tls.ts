@@ -45,7 +45,7 @@ export function whyTlsFailed(
   }
   // Codes of a verification (X509_V_ERR_*) have no prefix of their own.
   if (/^[A-Z_]+$/.test(code) && !/^(E[A-Z]+|EAI_\w+)$/.test(code) && !code.startsWith('ERR_')) {
-    return `the certificate of ${name} is not of the CA in ${tls_ca} (${code}); correct tls_ca in the site's cfg, unless another program listens there`
+    return `the certificate of ${name} is not of the CA in ${tls_ca}, or not made for servers (${code}); correct tls_ca in the site's cfg, unless another program listens there`
   }
   return undefined
 }

@@ -72,7 +72,8 @@ certificate_realms = shop.example = shop, blog.example=blog, Old Shop=shop, www.
     socket.on('error', (error: NodeJS.ErrnoException) => {
       code = error.code ?? ''
     })
-    await once(socket, 'close').catch(() => once(socket, 'close'))
+    // Not once(): an error before would reject it.
+    await new Promise((resolve) => socket.on('close', resolve))
     return { reply, code }
   }
 

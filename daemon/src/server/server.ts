@@ -49,8 +49,7 @@ export class Server {
     }
     const accept = (socket: Socket, realm = listener.realm) => {
       const dispatch = dispatches.get(realm)
-      if (!dispatch)
-        throw new Error(`[listener ${listener.name}] does not serve the realm ${realm}`)
+      if (!dispatch) throw new Error(`[listener ${listener.name}] does not serve ${realm}`)
       const connection = new Connection(socket, dispatch)
       this.#connections.add(connection)
       socket.once('close', () => {
