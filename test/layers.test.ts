@@ -53,11 +53,12 @@ test('commands reach neither server, nor configuration, nor each other, nor a st
 })
 
 test('only op/ reaches the network, and only server/ listens', () => {
-  const client = /^(undici|openid-client|jose|node:(http|https|http2|tls|dns).*)$/
+  const client = /^(undici|openid-client|jose|node:(http|https|http2|dns).*)$/
+  const socket = /^node:(net|tls)$/
   const abroad = daemon.filter(
     ({ from, to }) =>
       (client.test(to) && !from.startsWith('daemon/src/op/')) ||
-      (to === 'node:net' && !from.startsWith('daemon/src/server/')),
+      (socket.test(to) && !from.startsWith('daemon/src/server/')),
   )
   expect(abroad).toEqual([])
 })

@@ -53,7 +53,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   )
   const record_path = process.env['RELYD_RECORD']
   const record = record_path ? createRecorder(record_path) : undefined
-  const server = new Server((realm) => createDispatch(services, realm, record))
+  const server = new Server((realm) => createDispatch(services, realm, record), log)
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
 
@@ -72,9 +72,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const addresses: string[] = []
   try {
     for (const listener of config.listeners) {
-      const realm = realms.get(listener.realm)
-      if (!realm) throw new Error(`the realm of [listener ${listener.name}] was not read`)
-      addresses.push(await server.listen(listener, realm))
+      addresses.push(await server.listen(listener, realms))
     }
   } catch (error) {
     await stop()

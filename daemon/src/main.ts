@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 /** The command `relyd`: arguments, signals and exit codes. */
 import { Command } from 'commander'
+import { systemClock } from './clock.js'
+import { realmsOf, type TlsConfig } from './config/config.js'
 import { loadConfig } from './config/load.js'
 import { guardFailures, guardOutput } from './crash.js'
 import { bounded } from './errors.js'
 import { describeFault } from './faults.js'
 import { addKey, type KeyOptions, listKeys, retireKey } from './key_command.js'
 import { createLog } from './log.js'
+import { readTlsFiles } from './server/tls_files.js'
 import { StartError } from './start_error.js'
 import { StoreError } from './store/errors.js'
 import { version } from './version.js'
@@ -51,9 +54,14 @@ program
   .option('-c, --config <file>', 'the configuration', DEFAULT_CONFIG)
   .action(({ config: path }: { config: string }) => {
     const { daemon, listeners, realms } = loadConfig(path)
-    for (const { name, address, realm } of listeners) {
-      const tokens = realms.get(realm)?.tokens === 'daemon' ? ', tokens stay in the daemon' : ''
-      say(`[listener ${name}] ${address.text}, realm ${realm}${tokens}`)
+    for (const listener of listeners) {
+      const { name, address, tls } = listener
+      const served = [...realmsOf(listener)].map((realm) => {
+        const tokens = realms.get(realm)?.tokens === 'daemon' ? ', tokens stay in the daemon' : ''
+        return `realm ${realm}${tokens}`
+      })
+      say(`[listener ${name}] ${[address.text, ...served].join(', ')}`)
+      if (tls) describeTls(name, tls)
     }
     say(`database ${daemon.database}`)
     say(`key file ${daemon.key_file}`)
@@ -90,6 +98,14 @@ keyCommand(
 keyCommand('retire', 'remove a key with which nothing is encrypted any more')
   .argument('<id>', 'the key, as `relyd key list` shows it')
   .action((id: string, options: KeyOptions) => retireKey(id, options))
+
+function describeTls(listener: string, tls: TlsConfig): void {
+  const { names, valid_until, warnings } = readTlsFiles(listener, tls, systemClock())
+  say(`  TLS certificate ${tls.certificate} (${names}), valid until ${valid_until}`)
+  say(`  TLS clients of ${tls.client_ca}`)
+  for (const [name, realm] of tls.realms ?? []) say(`  TLS client ${name}: realm ${realm}`)
+  for (const warning of warnings) say(`  WARNING: ${warning}`)
+}
 
 program.parseAsync().catch(fail)
 

@@ -1,4 +1,4 @@
-/** A token bucket, so that what an OP sends cannot make the daemon call it without end. */
+/** A token bucket, so that what others send cannot make the daemon do something without end. */
 import type { Clock, Seconds } from './clock.js'
 
 export class Throttle {

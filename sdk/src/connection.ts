@@ -204,7 +204,7 @@ export class Connection {
       else if (call.retry === 'safe' && !call.resent) {
         call.resent = true
         this.#enqueue(call)
-      } else call.fail(lost(call.command, this.#name, fault))
+      } else call.fail(lost(call.command, this.#name, channel, fault))
     }
     if (this.#queue.length > 0) this.#flush()
   }
@@ -285,7 +285,15 @@ function closed(command: string, outcome: TransportError['outcome']): TransportE
   return new TransportError('ERR_CLOSED', `${command}: client closed; ${say(outcome)}`, outcome)
 }
 
-function lost(command: string, name: string, cause: Error | undefined): TransportError {
-  const message = `the connection to ${name} broke before the reply to ${command}; ${say('unknown')}`
+function lost(
+  command: string,
+  name: string,
+  { wantedTls }: Channel,
+  cause: Error | undefined,
+): TransportError {
+  const hint = wantedTls
+    ? ". If relyd's listener there has TLS, the site's cfg needs tls_ca, tls_certificate and tls_key"
+    : ''
+  const message = `the connection to ${name} broke before the reply to ${command}; ${say('unknown')}${hint}`
   return new TransportError('ERR_CLOSED', message, 'unknown', cause)
 }

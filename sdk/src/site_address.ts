@@ -2,9 +2,18 @@
 import { dirname, resolve } from 'node:path'
 import { ConfigError } from './errors.js'
 import type { IniEntry } from './ini_file.js'
+import { isLoopback } from './loopback.js'
+import { readTlsFiles, TlsFileError, type TlsFiles, tlsKeys } from './tls_files.js'
 
-/** A Unix socket's path, or a TCP host and port. */
-export type Address = { path: string } | { host: string; port: number }
+/** A Unix socket's path, or where on TCP. */
+export type Address = { path: string } | TcpAddress
+
+export interface TcpAddress {
+  host: string
+  port: number
+  /** For TLS 1.3 with a certificate of the site's. */
+  tls?: TlsFiles
+}
 
 /** Where oxd listened, and relyd's TCP listener does unless it is told otherwise. */
 const DEFAULT_HOST = 'localhost'
@@ -20,7 +29,7 @@ export function nameOfAddress(address: Address): string {
 
 /**
  * @param oxd the section's keys that have a value
- * @param path the cfg; a relative socket path counts from its folder
+ * @param path the cfg; relative paths in it count from its folder
  * @throws {ConfigError}
  */
 export function readAddress(oxd: Map<string, IniEntry>, path: string): Address {
@@ -35,7 +44,12 @@ export function readAddress(oxd: Map<string, IniEntry>, path: string): Address {
       `the daemon is named twice, by socket on line ${socket.line} and by host or port here; keep one`,
     )
   }
-  if (socket) return { path: resolve(dirname(path), socket.value) }
+  const tls = readTls(oxd, path)
+  if (socket) {
+    if (!tls) return { path: resolve(dirname(path), socket.value) }
+    const line = oxd.get('tls_ca')?.line
+    throw new ConfigError(path, line, `TLS is for TCP: give "host" and "port", or no ${TLS_KEYS}`)
+  }
   if (host && !/^[\w.:%-]+$/.test(host.value)) {
     throw new ConfigError(
       path,
@@ -51,7 +65,36 @@ export function readAddress(oxd: Map<string, IniEntry>, path: string): Address {
       `"port" must be a number from 1 to 65535, not "${port.value}"`,
     )
   }
-  return { host: host?.value ?? DEFAULT_HOST, port: number }
+  const address = { host: host?.value ?? DEFAULT_HOST, port: number }
+  if (tls) return { ...address, tls }
+  if (isLoopback(address.host)) return address
+  throw new ConfigError(
+    path,
+    host?.line,
+    `"host" is another host, where the site's id could be read on the way and used by others: ` +
+      `add ${TLS_KEYS}, or connect to a relyd on this host`,
+  )
+}
+
+const TLS_KEYS = 'tls_ca, tls_certificate and tls_key'
+
+function readTls(oxd: Map<string, IniEntry>, path: string): TlsFiles | undefined {
+  const given = tlsKeys.filter((key) => oxd.has(key))
+  if (given.length === 0) return undefined
+  const [ca, certificate, key] = tlsKeys.map((name) => {
+    const entry = oxd.get(name)
+    if (entry) return resolve(dirname(path), entry.value)
+    const line = oxd.get(given[0] as string)?.line
+    throw new ConfigError(path, line, `"${name}" is missing: TLS needs ${TLS_KEYS}`)
+  }) as [string, string, string]
+  const files: TlsFiles = { tls_ca: ca, tls_certificate: certificate, tls_key: key }
+  try {
+    readTlsFiles(files)
+  } catch (error) {
+    if (!(error instanceof TlsFileError)) throw error
+    throw new ConfigError(path, oxd.get(error.key)?.line, error.message, error)
+  }
+  return files
 }
 
 /**

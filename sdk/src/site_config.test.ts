@@ -2,9 +2,21 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from 'vitest'
+import { hasOpenssl, type Issued, TestCa } from '../../test/support/certificates.js'
 import { ConfigError } from './errors.js'
 import { readSiteConfig } from './site_config.js'
+import { tlsKeys } from './tls_files.js'
 
 const CLIENT = '[client]\nauthorization_redirect_uri = https://site.example/callback\n'
 const warn = vi.spyOn(process, 'emitWarning')
@@ -38,11 +50,73 @@ test('the sample works as it is, and with every key in it', () => {
     timeout_ms: undefined,
     registration: { authorization_redirect_uri: 'https://site.example/callback' },
   })
-  const all = readSiteConfig(newCfg(text.replace(/^socket/m, '#').replaceAll(/^#(?! )/gm, '')))
+  const every = text.replace(/^socket/m, '#').replaceAll(/^#(?! )/gm, '')
+  const tls = /^tls_.*\n/gm
+  // Those are files that must be there: see below.
+  const all = readSiteConfig(newCfg(every.replaceAll(tls, '')))
   expect(Object.keys(all.registration)).toHaveLength(16)
   expect(all.address).toEqual({ host: 'localhost', port: 8099 })
   expect(all.timeout_ms).toBe(10_000)
+  expect(every.match(/^tls_\w+/gm)).toEqual([...tlsKeys])
   expect(warnings()).toEqual([])
+})
+
+describe.skipIf(!hasOpenssl())('TLS', () => {
+  let ca: TestCa
+  let site: Issued
+
+  beforeAll(() => {
+    ca = new TestCa()
+    site = ca.issue('site')
+  })
+
+  afterAll(() => ca[Symbol.dispose]())
+
+  test('opens hosts beyond this one, with files that start at the folder of the cfg', () => {
+    const path = join(ca.folder, 'site.cfg')
+    const lines = 'host = relyd.example\ntls_ca = ca.crt\ntls_certificate = ./site.crt\n'
+    writeFileSync(path, `[oxd]\n${lines}tls_key = ${site.key}\n${CLIENT}`)
+    expect(readSiteConfig(path).address).toEqual({
+      host: 'relyd.example',
+      port: 8099,
+      tls: { tls_ca: ca.certificate, tls_certificate: site.certificate, tls_key: site.key },
+    })
+  })
+
+  test.each([
+    ['a missing file', { tls_ca: 'none' }, 2, /tls_ca: .*none cannot be read \(ENOENT\); correct/],
+    [
+      'no CA in it',
+      { tls_ca: 'site.key' },
+      2,
+      /tls_ca: .*must hold the certificate of the daemon's/,
+    ],
+    ['an empty CA', { tls_ca: 'index.attr' }, 2, /tls_ca: .* in PEM/],
+    [
+      'no certificate',
+      { tls_certificate: 'site.key' },
+      3,
+      /tls_certificate: .*must hold this site's/,
+    ],
+    ["another's key", { tls_key: 'ca.key' }, 4, /tls_key: .*must hold the key of .*site\.crt/],
+    ['no key', { tls_key: 'site.crt' }, 4, /tls_key: .*must hold the key of/],
+  ])('is refused with %s, naming line, file and cure', (_, wrong, line, message) => {
+    const path = join(ca.folder, 'site.cfg')
+    const keys = { tls_ca: 'ca.crt', tls_certificate: 'site.crt', tls_key: 'site.key', ...wrong }
+    const lines = Object.entries(keys).map(([key, value]) => `${key} = ${value}\n`)
+    writeFileSync(path, `[oxd]\n${lines.join('')}${CLIENT}`)
+    const attempt = () => readSiteConfig(path)
+    expect(attempt).toThrow(ConfigError)
+    expect(attempt).toThrow(message)
+    expect(attempt).toThrow(expect.objectContaining({ path, line }))
+  })
+
+  test('and a socket do not go together', () => {
+    const path = join(ca.folder, 'site.cfg')
+    const lines = 'tls_ca = ca.crt\ntls_certificate = site.crt\ntls_key = site.key\n'
+    writeFileSync(path, `[oxd]\nsocket = /x\n${lines}${CLIENT}`)
+    expect(() => readSiteConfig(path)).toThrow(/TLS is for TCP: give "host" and "port", or no/)
+  })
 })
 
 test('a file of oxd-python loads as it is', () => {
@@ -120,6 +194,10 @@ test.each([
   [`[oxd]\nport = http\n${CLIENT}`, 2, /"port" must be a number from 1 to 65535, not "http"/],
   [`[oxd]\nport = 70000\n${CLIENT}`, 2, /"port" must be/],
   [`[oxd]\nhost = https://x\n${CLIENT}`, 2, /"host" must be a name or an address/],
+  [`[oxd]\nport = 1\nhost = 10.0.0.1\n${CLIENT}`, 3, /"host" is another host.* add tls_ca, tls_c/],
+  [`[oxd]\nhost = 127.0.0.1.example\n${CLIENT}`, 2, /"host" is another host/],
+  [`[oxd]\nhost = 0.0.0.0\n${CLIENT}`, 2, /"host" is another host/],
+  [`[oxd]\ntls_key = x\n${CLIENT}`, 2, /"tls_ca" is missing: TLS needs tls_ca, tls_certificate/],
   [`[oxd]\nsocket = /x\nport = 1\n${CLIENT}`, 3, /named twice, by socket on line 2 .*keep one/],
   [`[oxd]\ntimeout = 10s\n${CLIENT}`, 2, /"timeout" must be a positive number of seconds/],
   [`[oxd]\nid = a\n  port = 1\n${CLIENT}`, 2, /line 3 is indented deeper.*indent all keys alike/],

@@ -1,5 +1,6 @@
 /** Every key of a site's cfg and the form of its value. */
 import type { RegisterSiteParams } from './methods.js'
+import { tlsKeys } from './tls_files.js'
 
 /**
  * `text`; `uri`, absolute; lists of either, separated by commas, of scopes by spaces too; or one
@@ -65,4 +66,5 @@ export const oxdKeys: ReadonlySet<string> = new Set([
   'id',
   'idempotency_key',
   'timeout',
+  ...tlsKeys,
 ])

@@ -4,21 +4,23 @@ import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { codeOf } from './cfg_file.js'
 import { TransportError } from './errors.js'
-import { type Address, nameOfAddress } from './site_address.js'
+import { type Address, nameOfAddress, type TcpAddress } from './site_address.js'
+import { whyTlsFailed } from './unreachable_tls.js'
 
 const IS_IT_RUNNING =
   'Is relyd running? See "systemctl status relyd", or start it: "relyd serve --config relyd.cfg"'
 
 /**
- * @param cause what the system said when a connection was tried
+ * @param cause what the system said when a connection was tried; undefined if a daemon closed it
+ *   without a word
  * @returns an `ERR_UNREACHABLE`
  */
-export function unreachable(address: Address, cause: Error): TransportError {
+export function unreachable(address: Address, cause: Error | undefined): TransportError {
   const why = 'path' in address ? atPath(address.path, cause) : atPort(address, cause)
   return new TransportError('ERR_UNREACHABLE', `cannot reach relyd: ${why}`, 'not_executed', cause)
 }
 
-function atPath(path: string, cause: Error): string {
+function atPath(path: string, cause: Error | undefined): string {
   switch (codeOf(cause)) {
     case 'ENOENT':
       return `there is no socket ${path}. ${IS_IT_RUNNING}; or correct "socket" in the site's cfg`
@@ -31,12 +33,14 @@ function atPath(path: string, cause: Error): string {
         `socket's group (as root, "stat -c %G ${path}" names it) and restart the site`
       )
     default:
-      return `${path}: ${cause.message}`
+      return `${path}: ${messageOf(cause)}`
   }
 }
 
-function atPort(address: Address, cause: Error): string {
+function atPort(address: TcpAddress, cause: Error | undefined): string {
   const name = nameOfAddress(address)
+  const tls = address.tls && whyTlsFailed(name, address.host, address.tls, cause)
+  if (tls !== undefined) return tls
   switch (codeOf(cause)) {
     case 'ECONNREFUSED':
       return `nobody listens on ${name}. ${IS_IT_RUNNING}; or the port in the site's cfg is wrong`
@@ -44,8 +48,12 @@ function atPort(address: Address, cause: Error): string {
     case 'EAI_AGAIN':
       return `the host of ${name} is not known; correct "host" in the site's cfg`
     default:
-      return `${name}: ${cause.message}`
+      return `${name}: ${messageOf(cause)}`
   }
+}
+
+function messageOf(cause: Error | undefined): string {
+  return cause?.message ?? 'it closed the connection'
 }
 
 /** The outermost folder that keeps this user away from a socket, or the socket itself. */

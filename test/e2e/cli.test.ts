@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hasOpenssl, type Issued, TestCa } from '../support/certificates.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Wire } from '../support/wire.js'
 
@@ -91,6 +92,67 @@ test.each([
     expect(stderr.trim().split('\n')).toHaveLength(1)
     expect(status).toBe(1)
   }
+})
+
+describe.skipIf(!hasOpenssl())('a listener with TLS', () => {
+  let ca: TestCa
+
+  beforeAll(() => {
+    ca = new TestCa()
+  })
+
+  afterAll(() => ca[Symbol.dispose]())
+
+  function withTls({ certificate, key }: Issued, address = 'tcp:0.0.0.0:8099') {
+    return `[listener a]
+address = ${address}
+tls_certificate = ${certificate}
+tls_key = ${key}
+tls_client_ca = ${ca.certificate}
+certificate_realms = shop.example=shop, blog.example=blog
+[realm shop]
+tokens = daemon
+`
+  }
+
+  test('is shown by check-config: its certificate, its clients, and what will expire', () => {
+    const server = ca.issue('server', { san: 'DNS:relyd.example', days: [-1, 20] })
+    const { status, stdout } = relyd('check-config', '-c', config(withTls(server)))
+    expect(stdout).toContain(
+      '[listener a] tcp:0.0.0.0:8099, realm shop, tokens stay in the daemon, realm blog\n',
+    )
+    expect(stdout).toMatch(/TLS certificate .*server\.crt \(DNS:relyd\.example\), valid until 20/)
+    expect(stdout).toMatch(/TLS clients of .*ca\.crt\n.*shop\.example: realm shop/)
+    expect(stdout).toMatch(/WARNING: tls_certificate: .*server\.crt expires on .*; renew it/)
+    expect(status).toBe(0)
+  })
+
+  test('is refused by serve and check-config with an expired certificate', () => {
+    const expired = ca.issue('expired', { days: [-9, -1] })
+    const path = config(withTls(expired, 'tcp:127.0.0.1:0'))
+    for (const command of ['serve', 'check-config']) {
+      const { status, stderr } = relyd(command, '-c', path)
+      expect(stderr).toMatch(
+        /^relyd: \[listener a\] tls_certificate: .*expired\.crt has expired on/,
+      )
+      expect(stderr.trim().split('\n')).toHaveLength(1)
+      expect(status).toBe(1)
+    }
+  })
+
+  test('warns when it starts of what will expire', async () => {
+    const { certificate, key } = ca.issue('soon', { days: [-1, 20] })
+    await using daemon = await TestDaemon.start({
+      sections: withTls({ certificate, key }, 'tcp:127.0.0.1:0'),
+    })
+    expect(daemon.log).toContainEqual(
+      expect.objectContaining({
+        level: 40,
+        listener: 'a',
+        msg: expect.stringMatching(/soon\.crt expires on/),
+      }),
+    )
+  })
 })
 
 test('a missing file is named', () => {

@@ -39,7 +39,7 @@ export class TestDaemon implements AsyncDisposable {
   readonly config = join(this.folder, 'relyd.cfg')
   readonly #options: DaemonOptions
   #process: ChildProcess | undefined
-  #port: number | undefined
+  #addresses: string[] = []
   #stderr = ''
   readonly #lines: string[] = []
 
@@ -83,8 +83,14 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   get port(): number {
-    if (this.#port === undefined) throw new Error('the daemon has not started')
-    return this.#port
+    return this.portOf(1)
+  }
+
+  /** The port of a TCP listener, by its place in the configuration; those of `sections` begin at 2. */
+  portOf(listener: number): number {
+    const address = this.#addresses[listener]
+    if (address === undefined) throw new Error('the daemon has not started')
+    return Number(address.split(':').pop())
   }
 
   get pid(): number {
@@ -121,11 +127,7 @@ export class TestDaemon implements AsyncDisposable {
         this.#lines.push(text)
         if (!text.includes('"msg":"ready"')) return
         const line = JSON.parse(text) as LogLine
-        this.#port = Number(
-          String((line['addresses'] as string[])[1])
-            .split(':')
-            .pop(),
-        )
+        this.#addresses = line['addresses'] as string[]
         resolve()
       })
       child.once('error', reject)

@@ -1,5 +1,6 @@
 /** A plain client for tests, below the SDK: sends what it is told and shows what came. */
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import {
   type Decoder,
   type Encode,
@@ -20,7 +21,18 @@ const dialects: Record<DialectName, { magic: Buffer; encode: Encode; decoder(): 
   msgpack: { magic: MSGPACK_MAGIC, encode: encodeMsgpack, decoder: () => new MsgpackDecoder() },
 }
 
-export type Where = { path: string } | { host: string; port: number } | Pick<AddressInfo, 'port'>
+export type Where =
+  | { path: string }
+  | { host: string; port: number }
+  | Pick<AddressInfo, 'port'>
+  | { port: number; tls: Identity }
+
+/** Whom a TLS client trusts, and what it shows of itself, in PEM. */
+export interface Identity {
+  ca: Buffer
+  cert?: Buffer
+  key?: Buffer
+}
 
 export class Wire implements Disposable {
   readonly socket: Socket
@@ -55,9 +67,12 @@ export class Wire implements Disposable {
   }
 
   static async connect(where: string | Where, dialect: DialectName = 'json'): Promise<Wire> {
-    const socket = connect(typeof where === 'string' ? { path: where } : where)
+    const secure = typeof where !== 'string' && 'tls' in where
+    const socket = secure
+      ? connectTls({ host: '127.0.0.1', port: where.port, ...where.tls })
+      : connect(typeof where === 'string' ? { path: where } : where)
     await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve)
+      socket.once(secure ? 'secureConnect' : 'connect', resolve)
       socket.once('error', reject)
     })
     return new Wire(socket, dialect)

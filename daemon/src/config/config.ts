@@ -1,11 +1,28 @@
 /** relyd.cfg as the daemon uses it: read, checked and complete. */
 import type { RealmPolicy } from '../context.js'
 import type { OptionValues } from './option.js'
-import type { daemonOptions, listenerOptions } from './options.js'
+import type { daemonOptions, listenerOptions, tlsOptions } from './options.js'
 
 export type DaemonConfig = OptionValues<typeof daemonOptions>
 
-export type ListenerConfig = { name: string } & OptionValues<typeof listenerOptions>
+export type ListenerConfig = { name: string; tls: TlsConfig | undefined } & Omit<
+  OptionValues<typeof listenerOptions>,
+  keyof typeof tlsOptions
+>
+
+/** TLS of a TCP listener: whole paths of its files, and whom it lets in. */
+export interface TlsConfig {
+  certificate: string
+  key: string
+  client_ca: string
+  /** The realm of each certificate's name, in lower case; absent, all are of the listener's realm. */
+  realms: ReadonlyMap<string, string> | undefined
+}
+
+/** The realms that a listener serves. */
+export function realmsOf({ realm, tls }: ListenerConfig): Set<string> {
+  return new Set(tls?.realms ? tls.realms.values() : [realm])
+}
 
 export interface Config {
   path: string

@@ -27,9 +27,9 @@ function refusal(text: string): string {
   throw new Error('not refused')
 }
 
-/** Options of a section of the sample, with their comment marks taken away. */
+/** The sample's options and sections, with their comment marks taken away. */
 function uncommented(sample: string): string {
-  return sample.replace(/^#(?=[a-z_]+ = )/gm, '')
+  return sample.replace(/^#(?=[a-z_]+ = |\[)/gm, '')
 }
 
 describe('the sample', () => {
@@ -49,8 +49,10 @@ describe('the sample', () => {
         expect(text).toMatch(new RegExp(`^${name} = \\S`, 'm'))
       }
     }
-    const { daemon } = read(text)
+    const { daemon, listeners, realms } = read(text)
     for (const name of Object.keys(daemonOptions)) expect(daemon).toHaveProperty(name)
+    expect(listeners.map(({ tls }) => tls?.key)).toEqual([undefined, '/etc/relyd/tls/relyd.key'])
+    expect([...realms.keys()]).toEqual(['default', 'shop', 'blog'])
     expect(Object.values(daemon)).not.toContain(undefined)
     expect(daemon.insecure_op_hosts).toEqual(['127.0.0.1'])
   })
@@ -178,14 +180,18 @@ describe('a listener’s address', () => {
   })
 
   test.each([
-    ['tcp:0.0.0.0:8099', 'a loopback address'],
+    ['tcp:0.0.0.0:8099', 'a loopback address, or one with TLS and client certificates: add tls_'],
     ['tcp:[::]:8099', 'a loopback address'],
     ['tcp:192.168.1.1:8099', 'a loopback address'],
     ['tcp:site.example:8099', 'a loopback address'],
     ['tcp:127.0.0.1.evil.example:8099', 'a loopback address'],
     ['tcp:localhost.evil.example:8099', 'a loopback address'],
     ['tcp:128.0.0.1:8099', 'a loopback address'],
-    ['tcp:::8099', 'a loopback address'],
+    ['tcp:127.0.0.999:8099', 'a loopback address'],
+    ['tcp:[::ffff:8.8.8.8]:8099', 'a loopback address'],
+    ['tcp:::8099', 'unix:/path/of/socket or tcp:'],
+    ['tcp:::1:8099', 'unix:/path/of/socket or tcp:'],
+    ['tcp:a b:8099', 'unix:/path/of/socket or tcp:'],
     ['tcp:127.0.0.1:65536', 'unix:/path/of/socket or tcp:'],
     ['tcp:127.0.0.1', 'unix:/path/of/socket or tcp:'],
     ['tcp:127.0.0.1:http', 'unix:/path/of/socket or tcp:'],
@@ -229,6 +235,90 @@ describe('the key file', () => {
   test('is the one that the configuration names, credential or not', () => {
     writeFileSync(join(credentials, 'store.key'), '')
     expect(keyFile('key_file = /etc/mine')).toBe('/etc/mine')
+  })
+})
+
+describe('TLS', () => {
+  const files = 'tls_certificate = tls/a.crt\ntls_key = /etc/a.key\ntls_client_ca = ca.crt\n'
+  const at = (address: string, lines: string) => `[listener a]\naddress = ${address}\n${lines}`
+
+  test.each(['tcp:0.0.0.0:8099', 'tcp:[::]:8099', 'tcp:relyd.example:8099', 'tcp:[::1]:0'])(
+    'opens %s, with paths that start at the state directory',
+    (address) => {
+      const { listeners, realms } = read(`[daemon]\nstate_directory = /srv\n${at(address, files)}`)
+      expect(listeners[0]?.tls).toEqual({
+        certificate: '/srv/tls/a.crt',
+        key: '/etc/a.key',
+        client_ca: '/srv/ca.crt',
+        realms: undefined,
+      })
+      expect([...realms.keys()]).toEqual(['default'])
+    },
+  )
+
+  test('serves the realms that its certificates are mapped to, and not its own', () => {
+    const { listeners, realms } = read(
+      at(
+        'tcp:0.0.0.0:1',
+        `${files}certificate_realms = Shop.Example = shop,  old shop=shop, b_2=blog,\n[realm shop]\ntokens = daemon\n`,
+      ),
+    )
+    expect([...(listeners[0]?.tls?.realms ?? [])]).toEqual([
+      ['shop.example', 'shop'],
+      ['old shop', 'shop'],
+      ['b_2', 'blog'],
+    ])
+    expect([...realms.values()]).toMatchObject([
+      { name: 'shop', tokens: 'daemon' },
+      { name: 'blog', tokens: 'site' },
+    ])
+  })
+
+  const some = 'works with all of tls_certificate, tls_key and tls_client_ca only'
+  test.each([
+    ['one file', 'tcp:0.0.0.0:1', 'tls_key = a\n', `3: tls_key ${some}`],
+    [
+      'two files',
+      'tcp:127.0.0.1:1',
+      'tls_client_ca = a\ntls_certificate = b\ntls_key =\n',
+      `4: tls_certificate ${some}`,
+    ],
+    [
+      'names without files',
+      'tcp:127.0.0.1:1',
+      'certificate_realms = a=b\n',
+      `3: certificate_realms ${some}`,
+    ],
+    [
+      'a Unix socket',
+      'unix:/x',
+      files,
+      "3: tls_certificate is for TCP: a Unix socket's mode and group say who may connect",
+    ],
+    [
+      'two ways to choose a realm',
+      'tcp:127.0.0.1:1',
+      `${files}realm = a\ncertificate_realms = a=b\n`,
+      '6: realm is not served where certificate_realms is given; keep one of the two',
+    ],
+  ])('is refused with %s', (_, address, lines, wanted) => {
+    expect(refusal(at(address, lines))).toBe(`/etc/relyd.cfg:${wanted}`)
+  })
+
+  test.each([
+    ['shop.example', 'must be NAME=REALM'],
+    ['*.example=shop', 'must be NAME=REALM'],
+    // OpenSSL would take it for every name that ends so.
+    ['.example=shop', 'must be NAME=REALM'],
+    ['shop.example=Shop', 'must be NAME=REALM'],
+    ['a=b=c', 'must be NAME=REALM'],
+    ['=shop', 'must be NAME=REALM'],
+    [',', 'must be NAME=REALM'],
+    ['a=b, A=c', 'has A twice; keep one'],
+  ])('does not know certificate_realms = %s', (value, why) => {
+    const message = refusal(at('tcp:127.0.0.1:1', `${files}certificate_realms = ${value}\n`))
+    expect(message).toContain('/etc/relyd.cfg:6: certificate_realms ')
+    expect(message).toContain(why)
   })
 })
 

@@ -2,12 +2,19 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk/ini_file'
+import { isLoopback } from '@relyd/sdk/loopback'
 import type { RealmPolicy } from '../context.js'
 import type { Limit, SharedQuota } from '../quota.js'
 import { StartError } from '../start_error.js'
-import type { Config, DaemonConfig, ListenerConfig } from './config.js'
+import {
+  type Config,
+  type DaemonConfig,
+  type ListenerConfig,
+  realmsOf,
+  type TlsConfig,
+} from './config.js'
 import { NAME, type Options, type OptionValues } from './option.js'
-import { daemonOptions, listenerOptions, realmOptions, sections } from './options.js'
+import { daemonOptions, listenerOptions, realmOptions, sections, tlsOptions } from './options.js'
 
 /**
  * @param environment where systemd tells the directories it made (`STATE_DIRECTORY`,
@@ -23,8 +30,8 @@ export function readConfig(text: string, path: string, environment: NodeJS.Proce
   const file = parse(text, path)
   for (const name of file.sections.keys()) checkSection(file, name)
   const daemon = withPaths(readSection(file, 'daemon', daemonOptions), environment)
-  const listeners = named(file, 'listener').map(
-    ([section, name]): ListenerConfig => ({ name, ...readSection(file, section, listenerOptions) }),
+  const listeners = named(file, 'listener').map(([section, name]) =>
+    readListener(file, section, name, daemon.state_directory),
   )
   if (listeners.length === 0) {
     throw new StartError(
@@ -129,8 +136,49 @@ function keyCredential(
   return existsSync(credential) ? credential : undefined
 }
 
+/** @param base where relative paths start */
+function readListener(file: IniFile, section: string, name: string, base: string): ListenerConfig {
+  const { tls_certificate, tls_key, tls_client_ca, certificate_realms, ...listener } = readSection(
+    file,
+    section,
+    listenerOptions,
+  )
+  const given = filled(file, section)
+  const refuse = (option: string, why: string) => at(file, given.get(option), `${option} ${why}`)
+  const option = Object.keys(tlsOptions).find((one) => given.has(one))
+  if (option !== undefined && listener.address.kind === 'unix') {
+    throw refuse(option, "is for TCP: a Unix socket's mode and group say who may connect")
+  }
+  const complete = tls_certificate && tls_key && tls_client_ca
+  if (option !== undefined && !complete) throw refuse(option, `works with all of ${TLS} only`)
+  if (listener.address.kind === 'tcp' && !complete && !isLoopback(listener.address.host)) {
+    const why = 'must be a loopback address, or one with TLS and client certificates'
+    throw refuse('address', `${why}: add ${TLS}`)
+  }
+  if (certificate_realms && given.has('realm')) {
+    throw refuse('realm', 'is not served where certificate_realms is given; keep one of the two')
+  }
+  const tls: TlsConfig | undefined = complete
+    ? {
+        certificate: resolve(base, tls_certificate),
+        key: resolve(base, tls_key),
+        client_ca: resolve(base, tls_client_ca),
+        realms: certificate_realms,
+      }
+    : undefined
+  return { name, ...listener, tls }
+}
+
+const TLS = 'tls_certificate, tls_key and tls_client_ca'
+
+/** @returns the lines of the options that have a value */
+function filled(file: IniFile, section: string): Map<string, number> {
+  const entries = [...(file.sections.get(section) ?? [])]
+  return new Map(entries.flatMap(([key, { value, line }]) => (value === '' ? [] : [[key, line]])))
+}
+
 function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, RealmPolicy> {
-  const served = new Set(listeners.map(({ realm }) => realm))
+  const served = new Set(listeners.flatMap((listener) => [...realmsOf(listener)]))
   const sectionOf = new Map(named(file, 'realm').map(([section, name]) => [name, section]))
   for (const [name, section] of sectionOf) {
     if (served.has(name)) continue

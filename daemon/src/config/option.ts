@@ -69,9 +69,7 @@ export type Address =
   | { kind: 'unix'; path: string; text: string }
   | { kind: 'tcp'; host: string; port: number; text: string }
 
-const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|localhost|\[::1\])$/
-
-/** `unix:/path` or `tcp:host:port`; TCP on loopback only, for an oxd_id is a bearer secret there. */
+/** `unix:/path` or `tcp:host:port`, an IPv6 address in brackets. */
 export function address(value: string): Address {
   if (value.startsWith('unix:')) {
     const path = value.slice('unix:'.length)
@@ -80,12 +78,37 @@ export function address(value: string): Address {
     if (path === '') throw new Error('must have a path: unix:/run/relyd/relyd.sock')
     return { kind: 'unix', path, text: value }
   }
-  const [, host, port] = /^tcp:(.+):(\d{1,5})$/.exec(value) ?? []
+  const [, ipv6, other, port] = /^tcp:(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(value) ?? []
+  const host = ipv6 ?? other
   if (host === undefined || Number(port) > 65_535) {
     throw new Error('must be unix:/path/of/socket or tcp:127.0.0.1:8099')
   }
-  if (!LOOPBACK.test(host)) {
-    throw new Error('must be a loopback address: anything else needs TLS, which is not there yet')
+  return { kind: 'tcp', host, port: Number(port), text: value }
+}
+
+/** Wide enough for host names and what people call their clients, and free of what separates. */
+const CERTIFICATE_NAME = /^\w(?:[\w. -]*\w)?$/
+
+/**
+ * `NAME=REALM, NAME=REALM`.
+ *
+ * @returns the realm of each name
+ */
+export function realmsByName(value: string): Map<string, string> {
+  const realms = new Map<string, string>()
+  for (const pair of value.split(/[,\n]/).map((one) => one.trim())) {
+    if (pair === '') continue
+    const [certificate_name = '', realm = '', ...rest] = pair.split('=').map((one) => one.trim())
+    if (!CERTIFICATE_NAME.test(certificate_name) || !NAME.test(realm) || rest.length > 0) {
+      throw new Error(
+        'must be NAME=REALM, NAME=REALM, with whole names of certificates (letters, digits, spaces, ., - and _)',
+      )
+    }
+    // Compared without case in certificates, so one name cannot stand for two realms here.
+    const key = certificate_name.toLowerCase()
+    if (realms.has(key)) throw new Error(`has ${certificate_name} twice; keep one`)
+    realms.set(key, realm)
   }
-  return { kind: 'tcp', host: host.replace(/^\[|\]$/g, ''), port: Number(port), text: value }
+  if (realms.size === 0) throw new Error('must be NAME=REALM, NAME=REALM')
+  return realms
 }

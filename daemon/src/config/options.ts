@@ -1,11 +1,21 @@
 /** Every option of relyd.cfg: the loader reads it, the shipped sample and the documentation are made from it. */
-import { address, list, mode, name, type Options, oneOf, text, wholeNumber } from './option.js'
+import {
+  address,
+  list,
+  mode,
+  name,
+  type Options,
+  oneOf,
+  realmsByName,
+  text,
+  wholeNumber,
+} from './option.js'
 
 const DAY = 24 * 60 * 60
 
 export const daemonOptions = {
   state_directory: {
-    doc: 'Where the daemon keeps what must survive it. Relative paths below start here.',
+    doc: 'Where the daemon keeps what must survive it. Relative paths of files below start here.',
     default: '/var/lib/relyd',
     read: text,
   },
@@ -62,9 +72,33 @@ export const daemonOptions = {
   },
 } as const satisfies Options
 
+/** What a TCP listener beyond loopback needs, and one on loopback may have; a Unix socket never. */
+export const tlsOptions = {
+  tls_certificate: {
+    doc: "The listener's certificate, a PEM file, and behind it those that lead to its CA. With tls_key and tls_client_ca it makes a TCP listener one for TLS 1.3.",
+    example: '/etc/relyd/tls/relyd.crt',
+    read: text,
+  },
+  tls_key: {
+    doc: "The certificate's private key, a PEM file of mode 0600.",
+    example: '/etc/relyd/tls/relyd.key',
+    read: text,
+  },
+  tls_client_ca: {
+    doc: 'A PEM file of CAs. Who connects must have a certificate of one of them, made for client authentication; so let it be a CA of your own.',
+    example: '/etc/relyd/tls/clients_ca.crt',
+    read: text,
+  },
+  certificate_realms: {
+    doc: "The realm of each client by its certificate's name, instead of one realm for all; other names are refused. A name is a whole DNS name of the subjectAltName, or the subject's CN in a certificate that has none.",
+    example: 'shop.example.com=shop, blog.example.com=blog',
+    read: realmsByName,
+  },
+} as const satisfies Options
+
 export const listenerOptions = {
   address: {
-    doc: 'unix:/path/of/socket, or tcp:127.0.0.1:port (loopback only).',
+    doc: 'unix:/path/of/socket, or tcp:127.0.0.1:port. TCP beyond loopback needs the options tls_* too.',
     example: 'unix:/run/relyd/relyd.sock',
     required: true,
     read: address,
@@ -99,6 +133,7 @@ export const listenerOptions = {
     default: '3600',
     read: wholeNumber(1, 30 * DAY),
   },
+  ...tlsOptions,
 } as const satisfies Options
 
 export const realmOptions = {

@@ -1,6 +1,6 @@
 /** Writes the sample relyd.cfg from the table of options. */
 import type { Option } from './option.js'
-import { sections } from './options.js'
+import { sections, tlsOptions } from './options.js'
 
 const WIDTH = 98
 
@@ -11,13 +11,25 @@ const shipped: Record<string, { section: string; set: string[] }> = {
   realm: { section: '[realm default]', set: [] },
 }
 
+/** A Unix socket cannot have these: they are shown in a section of their own, a comment as a whole. */
+const REMOTE = `\
+# A listener for websites on other hosts.
+#[listener remote]
+
+#address = tcp:0.0.0.0:8099
+`
+
 export function sampleConfig(): string {
   const parts = Object.entries(sections).map(([kind, { doc, options }]) => {
     const { section, set } = shipped[kind] as { section: string; set: string[] }
-    const lines = Object.entries(options as Record<string, Option>).map(([name, option]) =>
-      describe(name, option, set.includes(name)),
-    )
-    return `${comment(doc)}\n${section}\n\n${lines.join('\n\n')}\n`
+    const all = Object.entries(options as Record<string, Option>)
+    const lines = (remote: boolean) =>
+      all
+        .filter(([name]) => Object.hasOwn(tlsOptions, name) === remote)
+        .map(([name, option]) => `\n${describe(name, option, set.includes(name))}\n`)
+        .join('')
+    const shown = `${comment(doc)}\n${section}\n${lines(false)}`
+    return kind === 'listener' ? `${shown}\n\n${REMOTE}${lines(true)}` : shown
   })
   return `${comment(HEAD)}\n\n${parts.join('\n\n')}`
 }

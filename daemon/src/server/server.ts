@@ -2,13 +2,15 @@
 import { once } from 'node:events'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import type { ListenerConfig } from '../config/config.js'
+import { type ListenerConfig, realmsOf } from '../config/config.js'
 import type { Realm } from '../context.js'
 import { CommandError } from '../errors.js'
+import type { Log } from '../log.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
 import { listen } from './listen.js'
+import { secureServer } from './tls.js'
 import { Turns } from './turns.js'
 
 /** Turns of the event loop without a new connection after which nobody waits any more. */
@@ -26,40 +28,53 @@ const CHECK_MS = 1000
 export class Server {
   readonly #dispatchFor: (realm: Realm) => Dispatch
   readonly #listeners: NetServer[] = []
+  readonly #log: Log
   readonly #connections = new Set<Connection>()
   readonly #turns = new Turns()
   readonly #checking: NodeJS.Timeout
+  /** Everybody who connected, those in a handshake too. */
+  readonly #sockets = new Set<Socket>()
   #accepted = 0
+  #draining = false
   #onEmpty: (() => void) | undefined
 
-  constructor(dispatchFor: (realm: Realm) => Dispatch) {
+  constructor(dispatchFor: (realm: Realm) => Dispatch, log: Log) {
     this.#dispatchFor = dispatchFor
+    this.#log = log
     this.#checking = setInterval(() => this.#check(), CHECK_MS).unref()
   }
 
   /**
+   * @param realms the policies of those that it serves, and perhaps of more
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */
-  async listen(listener: ListenerConfig, realm: Realm): Promise<string> {
-    const options = {
-      dispatch: this.#dispatchFor(realm),
+  async listen(listener: ListenerConfig, realms: ReadonlyMap<string, Realm>): Promise<string> {
+    const dispatches = new Map<string, Dispatch>()
+    for (const name of realmsOf(listener)) {
+      const realm = realms.get(name)
+      if (!realm) throw new Error(`the realm ${name} of [listener ${listener.name}] was not read`)
+      dispatches.set(name, this.#dispatchFor(realm))
+    }
+    const { connections, frame_timeout, idle_timeout, buffer_megabytes } = listener
+    const shared = {
       turns: this.#turns,
-      buffers: new Buffers(listener.buffer_megabytes),
-      frame_timeout: listener.frame_timeout,
-      idle_timeout: listener.idle_timeout,
+      buffers: new Buffers(buffer_megabytes),
+      frame_timeout,
+      idle_timeout,
     }
     let open = 0
     let told = 0
-    const accept = (socket: Socket) => {
-      this.#accepted += 1
-      const isFull = open >= listener.connections
+    const accept = (socket: Socket, realm = listener.realm) => {
+      const dispatch = dispatches.get(realm)
+      if (!dispatch) throw new Error(`[listener ${listener.name}] does not serve ${realm}`)
+      const isFull = open >= connections
       if (isFull && told >= TOLD) {
         socket.destroy()
         return
       }
       const refusal = isFull ? tooMany(listener) : undefined
-      const connection = new Connection(socket, { ...options, refusal })
+      const connection = new Connection(socket, { ...shared, dispatch, refusal })
       if (isFull) told += 1
       else open += 1
       this.#connections.add(connection)
@@ -69,8 +84,20 @@ export class Server {
         this.#connections.delete(connection)
         if (this.#connections.size === 0) this.#onEmpty?.()
       })
+      // Its handshake was under way when the daemon was told to stop.
+      if (this.#draining) connection.drain()
     }
-    const server = createServer({ allowHalfOpen: true }, accept)
+    const { tls } = listener
+    const server = tls
+      ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
+      : createServer({ allowHalfOpen: true }, (socket) => accept(socket))
+    // Those in a handshake count too; it has seconds only.
+    if (tls) server.maxConnections = 2 * connections + TOLD
+    server.on('connection', (socket: Socket) => {
+      this.#accepted += 1
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
     await listen(server, listener)
     this.#listeners.push(server)
     const bound = server.address()
@@ -92,8 +119,11 @@ export class Server {
       server.close()
       return close
     })
+    this.#draining = true
     for (const connection of this.#connections) connection.drain()
     const cut = await this.#empty(seconds)
+    // A listener closes when its last socket has; who is in a handshake still was promised nothing.
+    for (const socket of this.#sockets) socket.destroy()
     await Promise.all(closed)
     clearInterval(this.#checking)
     return cut

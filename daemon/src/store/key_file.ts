@@ -3,9 +3,10 @@
  *
  * Under systemd it is a credential (`LoadCredential=`), elsewhere relyd makes it at the first start.
  */
-import { closeSync, fstatSync, linkSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { linkSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { randomBytes, randomToken } from '../random.js'
+import { isCredential, OpenToOthersError, readSecretFile } from '../secret_file.js'
 import { type EncryptionKey, KEY_BYTES, KEY_ID, Keyring } from './encryption.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
 import { syncFolder, writeDurably } from './write_durably.js'
@@ -22,16 +23,11 @@ const HEADING = `\
 export function readKeyFile(path: string): Keyring | undefined {
   let text: string
   try {
-    const file = openSync(path, 'r')
-    try {
-      // Of the opened file, not of the path, which may name another one by then.
-      checkMode(path, fstatSync(file).mode)
-      text = readFileSync(file, 'utf8')
-    } finally {
-      closeSync(file)
-    }
+    text = readSecretFile(path)
   } catch (error) {
-    if (error instanceof StoreError) throw error
+    if (error instanceof OpenToOthersError) {
+      throw new StoreError('key_file', `The key file ${error.message}`)
+    }
     if (codeOf(error) === 'ENOENT') return undefined
     throw new StoreError('key_file', `Cannot read the key file ${path}: ${messageOf(error)}`, {
       cause: error,
@@ -104,21 +100,6 @@ export function cureOfKeyFile(path: string): string {
   return isCredential(path)
     ? 'restore the file that LoadCredential= names from its backup, and restart the unit'
     : 'restore the key file from its backup'
-}
-
-function isCredential(path: string): boolean {
-  const credentials = process.env['CREDENTIALS_DIRECTORY']
-  return credentials !== undefined && dirname(resolve(path)) === resolve(credentials)
-}
-
-function checkMode(path: string, mode: number): void {
-  // systemd gives a credential to the service's user by an ACL, whose mask shows as the group's bits.
-  if ((mode & (isCredential(path) ? 0o007 : 0o077)) === 0) return
-  const shown = (mode & 0o777).toString(8).padStart(4, '0')
-  throw new StoreError(
-    'key_file',
-    `The key file ${path} is open to other users (mode ${shown}); run: chmod 600 ${path}`,
-  )
 }
 
 function parseKeys(path: string, text: string): Keyring {
