@@ -226,6 +226,7 @@ export class CommandError extends Error {
 /** Shortens what came from outside to one line without control characters, fit for an error or a log. */
 export function bounded(text: unknown, length = 300): string | undefined {
   if (typeof text !== 'string') return undefined
-  const line = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?')
-  return line.length > length ? `${line.slice(0, length)}…` : line
+  // Cut first: the cut may leave half of a surrogate pair.
+  const line = text.slice(0, length).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?')
+  return text.length > length ? `${line}…` : line
 }
