@@ -10,6 +10,9 @@ import { errorReply, type Reply, type Request, readRequest } from './envelope.js
 /** Requests of one connection that run at the same time; further ones wait unread. */
 const IN_FLIGHT = 256
 
+/** Bytes of replies that wait for the peer to read; beyond them nothing more is started for it. */
+const UNREAD = MAX_FRAME_BYTES
+
 const tooLong = new CommandError(
   'frame_too_large',
   `the reply is longer than ${MAX_FRAME_BYTES} bytes; what the OP answers is too much`,
@@ -32,6 +35,7 @@ export class Connection {
   #waiting: Frame[] = []
   #running = 0
   #out: Buffer[] = []
+  #outBytes = 0
   #draining = false
   /** The peer sends no more, or nothing that could be read. */
   #inputEnded = false
@@ -44,7 +48,7 @@ export class Connection {
     this.#dispatch = dispatch
     socket.setNoDelay(true)
     socket.on('data', (chunk) => this.#read(chunk))
-    socket.on('drain', () => this.#resume())
+    socket.on('drain', () => this.#startWaiting())
     // The peer may half-close and still wait for its replies.
     socket.on('end', () => this.#finishInput())
     // A reset peer gets no replies; 'close' follows.
@@ -82,12 +86,9 @@ export class Connection {
       bytes = this.#head.subarray(choice.dialect.magic.length)
       this.#head = Buffer.alloc(0)
     }
-    for (const frame of this.#decoder.push(bytes)) {
-      if (this.#running >= IN_FLIGHT) this.#waiting.push(frame)
-      else this.#start(frame)
-    }
+    for (const frame of this.#decoder.push(bytes)) this.#waiting.push(frame)
+    this.#startWaiting()
     if (this.#waiting.length > 0) this.#socket.pause()
-    this.#endIfIdle()
   }
 
   #start(frame: Frame): void {
@@ -111,25 +112,27 @@ export class Connection {
       this.#running -= 1
       this.#send(reply)
       this.#startWaiting()
-      this.#endIfIdle()
     })
   }
 
   #startWaiting(): void {
-    while (this.#running < IN_FLIGHT) {
+    while (this.#running < IN_FLIGHT && this.#outBytes + this.#socket.writableLength < UNREAD) {
       const frame = this.#waiting.shift()
       if (!frame) break
       this.#start(frame)
     }
     this.#resume()
+    this.#endIfIdle()
   }
 
   #send(reply: Reply): void {
     if (this.#ended) return
     const { encode } = this.#dialect ?? json
-    const frame = encode(reply)
+    let frame = encode(reply)
     // The caller's decoder would give the whole connection up.
-    this.#out.push(frame.length <= MAX_FRAME_BYTES ? frame : encode(errorReply(reply.id, tooLong)))
+    if (frame.length > MAX_FRAME_BYTES) frame = encode(errorReply(reply.id, tooLong))
+    this.#out.push(frame)
+    this.#outBytes += frame.length
     // After every promise of this turn: replies of one group commit leave in one write.
     if (this.#out.length === 1) process.nextTick(() => this.#flush())
   }
@@ -137,8 +140,10 @@ export class Connection {
   #flush(): void {
     const bytes = this.#out.length === 1 ? this.#out[0] : Buffer.concat(this.#out)
     this.#out = []
+    this.#outBytes = 0
     // A peer that does not read its replies gets no further ones computed.
     if (bytes && !this.#socket.destroyed && !this.#socket.write(bytes)) this.#socket.pause()
+    if (this.#waiting.length > 0) this.#startWaiting()
   }
 
   #resume(): void {
