@@ -59,7 +59,7 @@ export async function connected(path: string): Promise<Socket> {
   socket.on('error', () => socket.destroy())
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve)
-    socket.once('close', () => reject(new Error(`no connection to ${path}`)))
+    socket.once('error', reject)
   })
   return socket
 }
