@@ -75,6 +75,12 @@ async function expectServed(): Promise<void> {
   expect(new URL(authorization_url).searchParams.get('claims')).toBe(null)
 }
 
+/** Waits until what the daemon has open is what it had. Connections to the OP stay open a while, too. */
+async function expectNothingLeft(before: number): Promise<void> {
+  const open = () => openDescriptors(daemon.pid)
+  await expect.poll(open, { timeout: 15_000, interval: 20 }).toBeLessThanOrEqual(before)
+}
+
 describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
   const { magic, encode } = openings[dialect]
 
@@ -240,7 +246,7 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
       // Who connects next waits behind them; and the kernel's queue of the listener is not endless.
       await expectServed()
     }
-    await expect.poll(() => openDescriptors(daemon.pid)).toBeLessThanOrEqual(before)
+    await expectNothingLeft(before)
   })
 
   test('peers that reset the connection at any point leave nothing behind', async () => {
@@ -254,7 +260,7 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
       socket.write(bytes.subarray(0, cut), () => socket.resetAndDestroy())
       await once(socket, 'close')
     }
-    await expect.poll(() => openDescriptors(daemon.pid)).toBeLessThanOrEqual(before)
+    await expectNothingLeft(before)
     await expectServed()
   })
 
