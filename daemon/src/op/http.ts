@@ -2,6 +2,7 @@
 import type { CustomFetch } from 'openid-client'
 import { Agent, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
+import { checkJsonNesting } from './nesting.js'
 import { recordOpCall } from './op_calls.js'
 
 /** Longest answer that is read, in bytes. */
@@ -72,6 +73,7 @@ export class OpHttp {
       }
       const bytes = await response.body.arrayBuffer()
       checkType(url, headers, response)
+      checkJsonNesting(new Uint8Array(bytes))
       return new Response(hasNoBody(response.statusCode) ? null : bytes, {
         status: response.statusCode,
         headers: flatten(response.headers),

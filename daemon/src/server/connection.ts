@@ -18,6 +18,8 @@ const tooLong = new CommandError(
   `the reply is longer than ${MAX_FRAME_BYTES} bytes; what the OP answers is too much`,
 )
 
+const unwritable = new CommandError('internal_error', 'the reply could not be written as a frame')
+
 const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
 
 /** Milliseconds without a request after which a draining connection closes: what was sent before is read by then. */
@@ -127,14 +129,23 @@ export class Connection {
 
   #send(reply: Reply): void {
     if (this.#ended) return
-    const { encode } = this.#dialect ?? json
-    let frame = encode(reply)
-    // The caller's decoder would give the whole connection up.
-    if (frame.length > MAX_FRAME_BYTES) frame = encode(errorReply(reply.id, tooLong))
+    const frame = this.#encode(reply)
     this.#out.push(frame)
     this.#outBytes += frame.length
     // After every promise of this turn: replies of one group commit leave in one write.
     if (this.#out.length === 1) process.nextTick(() => this.#flush())
+  }
+
+  #encode(reply: Reply): Buffer {
+    const { encode } = this.#dialect ?? json
+    try {
+      const frame = encode(reply)
+      // The caller's decoder would give the whole connection up.
+      return frame.length <= MAX_FRAME_BYTES ? frame : encode(errorReply(reply.id, tooLong))
+    } catch {
+      // Whatever an encoder stumbles over came from outside, and must not end the process.
+      return encode(errorReply(reply.id, unwritable))
+    }
   }
 
   #flush(): void {

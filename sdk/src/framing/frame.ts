@@ -79,3 +79,10 @@ export function wellFormed(message: unknown): unknown {
     Object.entries(message).map(([name, one]) => [name.toWellFormed(), wellFormed(one)]),
   )
 }
+
+/** Whether a value has more levels of objects and arrays than these, itself the first. */
+export function isDeeperThan(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (depth === 0) return true
+  return Object.values(value).some((inner) => isDeeperThan(inner, depth - 1))
+}

@@ -88,6 +88,11 @@ describe.each(dialects)('$dialect', ({ encode, newDecoder }) => {
     expect(Object.getPrototypeOf(message)).toBe(Object.prototype)
   })
 
+  test('members named as methods are data', () => {
+    const message = { constructor: 1, toJSON: 1, toString: [], valueOf: {}, hasOwnProperty: 'a' }
+    expect(newDecoder().push(encode({ data: message }))).toEqual([{ message: { data: message } }])
+  })
+
   test('absent members stay absent', () => {
     expect(newDecoder().push(encode({ a: undefined, b: 1 }))).toEqual([{ message: { b: 1 } }])
   })

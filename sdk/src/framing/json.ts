@@ -1,7 +1,14 @@
 /** The json dialect: one JSON text a line, UTF-8, each ended by a line feed. */
 import { isUtf8 } from 'node:buffer'
 import type { Decoder, Encode, Frame } from './frame.js'
-import { FrameError, MAX_DEPTH, MAX_FRAME_BYTES, PendingBytes, wellFormed } from './frame.js'
+import {
+  FrameError,
+  isDeeperThan,
+  MAX_DEPTH,
+  MAX_FRAME_BYTES,
+  PendingBytes,
+  wellFormed,
+} from './frame.js'
 
 const LINE_FEED = 0x0a
 
@@ -59,10 +66,4 @@ function parseLine(line: Buffer): Frame | undefined {
 
 function invalid(what: string): Frame {
   return { error: new FrameError('invalid_frame', what, false) }
-}
-
-function isDeeperThan(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (depth === 0) return true
-  return Object.values(value).some((inner) => isDeeperThan(inner, depth - 1))
 }

@@ -13,12 +13,14 @@ const LENGTH_BYTES = 4
 const SURROGATE_LEAD = 0xed
 
 // Plain msgpack, readable by every msgpack library: no records, no extension types. 64-bit integers
-// become numbers and absent stays absent, as in JSON (msgpackr's typings lack `skipValues`).
-const options: Options & { skipValues: unknown[] } = {
+// become numbers and absent stays absent, as in JSON (msgpackr's typings lack `skipValues` and `useToJSON`).
+const options: Options & { skipValues: unknown[]; useToJSON: boolean } = {
   useRecords: false,
   skipValues: [undefined],
   encodeUndefinedAsNil: true,
   int64AsType: 'number',
+  // A member that somebody named toJSON is data, and would be called.
+  useToJSON: false,
 }
 const packr = new Packr(options)
 
