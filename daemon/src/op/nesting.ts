@@ -9,7 +9,7 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 /**
- * The same for claims that came inside a JWT.
+ * Looks at claims, which may have come inside a JWT.
  *
  * @throws CommandError `invalid_op_response`
  */
