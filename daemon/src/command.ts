@@ -35,7 +35,9 @@ export type Values<F extends Fields> = {
 
 /** Longest string a parameter takes unless it says otherwise. */
 const STRING_LENGTH = 4096
-const LIST_LENGTH = 100
+
+/** Most members of a list, and of a map of texts. */
+export const LIST_LENGTH = 100
 
 /** Not empty, unless `minLength` says so. */
 export function string(doc: FieldDoc & { minLength?: number; maxLength?: number }) {
@@ -72,13 +74,21 @@ export function oneOf<const V extends string>(doc: FieldDoc, values: readonly V[
 
 /** A JSON object whose members the daemon passes on without knowing them. */
 export function object(doc: FieldDoc) {
-  return field(doc, Type.Record(Type.String(), Type.Unknown()))
+  return field(doc, mapOf(Type.Unknown()))
 }
 
 export function stringMap(doc: FieldDoc) {
-  // Closed, for a name with a line feed is none that Record's pattern knows: its value would pass unseen.
-  const closed = { additionalProperties: false }
-  return field(doc, Type.Record(Type.String(), Type.String({ maxLength: STRING_LENGTH }), closed))
+  return field(
+    doc,
+    mapOf(Type.String({ maxLength: STRING_LENGTH }), { maxProperties: LIST_LENGTH }),
+  )
+}
+
+/** Not Type.Record, whose pattern of names leaves what has a line break in its name unchecked. */
+function mapOf<S extends TSchema>(values: S, options: { maxProperties?: number } = {}) {
+  return Type.Unsafe<Record<string, Static<S>>>(
+    Type.Object({}, { additionalProperties: values, ...options }),
+  )
 }
 
 /** Makes a field one that must be there. */

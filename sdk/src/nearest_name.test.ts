@@ -18,3 +18,7 @@ test.each([
 test.each(['', 'https_extension', 'x', 'protection_access_token'])('%s is near none', (name) => {
   expect(nearestName(name, names)).toBeUndefined()
 })
+
+test('a name of fifty million letters is near none, and costs no time', () => {
+  expect(nearestName('x'.repeat(50_000_000), names)).toBeUndefined()
+})

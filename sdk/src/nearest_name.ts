@@ -9,8 +9,10 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   let nearest: string | undefined
   let least = Number.POSITIVE_INFINITY
   for (const candidate of candidates) {
-    const distance = editDistance(name, candidate)
     const most = Math.max(1, Math.floor(Math.max(name.length, candidate.length) / 3))
+    // A name may be as long as a frame: what no distance could make near is not measured.
+    if (Math.abs(name.length - candidate.length) > most) continue
+    const distance = editDistance(name, candidate)
     if (distance <= most && distance < least) {
       nearest = candidate
       least = distance

@@ -19,12 +19,12 @@ interface FieldSchema {
   type?: string
   enum?: string[]
   items?: FieldSchema
-  patternProperties?: Record<string, FieldSchema>
+  additionalProperties?: FieldSchema
 }
 
 /** A field's type as TypeScript writes it. */
 export function typeOf(schema: object): string {
-  const { type, enum: values, items, patternProperties } = schema as FieldSchema
+  const { type, enum: values, items, additionalProperties } = schema as FieldSchema
   if (values) return values.map((value) => `'${value}'`).join(' | ')
   switch (type) {
     case 'integer':
@@ -32,7 +32,7 @@ export function typeOf(schema: object): string {
     case 'array':
       return `${typeOf(items ?? {})}[]`
     case 'object':
-      return `Record<string, ${typeOf(Object.values(patternProperties ?? {})[0] ?? {})}>`
+      return `Record<string, ${typeOf(additionalProperties ?? {})}>`
     default:
       return type ?? 'unknown'
   }

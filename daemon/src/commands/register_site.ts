@@ -83,7 +83,9 @@ export const register_site = command({
       })
     }
     const redirect_uris = [params.authorization_redirect_uri, ...(params.redirect_uris ?? [])]
-    for (const uri of [...redirect_uris, params.post_logout_redirect_uri]) checkRedirectUri(uri)
+    checkRedirectUri(params.authorization_redirect_uri, 'authorization_redirect_uri')
+    for (const uri of params.redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')
+    checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
     if (params.client_secret !== undefined && params.client_id === undefined) {
       return refuse('invalid_request', 'client_id is missing; client_secret belongs to one', {
         details: { field: 'client_id' },
@@ -131,13 +133,13 @@ export const register_site = command({
 })
 
 /** RFC 6749 3.1.2: absolute, without fragment. */
-function checkRedirectUri(uri: string | undefined): void {
+function checkRedirectUri(uri: string | undefined, field: string): void {
   if (uri === undefined) return
   const url = URL.canParse(uri) ? new URL(uri) : undefined
   if (url && /^https?:$/.test(url.protocol) && !uri.includes('#')) return
   throw new CommandError(
     'invalid_authorization_redirect_uri',
-    'a redirect URI must be an absolute http(s) URL without fragment',
-    { details: { uri } },
+    `${field} must be an absolute http(s) URL without fragment`,
+    { details: { field } },
   )
 }

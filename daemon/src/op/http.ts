@@ -2,6 +2,7 @@
 import type { CustomFetch } from 'openid-client'
 import { Agent, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
+import { checkJsonNesting } from './nesting.js'
 import { callingSite, recordOpCall } from './op_calls.js'
 import type { OpPlaces } from './op_places.js'
 import { noteAnswered, noteSent } from './op_secrets.js'
@@ -84,6 +85,7 @@ export class OpHttp {
       const bytes = await response.body.arrayBuffer()
       noteAnswered(bytes)
       checkType(url, headers, response)
+      checkJsonNesting(new Uint8Array(bytes))
       return new Response(hasNoBody(response.statusCode) ? null : bytes, {
         status: response.statusCode,
         headers: flatten(response.headers),

@@ -4,6 +4,7 @@ import { CommandError } from '../errors.js'
 import type { Login, Site } from '../store/store.js'
 import { clientOf, idTokenAlgs } from './client.js'
 import { checkAtHash, checkIssuedAt, checkParties, verifyIdTokenSignature } from './id_token.js'
+import { checkClaimsNesting } from './nesting.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 
@@ -100,6 +101,7 @@ async function redeemOnce(
   const id_token = answer.id_token as string
   const id_token_claims = answer.claims() as client.IDToken
   await verifyIdTokenSignature(op, provider, id_token, idTokenAlgs(site, provider.metadata))
+  checkClaimsNesting(id_token_claims)
   checkParties(id_token_claims, site.client.client_id)
   checkIssuedAt(id_token_claims, op.clock())
   checkAtHash(id_token, id_token_claims['at_hash'], access_token)

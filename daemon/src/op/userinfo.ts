@@ -3,6 +3,7 @@ import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 import { clientOf } from './client.js'
+import { checkClaimsNesting } from './nesting.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 
@@ -22,7 +23,10 @@ export async function fetchUserInfo(
     throw new CommandError('invalid_op_response', "the OP's metadata names no userinfo_endpoint")
   }
   try {
-    return await client.fetchUserInfo(configuration, access_token, sub)
+    const claims = await client.fetchUserInfo(configuration, access_token, sub)
+    // Signed UserInfo shows its claims only now.
+    checkClaimsNesting(claims)
+    return claims
   } catch (error) {
     const refused = await asCommandError(error)
     if (!refused.code.startsWith('invalid_id_token')) throw refused

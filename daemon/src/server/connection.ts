@@ -15,10 +15,15 @@ const IN_FLIGHT = 256
 /** Bytes that are decoded ahead of their turn, so that a chunk full of tiny frames takes no long while. */
 const SLICE_BYTES = 2048
 
+/** Bytes of replies that wait for the peer to read; beyond them nothing more is started for it. */
+const UNREAD = MAX_FRAME_BYTES
+
 const tooLong = new CommandError(
   'frame_too_large',
   `the reply is longer than ${MAX_FRAME_BYTES} bytes; what the OP answers is too much`,
 )
+
+const unwritable = new CommandError('internal_error', 'the reply could not be written as a frame')
 
 const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
 
@@ -57,6 +62,7 @@ export class Connection {
   #lane: string
   /** Whether a turn was asked for. */
   #queued = false
+  #outBytes = 0
   #draining = false
   /** The peer sends no more, or nothing that could be read. */
   #inputEnded = false
@@ -172,8 +178,9 @@ export class Connection {
       return
     }
     this.#socket.pause()
-    // Replies make room for more.
+    // Replies, and their being read, make room for more.
     if (this.#running >= IN_FLIGHT) return
+    if (this.#outBytes + this.#socket.writableLength >= UNREAD) return
     this.#queued = true
     this.#options.turns.take(this.#lane, () => {
       this.#queued = false
@@ -227,22 +234,35 @@ export class Connection {
 
   #send(reply: Reply): void {
     if (this.#ended || this.#socket.destroyed) return
-    const { encode } = this.#dialect ?? json
-    const frame = encode(reply)
-    // The caller's decoder would give the whole connection up.
-    this.#out.push(frame.length <= MAX_FRAME_BYTES ? frame : encode(errorReply(reply.id, tooLong)))
+    const frame = this.#encode(reply)
+    this.#out.push(frame)
+    this.#outBytes += frame.length
     // After every promise of this turn: replies of one group commit leave in one write.
     if (this.#out.length === 1) process.nextTick(() => this.#flush())
+  }
+
+  #encode(reply: Reply): Buffer {
+    const { encode } = this.#dialect ?? json
+    try {
+      const frame = encode(reply)
+      // The caller's decoder would give the whole connection up.
+      return frame.length <= MAX_FRAME_BYTES ? frame : encode(errorReply(reply.id, tooLong))
+    } catch {
+      // Whatever an encoder stumbles over came from outside, and must not end the process.
+      return encode(errorReply(reply.id, unwritable))
+    }
   }
 
   #flush(): void {
     const bytes = this.#out.length === 1 ? this.#out[0] : Buffer.concat(this.#out)
     this.#out = []
+    this.#outBytes = 0
     if (!bytes || this.#socket.destroyed) return
     // A peer that does not read its replies gets no further ones computed.
     if (!this.#socket.write(bytes)) this.#socket.pause()
     if (this.#socket.writableLength > 0) this.#unreadSince ??= performance.now()
     this.#count()
+    if (this.#waiting.length > 0) this.#pull()
   }
 
   #drained(): void {

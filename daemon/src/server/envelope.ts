@@ -32,7 +32,10 @@ export function readRequest(message: unknown): { id: RequestId; request: Request
   }
   const { id = null, command, params = {}, ...unknown } = message
   if (!isId(id)) {
-    return { id: null, request: invalid(`id must be a number, or a string of up to ${ID_LENGTH}`) }
+    return {
+      id: null,
+      request: invalid(`id must be a number up to 2^53-1, or a string of up to ${ID_LENGTH}`),
+    }
   }
   const stray = Object.keys(unknown)[0]
   if (stray !== undefined) {
@@ -64,7 +67,8 @@ function invalid(what: string): CommandError {
 
 function isId(id: unknown): id is RequestId {
   if (id === null || (typeof id === 'string' && id.length <= ID_LENGTH)) return true
-  return typeof id === 'number' && Number.isFinite(id)
+  // A larger number would come back as another one.
+  return typeof id === 'number' && Math.abs(id) <= Number.MAX_SAFE_INTEGER
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

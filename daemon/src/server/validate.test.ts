@@ -179,6 +179,37 @@ test.each(Object.entries(commands))(
   },
 )
 
+test('a name cut short in an error is not cut through a character', () => {
+  const { message, details } = refusal({ name: 'a', [`${'x'.repeat(63)}🗝`]: 1 })
+  expect([message.isWellFormed(), details]).toEqual([true, { field: `${'x'.repeat(63)}?…` }])
+})
+
+test('a member with a line break in its name is checked as every other', () => {
+  expect(refusal({ name: 'a', extra: { 'b\nc': { toString: 1 } } }).message).toContain(
+    'must be string',
+  )
+})
+
+test.each([
+  ['a list', { name: 'a', scopes: Array(200_000).fill('b') }],
+  [
+    'a map',
+    { name: 'a', extra: Object.fromEntries(Array.from({ length: 200 }, (_, i) => [i, 'b'])) },
+  ],
+])('%s with too many members is refused with their number', (_, params) => {
+  expect(refusal(params).message).toContain('100')
+})
+
+test.each([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN])(
+  '%d within an object is refused',
+  (number) => {
+    expect(refusal({ name: 'a', claims: { b: [number] } })).toMatchObject({
+      code: 'invalid_request',
+      details: { field: 'claims' },
+    })
+  },
+)
+
 test.each<[where: string, params: Record<string, unknown>, field: string]>([
   ['a text', { name: '\ud800' }, 'name'],
   ['a list', { name: 'a', scopes: ['b', '\udc00c'] }, 'scopes'],

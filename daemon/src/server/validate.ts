@@ -1,8 +1,8 @@
 /** Checks parameters against a command's declaration, and says what is wrong in words. */
 import { nearestName } from '@relyd/sdk/ini_file'
-import { Compile } from 'typebox/compile'
+import { Compile, type Validator } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
-import { type Fields, schemaOf } from '../command.js'
+import { type Fields, LIST_LENGTH, schemaOf } from '../command.js'
 import { bounded, CommandError } from '../errors.js'
 
 export type Validate = (params: Record<string, unknown>) => void
@@ -15,21 +15,31 @@ export type Validate = (params: Record<string, unknown>) => void
 export function compileParams(fields: Fields): Validate {
   const validator = Compile(schemaOf(fields))
   return (params) => {
-    if (validator.Check(params)) {
-      const broken = Object.keys(params).find((name) => !isWellFormed(params[name]))
-      if (broken === undefined) return
-      throw invalid(broken, 'holds half a character (a lone surrogate)')
+    if (!validator.Check(params)) throw describe(validator, fields, params)
+    for (const name of Object.keys(params)) {
+      const fault = unportable(params[name])
+      if (fault !== undefined) throw invalid(name, fault)
     }
-    const [error] = validator.Errors(params)
-    throw describe(error, fields, params)
   }
 }
 
-/** JSON's escapes can write half of a surrogate pair, which no UTF-8 and no URL can carry. */
-function isWellFormed(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed()
-  if (typeof value !== 'object' || value === null) return true
-  return Object.entries(value).every(([name, one]) => name.isWellFormed() && isWellFormed(one))
+/**
+ * What is legal in a frame and could not be passed on: JSON's escapes can write half of a surrogate
+ * pair, which no UTF-8 and no URL can carry, and 1e400 or msgpack's NaN would become null.
+ */
+function unportable(value: unknown): string | undefined {
+  if (typeof value === 'string') {
+    return value.isWellFormed() ? undefined : 'holds half a character (a lone surrogate)'
+  }
+  if (typeof value === 'number') {
+    return Number.isFinite(value) ? undefined : 'holds a number that is too large'
+  }
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [name, one] of Object.entries(value)) {
+    const fault = unportable(name) ?? unportable(one)
+    if (fault !== undefined) return fault
+  }
+  return undefined
 }
 
 /** Drops members that are null: many languages send an absent parameter so. */
@@ -43,7 +53,7 @@ export function withoutNulls(params: Record<string, unknown>): Record<string, un
 }
 
 function describe(
-  error: TLocalizedValidationError | undefined,
+  validator: Validator,
   fields: Fields,
   params: Record<string, unknown>,
 ): CommandError {
@@ -57,9 +67,19 @@ function describe(
   }
   const missing = Object.keys(fields).find((name) => fields[name]?.required && !(name in params))
   if (missing !== undefined) return invalid(missing, 'is missing')
+  const [error] = validator.Errors(shortened(params))
   const [, name = '', ...inner] = error?.instancePath.split('/') ?? []
-  const field = bounded([name, ...inner].join('.'), 64)
-  return invalid(field, wanted(fields[name]?.schema, error))
+  return invalid(bounded([name, ...inner].join('.'), 64), wanted(fields[name]?.schema, error))
+}
+
+/** Enough of each list and map to find its fault: a frame has room for a million members. */
+function shortened(params: Record<string, unknown>): Record<string, unknown> {
+  const beginnings = Object.entries(params).map(([name, value]) => {
+    if (Array.isArray(value)) return [name, value.slice(0, LIST_LENGTH + 1)]
+    if (typeof value !== 'object' || value === null) return [name, value]
+    return [name, Object.fromEntries(Object.entries(value).slice(0, LIST_LENGTH + 1))]
+  })
+  return Object.fromEntries(beginnings)
 }
 
 function wanted(schema: object | undefined, error: TLocalizedValidationError | undefined): string {
@@ -69,6 +89,10 @@ function wanted(schema: object | undefined, error: TLocalizedValidationError | u
   return error?.message ?? 'is not valid'
 }
 
-function invalid(field: string, what: string): CommandError {
+/** Longest name of a field that an error repeats. */
+const NAME_LENGTH = 64
+
+function invalid(name: string, what: string): CommandError {
+  const field = bounded(name, NAME_LENGTH)
   return new CommandError('invalid_request', `${field} ${what}`, { details: { field } })
 }

@@ -31,6 +31,14 @@ function faultOf([frame]: Frame[]): unknown {
   return frame && 'error' in frame ? frame.error : undefined
 }
 
+/** A connection ends there; what a decoder says afterwards, nobody asks. */
+function untilFatal(frames: Frame[]): unknown[] {
+  const end = frames.findIndex((frame) => 'error' in frame && frame.error.fatal)
+  return (end === -1 ? frames : frames.slice(0, end + 1)).map((frame) =>
+    'error' in frame ? frame.error.message : frame,
+  )
+}
+
 function nested(depth: number): unknown {
   let value: unknown = 0
   for (let level = 0; level < depth; level += 1) value = level % 2 ? { a: value } : [value]
@@ -80,8 +88,64 @@ describe.each(dialects)('$dialect', ({ encode, newDecoder }) => {
     expect(Object.getPrototypeOf(message)).toBe(Object.prototype)
   })
 
+  test('members named as methods are data', () => {
+    const message = { constructor: 1, toJSON: 1, toString: [], valueOf: {}, hasOwnProperty: 'a' }
+    expect(newDecoder().push(encode({ data: message }))).toEqual([{ message: { data: message } }])
+  })
+
   test('absent members stay absent', () => {
     expect(newDecoder().push(encode({ a: undefined, b: 1 }))).toEqual([{ message: { b: 1 } }])
+  })
+
+  test('arbitrary bytes throw nothing, and give the same frames however they are cut', () => {
+    // Half of the streams are made of parts of frames, which get further than noise.
+    const part = fc.oneof(
+      fc.uint8Array({ maxLength: 24 }).map((bytes) => Buffer.from(bytes)),
+      fc.constantFrom(...messages).map(encode),
+      fc
+        .tuple(fc.constantFrom(...messages).map(encode), fc.nat(400), fc.nat(255))
+        .map(([bytes, at, byte]) => {
+          bytes[at % bytes.length] = byte
+          return bytes
+        }),
+    )
+    fc.assert(
+      fc.property(
+        fc.array(part, { maxLength: 8 }),
+        fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1 }),
+        (parts, sizes) => {
+          const bytes = Buffer.concat(parts)
+          const whole = untilFatal(newDecoder().push(bytes))
+          const decoder = newDecoder()
+          const read: Frame[] = []
+          for (let at = 0, turn = 0; at < bytes.length; turn += 1) {
+            const size = sizes[turn % sizes.length] as number
+            read.push(...decoder.push(bytes.subarray(at, at + size)))
+            at += size
+          }
+          expect(untilFatal(read)).toEqual(whole)
+        },
+      ),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('half of a surrogate pair leaves as U+FFFD, and a whole one as it is', () => {
+    const message = { ['\udc00k']: ['\ud800', 'x'.repeat(99), '🗝', '\\ud800', '한국어'] }
+    expect(newDecoder().push(encode(message))).toEqual([
+      { message: { '\ufffdk': ['\ufffd', 'x'.repeat(99), '🗝', '\\ud800', '한국어'] } },
+    ])
+  })
+
+  test('an unfinished frame takes little more memory than its bytes, a byte at a time', () => {
+    const bytes = encode('a'.repeat(1_000_000)).subarray(0, -2)
+    const decoder = newDecoder()
+    const before = process.memoryUsage()
+    for (const byte of bytes) decoder.push(Buffer.of(byte))
+    const after = process.memoryUsage()
+    const grown = after.arrayBuffers - before.arrayBuffers + after.heapUsed - before.heapUsed
+    expect(decoder.push(Buffer.alloc(0))).toEqual([])
+    expect(grown).toBeLessThan(64 * 1024 * 1024)
   })
 
   test('nesting is read down to the limit and refused below it', () => {
@@ -154,6 +218,10 @@ describe('msgpack', () => {
     ['a timestamp', [0xd6, 0xff, 0, 0, 0, 0]],
     ['ext 8', [0xc7, 0x01, 0x05, 0x00]],
     ['ext 32', [0xc9, 0, 0, 0, 0, 0x05]],
+    ['a string that is not UTF-8', [0xa2, 0xc3, 0x28]],
+    ['a long one', [0xd9, 70, ...Array(69).fill(0x61), 0xff]],
+    ['a surrogate', [0xa3, 0xed, 0xa0, 0x80]],
+    ['a key that is not UTF-8', [0x81, 0xa1, 0xff, 0x01]],
     ['bin 8', [0xc4, 0x01, 0x00]],
     ['the unused type', [0xc1]],
     ['a key that is a number', [0x81, 0x01, 0x01]],

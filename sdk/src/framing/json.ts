@@ -1,7 +1,14 @@
 /** The json dialect: one JSON text a line, UTF-8, each ended by a line feed. */
 import { isUtf8 } from 'node:buffer'
 import type { Decoder, Encode, Frame } from './frame.js'
-import { FrameError, MAX_DEPTH, MAX_FRAME_BYTES, PendingBytes } from './frame.js'
+import {
+  FrameError,
+  isDeeperThan,
+  MAX_DEPTH,
+  MAX_FRAME_BYTES,
+  PendingBytes,
+  wellFormed,
+} from './frame.js'
 
 const LINE_FEED = 0x0a
 
@@ -18,20 +25,28 @@ export class JsonDecoder implements Decoder {
     let start = 0
     for (;;) {
       const end = chunk.indexOf(LINE_FEED, start)
-      this.#pending.add(chunk.subarray(start, end === -1 ? chunk.length : end))
-      if (this.#pending.length > MAX_FRAME_BYTES) {
+      const piece = chunk.subarray(start, end === -1 ? chunk.length : end)
+      if (this.#pending.length + piece.length > MAX_FRAME_BYTES) {
         frames.push({ error: tooLarge })
         return frames
       }
-      if (end === -1) return frames
+      if (end === -1) {
+        this.#pending.add(piece)
+        return frames
+      }
       start = end + 1
-      const frame = parseLine(this.#pending.take())
+      const frame = parseLine(this.#pending.takeWith(piece))
       if (frame) frames.push(frame)
     }
   }
 }
 
-export const encodeJson: Encode = (message) => Buffer.from(`${JSON.stringify(message)}\n`)
+export const encodeJson: Encode = (message) => {
+  const text = JSON.stringify(message)
+  // Half a surrogate pair is written as an escape, such as \ud800; a backslash in a text looks alike.
+  const readable = text.includes('\\ud') ? JSON.stringify(wellFormed(message)) : text
+  return Buffer.from(`${readable}\n`)
+}
 
 const tooLarge = new FrameError(
   'frame_too_large',
@@ -55,10 +70,4 @@ function parseLine(line: Buffer): Frame | undefined {
 
 function invalid(what: string): Frame {
   return { error: new FrameError('invalid_frame', what, false) }
-}
-
-function isDeeperThan(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (depth === 0) return true
-  return Object.values(value).some((inner) => isDeeperThan(inner, depth - 1))
 }

@@ -1,9 +1,11 @@
 /** Walks a msgpack body before it is decoded, because msgpackr builds more from hostile bytes than the protocol has. */
+import { isUtf8 } from 'node:buffer'
 import { MAX_DEPTH } from './frame.js'
 
 /**
  * Finds what keeps a body from being one plain value: an extension or binary type, a key that is
- * no string, nesting beyond {@link MAX_DEPTH}, an end that is not where it should be.
+ * no string, a string that is not UTF-8, nesting beyond {@link MAX_DEPTH}, an end that is not where
+ * it should be.
  *
  * @returns what is wrong, in words for the sender, or undefined
  */
@@ -40,10 +42,23 @@ export function findMsgpackFault(body: Buffer): string | undefined {
         })
         break
       default:
+        if (at + size > body.length) return 'the value is cut short'
+        if (shape.kind === 'string' && !isText(body, at, at + size)) return 'a string is not UTF-8'
         at += size
     }
-    if (at > body.length) return 'the value is cut short'
   }
+}
+
+/** Up to here a loop is faster than a call into native code. */
+const SHORT_BYTES = 64
+
+function isText(body: Buffer, start: number, end: number): boolean {
+  if (end - start <= SHORT_BYTES) {
+    let at = start
+    while (at < end && (body[at] as number) < 0x80) at += 1
+    if (at === end) return true
+  }
+  return isUtf8(body.subarray(start, end))
 }
 
 /** A type byte's meaning: `size` is in bytes or elements, unless the next `sizeBytes` bytes hold it. */

@@ -28,15 +28,22 @@ function generate(alg: Alg): { privateKey: KeyObject; publicKey: KeyObject } {
 
 /** Signs as `key` does, whatever the header says. */
 export function signJwt(header: Members, claims: Members, key: SigningKey): string {
-  const input = signingInput(header, claims)
+  return signText(header, JSON.stringify(claims), key)
+}
+
+/** The same for claims as text, which can hold what no object can. */
+export function signText(header: Members, claims: string, key: SigningKey): string {
+  const input = inputOf(JSON.stringify(header), claims)
   return `${input}.${signature(key, Buffer.from(input)).toString('base64url')}`
 }
 
 /** RFC 7515 3.1: what a signature is made over. */
 export function signingInput(header: Members, claims: Members): string {
-  return [header, claims]
-    .map((one) => Buffer.from(JSON.stringify(one)).toString('base64url'))
-    .join('.')
+  return inputOf(JSON.stringify(header), JSON.stringify(claims))
+}
+
+function inputOf(...texts: [header: string, claims: string]): string {
+  return texts.map((text) => Buffer.from(text).toString('base64url')).join('.')
 }
 
 function signature({ alg, private_key }: SigningKey, input: Buffer): Buffer {
