@@ -3,6 +3,7 @@ import { systemClock } from './clock.js'
 import type { Config } from './config/config.js'
 import type { Services } from './context.js'
 import { flushLog, type Log } from './log.js'
+import { hostsOf } from './op/op_host.js'
 import { createOpSide } from './op/op_side.js'
 import { createDispatch } from './server/dispatch.js'
 import { createRecorder } from './server/record.js'
@@ -39,6 +40,12 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     log,
     timeout: options.op_timeout,
     insecure_hosts: options.insecure_op_hosts ?? [],
+    allowed_hosts: [
+      ...[...config.realms.values()].flatMap(({ allowed_op_hosts }) => allowed_op_hosts),
+      ...(options.default_op === undefined ? [] : hostsOf(options.default_op)),
+    ],
+    realm: [...config.realms.keys()].join(', '),
+    proxy: options.proxy,
     refresh_after: options.op_refresh,
   })
   const services: Services = {

@@ -79,7 +79,7 @@ export async function registerSite(
       : await registerClient(context.op, provider, site.wishes)
     const made = newSite(context, provider, start.oxd_id, site, registration)
     try {
-      checkRegistration(made)
+      await checkRegistration(context.op, made)
       await store.finishRegistration(made, idempotency_hash)
     } catch (error) {
       // Nobody will use what the OP has just made.

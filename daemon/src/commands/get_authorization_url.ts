@@ -59,7 +59,12 @@ export const get_authorization_url = command({
       }),
     ),
   },
-  errors: ['invalid_oxd_id', 'no_connect_discovery_response', 'invalid_op_metadata'],
+  errors: [
+    'invalid_oxd_id',
+    'no_connect_discovery_response',
+    'invalid_op_metadata',
+    'op_host_not_allowed',
+  ],
   async run({ op, store, clock, settings }, site, params) {
     const { metadata, issuer } = await providerOf(op, site)
     const state = makeExpiringId(clock() + settings.login_lifetime)

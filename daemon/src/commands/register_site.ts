@@ -1,6 +1,7 @@
 import { command, oneOf, required, string, strings } from '../command.js'
 import { CommandError } from '../errors.js'
 import { authMethods } from '../op/client.js'
+import { admitOp } from '../op/discovery.js'
 import { readOpHost } from '../op/op_host.js'
 import { registrationErrors } from '../op/registration.js'
 import { registerSite } from '../registrations.js'
@@ -99,7 +100,9 @@ export const register_site = command({
       })
     }
 
-    const provider = await op.providers.get(readOpHost(op.http, op_host, params.op_discovery_path))
+    const issuer = readOpHost(op.http, op_host, params.op_discovery_path)
+    await admitOp(op.http, issuer)
+    const provider = await op.providers.get(issuer)
     const { idempotency_key, client_id, client_secret, ...asked } = params
     const scope = params.scope ?? ['openid', 'profile', 'email']
     const oxd_id = await registerSite(context, provider, {

@@ -125,10 +125,10 @@ function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, Rea
     throw at(file, file.section_lines.get(section), `no listener serves the realm ${name}`)
   }
   return new Map(
-    [...served].map((name): [string, RealmPolicy] => [
-      name,
-      { name, ...readSection(file, sectionOf.get(name) ?? `realm ${name}`, realmOptions) },
-    ]),
+    [...served].map((name): [string, RealmPolicy] => {
+      const section = readSection(file, sectionOf.get(name) ?? `realm ${name}`, realmOptions)
+      return [name, { ...section, name, allowed_op_hosts: section.allowed_op_hosts ?? [] }]
+    }),
   )
 }
 

@@ -4,7 +4,12 @@ import { CommandError } from '../errors.js'
 import { OpHttp } from './http.js'
 import { readOpHost } from './op_host.js'
 
-const http = new OpHttp({ timeout: 1, insecure_hosts: ['127.0.0.1'] })
+const http = new OpHttp({
+  timeout: 1,
+  insecure_hosts: ['127.0.0.1'],
+  allowed_hosts: [],
+  realm: 'shop',
+})
 afterAll(() => http.close())
 
 function refusal(op_host: string): CommandError {

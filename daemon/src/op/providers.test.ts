@@ -46,7 +46,12 @@ afterEach(async () => {
 /** As after a start of the daemon: nothing in memory, the same store. */
 function start(): Providers {
   const providers = new Providers({
-    http: new OpHttp({ timeout: 2, insecure_hosts: ['127.0.0.1'] }),
+    http: new OpHttp({
+      timeout: 2,
+      insecure_hosts: ['127.0.0.1'],
+      allowed_hosts: [],
+      realm: 'shop',
+    }),
     store,
     clock: () => now,
     log: createLog('warn', { write: (line) => log.push(line) }),

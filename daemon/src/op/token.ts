@@ -4,6 +4,7 @@ import { CommandError } from '../errors.js'
 import type { Login, Site } from '../store/store.js'
 import { clientOf, idTokenAlgs } from './client.js'
 import { checkAtHash, checkIssuedAt, checkParties, verifyIdTokenSignature } from './id_token.js'
+import { isTooDeep } from './nesting.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 
@@ -11,6 +12,7 @@ import type { OpSide } from './op_side.js'
 export const tokenErrors = [
   'no_connect_discovery_response',
   'invalid_op_metadata',
+  'op_host_not_allowed',
   'op_unreachable',
   'op_error',
   'invalid_op_response',
@@ -89,6 +91,9 @@ async function redeemOnce(
   const { access_token, expires_in, refresh_token, scope } = answer
   const id_token = answer.id_token as string
   const id_token_claims = answer.claims() as client.IDToken
+  if (isTooDeep(id_token_claims)) {
+    throw new CommandError('invalid_id_token', "the ID Token's claims are nested too deeply")
+  }
   await verifyIdTokenSignature(op, provider, id_token, idTokenAlgs(site, provider.metadata))
   checkParties(id_token_claims, site.client.client_id)
   checkIssuedAt(id_token_claims, op.clock())

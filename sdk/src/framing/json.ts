@@ -53,7 +53,8 @@ function invalid(what: string): Frame {
   return { error: new FrameError('invalid_frame', what, false) }
 }
 
-function isDeeperThan(value: unknown, depth: number): boolean {
+/** Whether objects and arrays are nested deeper than `depth` levels. */
+export function isDeeperThan(value: unknown, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (depth === 0) return true
   return Object.values(value).some((inner) => isDeeperThan(inner, depth - 1))
