@@ -78,8 +78,9 @@ export class AddressPolicy {
 export function isPublicAddress(text: string): boolean {
   const bare = withoutBrackets(text)
   if (ipaddr.IPv4.isValidFourPartDecimal(bare)) return isUnicast(ipaddr.IPv4.parse(bare))
-  if (!ipaddr.IPv6.isValid(bare)) return false
-  const address = ipaddr.IPv6.parse(bare)
+  // ipaddr.js reads `::8.8.8.8` as `::ffff:8.8.8.8`; the URL parser leaves no dots for it to misread.
+  if (!URL.canParse(`https://[${bare}]`)) return false
+  const address = ipaddr.IPv6.parse(withoutBrackets(new URL(`https://[${bare}]`).hostname))
   for (const prefix of IPV4_INSIDE) {
     if (address.match(prefix)) return isUnicast(new ipaddr.IPv4(address.toByteArray().slice(12)))
   }
