@@ -304,7 +304,7 @@ describe('behind a proxy', () => {
   beforeAll(async () => {
     proxy = await ConnectProxy.start()
     op = await BentOp.start({ alg: 'ES256' })
-    daemon = await TestDaemon.start({ daemon: { proxy: proxy.address, op_timeout: 1 } })
+    daemon = await TestDaemon.start({ daemon: { proxy: proxy.address, op_timeout: 2 } })
     wire = await Wire.connect(daemon.socket)
   })
 
@@ -351,7 +351,7 @@ describe('behind a proxy', () => {
     expect(authorization_url).toContain(authorization_endpoint)
   })
 
-  test.each(['refuse', 'hang'] as const)(
+  test.each(['refuse', 'drop', 'hang'] as const)(
     'that does %s: no answer of the OP, in time',
     async (manner) => {
       await using other = await BentOp.start({ alg: 'ES256' })

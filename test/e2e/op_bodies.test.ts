@@ -25,14 +25,14 @@ import { Wire } from '../support/wire.js'
 
 const authorization_redirect_uri = 'https://site.example/callback'
 
-/** Milliseconds: op_timeout of one second, and what a busy machine takes beyond it. */
-const IN_TIME = 5000
+/** Milliseconds: op_timeout of two seconds, and what a busy machine takes beyond it. */
+const IN_TIME = 10_000
 
 let daemon: TestDaemon
 let wire: Wire
 
 beforeAll(async () => {
-  daemon = await TestDaemon.start({ daemon: { op_timeout: 1 } })
+  daemon = await TestDaemon.start({ daemon: { op_timeout: 2 } })
   wire = await Wire.connect(daemon.socket)
 })
 
@@ -66,7 +66,8 @@ const unreachable = 'op_unreachable'
 
 type Row = [name: string, answer: Answer | Takeover, error: string, says?: string]
 
-const rows: Row[] = [
+/** Refused as soon as they are seen. */
+const quick: Row[] = [
   ['a gzip bomb', hostile.gzipBomb, invalid, 'content-encoding'],
   ['a gzip bomb, slowly', hostile.slowBomb, invalid, 'content-encoding'],
   ['brotli', json({}, 200, { 'content-encoding': 'br' }), invalid, 'content-encoding'],
@@ -76,18 +77,12 @@ const rows: Row[] = [
   ['a body without end', hostile.endlessBody, unreachable, 'longer than 1048576 bytes'],
   ['headers without end', hostile.endlessHeaders, unreachable, 'headers are longer than 32768'],
   ['a header without end', hostile.endlessHeader, unreachable, 'headers are longer than 32768'],
-  ['a status without end', hostile.endlessStatus, unreachable],
   ['trailers without end', hostile.endlessTrailers, unreachable],
-  ['a chunk’s head without end', hostile.endlessChunkHead, unreachable],
-  ['a header, a byte at a time', hostile.slowHeaders, unreachable, 'no answer in time'],
-  ['a body, a byte at a time', drip, unreachable, 'no answer in time'],
-  ['500 with such a body', hostile.slowError, unreachable, 'answered 500'],
-  ['hints without end', hostile.endlessHints, unreachable, 'no answer in time'],
+  ['500 with a body, a byte at a time', hostile.slowError, unreachable, 'answered 500'],
   ['100', hostile.goOn, unreachable],
   ['101', hostile.upgrade, unreachable],
   ['no HTTP', hostile.noHttp, unreachable],
   ['two lengths', hostile.twoLengths, unreachable],
-  ['nothing', hang, unreachable, 'no answer in time'],
   ['a reset', reset, unreachable],
   ['a reset in the middle', resetMidBody, unreachable],
   ['HTML', html(), invalid, 'not JSON'],
@@ -103,8 +98,18 @@ const rows: Row[] = [
   ],
 ]
 
+/** Stopped by the clock alone. */
+const slow: Row[] = [
+  ['nothing', hang, unreachable, 'no answer in time'],
+  ['a header, a byte at a time', hostile.slowHeaders, unreachable, 'no answer in time'],
+  ['a body, a byte at a time', drip, unreachable, 'no answer in time'],
+  ['hints without end', hostile.endlessHints, unreachable, 'no answer in time'],
+  ['a status without end', hostile.endlessStatus, unreachable],
+  ['a chunk’s head without end', hostile.endlessChunkHead, unreachable],
+]
+
 describe.concurrent('for UserInfo', () => {
-  test.each(rows)('%s', async (_, answer, error, says = '') => {
+  test.each([...quick, ...slow])('%s', async (_, answer, error, says = '') => {
     await using op = await BentOp.start({ alg: 'ES256' })
     const { session } = await withSession(op)
     const connections = await op.connections
@@ -127,7 +132,7 @@ describe.concurrent('for UserInfo', () => {
 })
 
 describe.concurrent('for tokens', () => {
-  test.each(rows)('%s', async (_, answer, error) => {
+  test.each(quick)('%s', async (_, answer, error) => {
     await using op = await BentOp.start({ alg: 'ES256' })
     const site = await BentSite.register(wire, op)
     await site.refuses({ bends: { token: answers(answer) } }, { error })
@@ -135,7 +140,7 @@ describe.concurrent('for tokens', () => {
 })
 
 describe.concurrent('for metadata', () => {
-  test.each(rows)('%s', async (_, answer, error, says = '') => {
+  test.each([...quick, ...slow])('%s', async (_, answer, error, says = '') => {
     await using op = await BentOp.start({ alg: 'ES256' })
     const params = { op_host: op.issuer, authorization_redirect_uri }
     op.bend({ discovery: answers(answer) })
@@ -178,7 +183,7 @@ describe.concurrent('for keys', () => {
   const filler = Array.from({ length: 10_000 }, (_, kid) => ({ kty: 'XYZ', kid }))
 
   test.each<Row>([
-    ...rows,
+    ...quick,
     ['10,000 of them', json({ keys: filler }), invalid, '100 keys'],
     ['101 of them', json({ keys: filler.slice(0, 101) }), invalid, '100 keys'],
   ])('%s', async (_, answer, error, says = '') => {
@@ -188,7 +193,10 @@ describe.concurrent('for keys', () => {
     const data = await site.refuses(login, { error, calls: { token: 1, jwks: 1 } })
     expect(data.error_description).toContain(says)
   })
+})
 
+describe('for keys', () => {
+  // Making RSA keys stops this process, and with it every OP in it.
   test.each<[name: string, jwk: (n: string) => object]>([
     ['a modulus of 16384 bits', () => ({ n: Buffer.alloc(2048, 255).toString('base64url') })],
     ['an exponent of 2048 bits', (n) => ({ n, e: Buffer.alloc(256, 255).toString('base64url') })],

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 
 /** What the proxy does with a request for a connection. */
-export type ProxyManner = 'connect' | 'refuse' | 'hang'
+export type ProxyManner = 'connect' | 'refuse' | 'drop' | 'hang'
 
 export class ConnectProxy implements AsyncDisposable {
   manner: ProxyManner = 'connect'
@@ -20,6 +20,7 @@ export class ConnectProxy implements AsyncDisposable {
       const target = request.url as string
       this.asked.push(target)
       if (this.manner === 'refuse') socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
+      if (this.manner === 'drop') socket.destroy()
       if (this.manner !== 'connect') return
       const { hostname, port } = new URL(`http://${target}`)
       const upstream = connect(Number(port), hostname.replace(/^\[|\]$/g, ''), () => {

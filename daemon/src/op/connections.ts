@@ -51,10 +51,26 @@ export function openDispatcher({ timeout, policy, proxy, lookup }: ConnectionOpt
       uri: proxy,
       proxyTls: { timeout: ms },
       requestTls: { timeout: ms },
-      clientFactory: (origin, options) => new Pool(origin, { ...limits, ...options }),
+      clientFactory: (origin, options) => new ProxyPool(origin, { ...limits, ...options }),
     })
   }
   return new Agent({ ...limits, connect: connector(policy, ms, lookup) })
+}
+
+/** A proxy made no connection. */
+export class ProxyFailure extends Error {
+  override readonly name = 'ProxyFailure'
+}
+
+/**
+ * Connections to a proxy. undici takes a connection that breaks for one that was idle too long, and
+ * makes a new one at once, without end and deaf to the request's signal; it gives up on any other error.
+ */
+class ProxyPool extends Pool {
+  override connect: Dispatcher['connect'] = (options: Dispatcher.ConnectOptions) =>
+    super.connect(options).catch((cause: unknown) => {
+      throw new ProxyFailure('the proxy made no connection', { cause })
+    })
 }
 
 /**

@@ -1,5 +1,7 @@
 /** The address policy where it counts: at the connection that is made, with names that deceive. */
 import type { LookupAddress, LookupOptions } from 'node:dns'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BentOp } from '../../../test/support/bent_op/index.js'
 import { makeCertificate } from '../../../test/support/certificate.js'
@@ -159,6 +161,18 @@ describe('the operator’s own', () => {
   })
 })
 
+test('behind a proxy nobody else is called, wherever the call comes from', async () => {
+  const http = open({ proxy: `http://127.0.0.1:${listener.port}`, allowed_hosts: ['op.example'] })
+  for (const host of ['other.example', '8.8.8.8', 'localhost', '[::1]']) {
+    const error = await refusal(get(http, `https://${host}`))
+    expect(error).toMatchObject({ code: 'op_host_not_allowed' })
+    expect(error.message).toContain('behind a proxy')
+  }
+  expect(listener.connections).toBe(0)
+  expect(await refusal(get(http, 'https://op.example'))).toMatchObject({ code: 'op_unreachable' })
+  expect(listener.connections).toBeGreaterThan(0)
+})
+
 test('a name that does not resolve is unreachable, not refused', async () => {
   const lookup: Lookup = (_, __, callback) =>
     callback(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), [])
@@ -169,6 +183,19 @@ test('a name that does not resolve is unreachable, not refused', async () => {
       message: 'op.example could not be reached: the host name does not resolve',
     })
   }
+})
+
+test('a host that never speaks TLS is not waited for', async () => {
+  const server = createServer((socket) => socket.resume()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const http = open({ timeout: 0.1, allowed_hosts: ['127.0.0.1'] })
+  expect(await refusal(get(http, `https://127.0.0.1:${port}`))).toMatchObject({
+    code: 'op_unreachable',
+    message: `127.0.0.1:${port} could not be reached: no answer in time`,
+  })
+  server.close()
+  await once(server, 'close')
 })
 
 test('a name server that never answers is not waited for', async () => {

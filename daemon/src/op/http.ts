@@ -10,6 +10,7 @@ import {
   MAX_BODY_BYTES,
   MAX_HEADER_BYTES,
   openDispatcher,
+  ProxyFailure,
   RefusedAddress,
 } from './connections.js'
 import { isTooDeep } from './nesting.js'
@@ -208,6 +209,7 @@ function reason(error: unknown): string {
   if (error instanceof undici.HeadersOverflowError) {
     return `its headers are longer than ${MAX_HEADER_BYTES} bytes`
   }
+  if (error instanceof ProxyFailure) return reason(error.cause)
   if (!(error instanceof Error)) return 'unknown failure'
   if (error.name === 'TimeoutError' || error.name.endsWith('TimeoutError')) {
     return 'no answer in time'
