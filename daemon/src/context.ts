@@ -13,6 +13,8 @@ export interface RealmPolicy {
   name: string
   /** `daemon` keeps tokens from every site of the realm. */
   tokens: 'site' | 'daemon'
+  /** Hosts of OPs that may have any address, as the address policy compares them. */
+  allowed_op_hosts: string[]
   quotas: Quotas
 }
 

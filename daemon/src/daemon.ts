@@ -4,6 +4,7 @@ import type { Config, DaemonConfig } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
 import { keepKeys } from './key_keeper.js'
 import { flushLog, type Log } from './log.js'
+import { hostsOf } from './op/op_host.js'
 import { OpPlaces } from './op/op_places.js'
 import { createOpSide } from './op/op_side.js'
 import { InFlight, quotaExceeded } from './quota.js'
@@ -96,6 +97,11 @@ function openRealm(
     log,
     timeout: options.op_timeout,
     insecure_hosts: options.insecure_op_hosts ?? [],
+    allowed_hosts: [
+      ...policy.allowed_op_hosts,
+      ...(options.default_op === undefined ? [] : hostsOf(options.default_op)),
+    ],
+    proxy: options.proxy,
     places: new OpPlaces(quotas.op_calls, (exceeded) => quotaExceeded(policy, exceeded)),
     refresh_after: options.op_refresh,
   })

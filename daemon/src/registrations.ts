@@ -4,6 +4,7 @@ import type { Context } from './context.js'
 import { sameDigest, sha256 } from './digest.js'
 import { CommandError } from './errors.js'
 import { checkRegistration } from './op/client.js'
+import { admitOp } from './op/discovery.js'
 import type { Provider } from './op/provider.js'
 import {
   preferredAuthMethod,
@@ -80,6 +81,7 @@ export async function registerSite(
   if (!realm.registrations.take()) {
     throw quotaExceeded(realm, { quota: 'registrations_per_minute', level: 'realm' })
   }
+  await admitOp(op.http, op_host)
   // The intent is committed before the OP is asked: a second caller waits instead of asking too.
   const start = await store.beginRegistration(
     {
@@ -101,7 +103,7 @@ export async function registerSite(
       : await registerClient(op, provider, site.wishes)
     const made = newSite(context, provider, start.oxd_id, site, registration)
     try {
-      checkRegistration(made)
+      await checkRegistration(context.op, made)
       await store.finishRegistration(made, idempotency_hash)
     } catch (error) {
       // Nobody will use what the OP has just made.

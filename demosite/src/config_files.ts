@@ -13,16 +13,14 @@ export function pathsIn(folder: string) {
   }
 }
 
-/** @param insecure_host the OP's host, if it is reached without TLS */
-export async function writeDaemonConfig(
-  folder: string,
-  insecure_host: string | undefined,
-): Promise<string> {
+/** @param op an OP instead of the demo's own; it is the operator's wish, so that any address will do */
+export async function writeDaemonConfig(folder: string, op: URL | undefined): Promise<string> {
   const { daemon_config, state, socket } = pathsIn(folder)
   await write(daemon_config, {
     daemon: {
       state_directory: state,
-      insecure_op_hosts: insecure_host,
+      default_op: op?.href,
+      insecure_op_hosts: op?.protocol === 'https:' ? undefined : (op?.hostname ?? '127.0.0.1'),
       drain_timeout: '2',
     },
     'listener site': { address: `unix:${socket}`, mode: '0600' },

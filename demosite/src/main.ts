@@ -40,11 +40,9 @@ async function demo(options: DemoOptions): Promise<void> {
 /** Starts everything, and tells what to show. */
 async function start(options: DemoOptions, tree: ProcessTree, folder: string): Promise<string> {
   const port = await choosePort(options)
-  const op_host = options.op?.hostname ?? '127.0.0.1'
-  const insecure_host = options.op?.protocol === 'https:' ? undefined : op_host
   const [op] = await Promise.all([
     options.op?.href ?? tree.runScript('the OP', 'op_main.js'),
-    writeDaemonConfig(folder, insecure_host).then((config) => tree.runRelyd(config)),
+    writeDaemonConfig(folder, options.op).then((config) => tree.runRelyd(config)),
   ])
   const origin = `http://localhost:${port}`
   const config = await writeSiteConfig(folder, options, { op, origin })

@@ -284,7 +284,7 @@ export abstract class Methods {
   /**
    * Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP's operator made is left there.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `remove_site_failed`
+   * @throws {CommandError} `invalid_oxd_id`, `op_host_not_allowed`, `remove_site_failed`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [RFC 7592 2.3](https://www.rfc-editor.org/rfc/rfc7592.html#section-2.3)
    */
@@ -300,7 +300,7 @@ export abstract class Methods {
   /**
    * Starts a login: answers the address to send the browser to, and the cookie that ties the login to this browser. Send both in one response: the redirect and `Set-Cookie`.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `no_connect_discovery_response`, `invalid_op_metadata`
+   * @throws {CommandError} `invalid_oxd_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [OIDC Core 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.1)
    * @see [RFC 6749 4.1.1](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.1)
@@ -321,7 +321,7 @@ export abstract class Methods {
   /**
    * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token and stores a session. A callback succeeds once.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_issuer`, `no_id_token`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_issuer`, `no_id_token`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [OIDC Core 3.1.2.7](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.7)
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
@@ -342,7 +342,7 @@ export abstract class Methods {
   /**
    * Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_issuer`, `no_id_token`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_issuer`, `no_id_token`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
    * @see [RFC 6749 4.1.3](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.3)
@@ -362,7 +362,7 @@ export abstract class Methods {
   /**
    * Asks the OP for the End-User's claims, and checks that they are this End-User's.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `unknown_access_token`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_user_info`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `unknown_access_token`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_user_info`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [OIDC Core 5.3](https://openid.net/specs/openid-connect-core-1_0.html#section-5.3)
    */
@@ -378,7 +378,7 @@ export abstract class Methods {
   /**
    * Ends a session: forgets it here and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_end_session_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_end_session_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [OIDC RP-Initiated Logout 2](https://openid.net/specs/openid-connect-rpinitiated-1_0.html#section-2)
    */

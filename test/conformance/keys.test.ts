@@ -154,7 +154,7 @@ describe('accepts among its keys', () => {
       'a broken one with the same kid',
       (good) => [{ kty: 'EC', crv: 'P-256', kid: op.key.kid, x: '!' }, good],
     ],
-    ['many', (good) => [...Array.from({ length: 2000 }, (_, kid) => ({ kty: 'XYZ', kid })), good]],
+    ['many', (good) => [...Array.from({ length: 99 }, (_, kid) => ({ kty: 'XYZ', kid })), good]],
   ])('%s', async (_, keys) => {
     op.bend({ jwks: answers(json({ keys: keys(op.key.jwk) })) })
     const site = await BentSite.register(wire, op)

@@ -23,7 +23,7 @@ export interface DaemonOptions {
   sections?: string
   /** A command and its arguments that the daemon runs under, such as strace; `{folder}` is its folder. */
   under?: string[]
-  /** Its environment beyond the test's own. */
+  /** Its environment beyond the test's own; `{folder}` is its folder. */
   env?: Record<string, string>
   /** False for loads so great that holding each reply against its declaration takes too long. */
   record?: boolean
@@ -114,7 +114,12 @@ export class TestDaemon implements AsyncDisposable {
       env: {
         ...process.env,
         RELYD_RECORD: this.#options.record === false ? '' : inject('record'),
-        ...this.#options.env,
+        ...Object.fromEntries(
+          Object.entries(this.#options.env ?? {}).map(([name, value]) => [
+            name,
+            this.#inFolder(value),
+          ]),
+        ),
       },
     })
     this.#process = child

@@ -60,7 +60,12 @@ export const get_authorization_url = command({
       }),
     ),
   },
-  errors: ['invalid_oxd_id', 'no_connect_discovery_response', 'invalid_op_metadata'],
+  errors: [
+    'invalid_oxd_id',
+    'no_connect_discovery_response',
+    'invalid_op_metadata',
+    'op_host_not_allowed',
+  ],
   async run({ realm, op, store, clock, settings, refuse }, site, params) {
     const { metadata, issuer } = await providerOf(op, site)
     const state = makeExpiringId(clock() + settings.login_lifetime)

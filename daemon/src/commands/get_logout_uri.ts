@@ -35,6 +35,7 @@ export const get_logout_uri = command({
     'no_end_session_endpoint_at_op',
     'no_connect_discovery_response',
     'invalid_op_metadata',
+    'op_host_not_allowed',
   ],
   async run({ op, store, clock, refuse }, site, { session_id, id_token_hint, ...request }) {
     // Looked up first: a session is not ended by a command that fails.

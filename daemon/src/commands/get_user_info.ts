@@ -24,6 +24,7 @@ export const get_user_info = command({
     'unknown_access_token',
     'no_connect_discovery_response',
     'invalid_op_metadata',
+    'op_host_not_allowed',
     'op_unreachable',
     'op_error',
     'invalid_op_response',

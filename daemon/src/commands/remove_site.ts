@@ -14,7 +14,7 @@ export const remove_site = command({
       }),
     ),
   },
-  errors: ['invalid_oxd_id', 'remove_site_failed'],
+  errors: ['invalid_oxd_id', 'op_host_not_allowed', 'remove_site_failed'],
   async run({ op, sites }, site) {
     const removed_at_op = await unregisterClient(op, site)
     await sites.remove(site)

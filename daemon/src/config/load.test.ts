@@ -38,7 +38,11 @@ describe('the sample', () => {
     expect(listeners).toHaveLength(1)
     expect(listeners[0]).toMatchObject({ name: 'site', realm: 'default', mode: 0o660 })
     expect(daemon).toEqual(read(listener).daemon)
-    expect(realms.get('default')).toMatchObject({ name: 'default', tokens: 'site' })
+    expect(realms.get('default')).toMatchObject({
+      name: 'default',
+      tokens: 'site',
+      allowed_op_hosts: [],
+    })
     expect(daemon.insecure_op_hosts).toBeUndefined()
   })
 
@@ -80,6 +84,7 @@ describe('values', () => {
         'insecure_op_hosts = 127.0.0.1,  localhost\top.test',
         'default_op = https://op.example/#not-a-comment',
         'log_level: warn',
+        'proxy = http://Proxy.Example:3128/',
         '[listener a]',
         'address = tcp:[::1]:8099',
         'realm = shop',
@@ -91,6 +96,7 @@ describe('values', () => {
         'sites = 7',
         'pending_logins_per_site = 8',
         'pending_logins = 9',
+        'allowed_op_hosts = OP.Example., op.example:08443 [FD00:0::1]:443, 0x0a.1',
       ].join('\n'),
     )
     expect(daemon).toMatchObject({
@@ -98,6 +104,7 @@ describe('values', () => {
       insecure_op_hosts: ['127.0.0.1', 'localhost', 'op.test'],
       default_op: 'https://op.example/#not-a-comment',
       log_level: 'warn',
+      proxy: 'http://proxy.example:3128',
     })
     expect(listeners).toMatchObject([
       {
@@ -117,6 +124,7 @@ describe('values', () => {
       {
         name: 'shop',
         tokens: 'daemon',
+        allowed_op_hosts: ['op.example', 'op.example:8443', '[fd00::1]:443', '10.0.0.1'],
         quotas: { sites: 7, pending_logins: { site: 8, realm: 9 } },
       },
       { name: 'default', tokens: 'site' },
@@ -146,6 +154,34 @@ describe('values', () => {
     expect(refusal(`# one\n${listener}\n[daemon]\n${name} = ${value}\n`)).toMatch(
       new RegExp(`^/etc/relyd\\.cfg:6: ${name} must be ${wanted}`),
     )
+  })
+
+  test.each([
+    'https://op.example',
+    'op.example/path',
+    '10.0.0.0/8',
+    '*.op.example',
+    'user@op.example',
+    'op.example:99999',
+    'op.example:',
+    'fd00::1',
+    '[fd00::1',
+    '1.2.3.4.5',
+  ])('allowed_op_hosts = %s is refused with its line', (value) => {
+    expect(refusal(`${listener}\n[realm default]\nallowed_op_hosts = op.example, ${value}\n`)).toBe(
+      `/etc/relyd.cfg:5: allowed_op_hosts must list hosts such as op.example.com, op.example.com:8443 or [fd00::1], not ${value}`,
+    )
+  })
+
+  test.each([
+    ['proxy.example:3128', 'must be http://host:port'],
+    ['socks5://proxy.example:1080', 'must be http://host:port'],
+    ['http://proxy.example:3128/path', 'must be http://host:port'],
+    ['http://user:hunter2@proxy.example:3128', 'must not hold a user or password'],
+  ])('proxy = %s is refused with its line', (value, wanted) => {
+    const message = refusal(`${listener}\n[daemon]\nproxy = ${value}\n`)
+    expect(message).toContain(`/etc/relyd.cfg:5: proxy ${wanted}`)
+    expect(message).not.toContain('hunter2')
   })
 
   test.each([

@@ -200,6 +200,7 @@ function policyOf(name: string, options: OptionValues<typeof realmOptions>): Rea
   return {
     name,
     tokens: options.tokens,
+    allowed_op_hosts: options.allowed_op_hosts ?? [],
     quotas: {
       sites: options.sites,
       registrations_per_minute: options.registrations_per_minute,

@@ -1,5 +1,7 @@
 /** How an option is declared: its name, default and documentation, and how its text is read. */
 
+import { canonicalHost } from '../op/address_policy.js'
+
 /** One option of a section. `T` is what {@link Option.read} makes of its text. */
 export interface Option<T = unknown> {
   doc: string
@@ -47,8 +49,27 @@ export function name(value: string): string {
 }
 
 /** Separated by commas or white space. */
-export function list(value: string): string[] {
+function list(value: string): string[] {
   return value.split(/[\s,]+/).filter((one) => one !== '')
+}
+
+/** Hosts of OPs, each with or without a port. */
+export function opHosts(value: string): string[] {
+  return list(value).map(canonicalHost)
+}
+
+/** The address of an HTTP proxy. */
+export function proxy(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url?.username || url?.password) {
+    throw new Error(
+      'must not hold a user or password: this file is no place for secrets; let the proxy know this host by its address',
+    )
+  }
+  if (!url || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
+    throw new Error('must be http://host:port or https://host:port')
+  }
+  return url.origin
 }
 
 export function oneOf<const V extends string>(...values: V[]) {

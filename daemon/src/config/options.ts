@@ -1,11 +1,12 @@
 /** Every option of relyd.cfg: the loader reads it, the shipped sample and the documentation are made from it. */
 import {
   address,
-  list,
   mode,
   name,
   type Options,
   oneOf,
+  opHosts,
+  proxy,
   realmsByName,
   text,
   wholeNumber,
@@ -35,7 +36,7 @@ export const daemonOptions = {
     read: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
   },
   default_op: {
-    doc: 'The OP of sites that name none in op_host.',
+    doc: 'The OP of sites that name none in op_host. Whatever its address, it may be called.',
     example: 'https://op.example.com',
     read: text,
   },
@@ -65,10 +66,15 @@ export const daemonOptions = {
     read: wholeNumber(0, 600),
   },
   insecure_op_hosts: {
-    doc: 'Hosts of OPs that may be called over plain http, separated by commas.',
+    doc: 'Hosts of OPs that may be called over plain http, and at any address, separated by commas.',
     example: '127.0.0.1',
     unsafe: 'Tokens and secrets travel in the clear. For test OPs only.',
-    read: list,
+    read: opHosts,
+  },
+  proxy: {
+    doc: 'An HTTP proxy that takes every call to an OP (by CONNECT). The daemon sees no addresses behind it, and calls only hosts that it was told: default_op, allowed_op_hosts, insecure_op_hosts. HTTP_PROXY and the like are not looked at.',
+    example: 'http://proxy.example.com:3128',
+    read: proxy,
   },
 } as const satisfies Options
 
@@ -137,6 +143,11 @@ export const listenerOptions = {
 } as const satisfies Options
 
 export const realmOptions = {
+  allowed_op_hosts: {
+    doc: 'Hosts of OPs that sites of the realm may name although their addresses are not public ones (or are behind a proxy), separated by commas: op.example.com for all of its ports, op.example.com:8443 for one. OPs at public addresses need not be listed.',
+    example: 'op.example.com, [fd00::1]:8443',
+    read: opHosts,
+  },
   tokens: {
     doc: '`daemon` keeps access, refresh and ID tokens from all sites of the realm.',
     default: 'site',

@@ -2,7 +2,8 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
-import { insecureIfAllowed } from './discovery.js'
+import { admitNamed, insecureIfAllowed } from './discovery.js'
+import type { OpHttp } from './http.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -25,8 +26,8 @@ interface Built extends SiteClient {
 const built = new WeakMap<Site, Built>()
 
 /**
- * @throws CommandError `no_connect_discovery_response`, `invalid_op_metadata` when the OP is not
- * known and cannot be asked
+ * @throws CommandError `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
+ * when the OP is not known and cannot be asked
  */
 export async function clientOf(op: OpSide, site: Site): Promise<SiteClient> {
   const provider = await providerOf(op, site)
@@ -101,9 +102,9 @@ function signingAlg(site: Site): Partial<client.ClientMetadata> {
 /**
  * Refuses a registration with which no login could ever end well.
  *
- * @throws CommandError `invalid_op_response`
+ * @throws CommandError `invalid_op_response`, `op_host_not_allowed`
  */
-export function checkRegistration(site: Site): void {
+export async function checkRegistration({ http }: OpSide, site: Site): Promise<void> {
   authentication(site)
   const alg = site.client.id_token_signed_response_alg
   if (alg !== undefined && !SIGNING_ALGS.test(alg)) {
@@ -112,6 +113,18 @@ export function checkRegistration(site: Site): void {
       'the OP registered the site for ID Tokens that are not signed with a key of the OP',
     )
   }
+  // Where the daemon may never call, the site could never be removed.
+  const uri = registrationUri(http, site)
+  if (uri !== undefined) await admitNamed(http, uri)
+}
+
+/**
+ * Where the site's registration is read and removed (RFC 7592 3), if the OP named a place. What it
+ * wrote there is kept as it came, and need not be an address.
+ */
+export function registrationUri({ policy }: OpHttp, { client }: Site): string | undefined {
+  const uri = String(client.registration_client_uri)
+  return URL.canParse(uri) && policy.isSecure(new URL(uri)) ? uri : undefined
 }
 
 /** Methods of client authentication that the daemon can do (OIDC Core 9). */

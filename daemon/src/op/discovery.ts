@@ -1,5 +1,5 @@
 /** Fetches an OP's metadata and keys, and checks that they can be used. */
-import type { JSONWebKeySet } from 'jose'
+import type { JSONWebKeySet, JWK } from 'jose'
 import * as client from 'openid-client'
 import { bounded, CommandError } from '../errors.js'
 import type { OpHttp } from './http.js'
@@ -8,18 +8,64 @@ import { asCommandError } from './op_errors.js'
 /** Metadata that the code flow needs (OIDC Discovery 3). */
 const REQUIRED = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const
 
-/** Metadata that, where present, the daemon or the browser calls. */
-const ENDPOINTS = [
-  ...REQUIRED,
-  'userinfo_endpoint',
-  'registration_endpoint',
-  'end_session_endpoint',
+/** Metadata that, where present, the daemon calls. */
+const CALLED = ['token_endpoint', 'jwks_uri', 'userinfo_endpoint', 'registration_endpoint'] as const
+
+/** Metadata that, where present, the browser is sent to. */
+const VISITED = ['authorization_endpoint', 'end_session_endpoint'] as const
+
+/** Metadata that, where present, is a list of words. */
+const LISTS = [
+  'grant_types_supported',
+  'id_token_signing_alg_values_supported',
+  'token_endpoint_auth_methods_supported',
 ] as const
+
+/** Longest issuer or endpoint, in characters: what browsers and servers agree on. */
+const MAX_URL_LENGTH = 2048
+
+/** Most keys of a set: a login without a `kid` may try them all. */
+const MAX_KEYS = 100
+
+/** Longest modulus and exponent of an RSA key, in base64url characters: 8192 and 64 bits. */
+const MAX_MODULUS_LENGTH = 1366
+const MAX_EXPONENT_LENGTH = 11
+
+/**
+ * Applies the address policy to the OP that a site names, whatever copy of its documents is known:
+ * another realm may be allowed to call it.
+ *
+ * @throws CommandError `op_host_not_allowed`, `no_connect_discovery_response` when its name does not resolve
+ */
+export async function admitOp(http: OpHttp, op_host: string): Promise<void> {
+  try {
+    await http.admit(new URL(op_host))
+  } catch (error) {
+    throw await notDiscovered(op_host, error)
+  }
+}
+
+/**
+ * Applies the address policy to an address that an OP names and that is called later.
+ *
+ * @throws CommandError `op_host_not_allowed`
+ */
+export async function admitNamed(http: OpHttp, address: string): Promise<void> {
+  await http.admit(new URL(address)).catch((error: unknown) => {
+    // A name that does not resolve today is judged when it is called.
+    if (isRefusal(error)) throw error
+  })
+}
+
+/** Whether the address policy refused a host: no other copy or later try makes that good. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof CommandError && error.code === 'op_host_not_allowed'
+}
 
 /**
  * OIDC Discovery 4: fetches the metadata of an issuer.
  *
- * @throws CommandError `no_connect_discovery_response`, `invalid_op_metadata`
+ * @throws CommandError `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
  */
 export async function fetchMetadata(http: OpHttp, op_host: string): Promise<client.ServerMetadata> {
   let metadata: client.ServerMetadata
@@ -29,26 +75,50 @@ export async function fetchMetadata(http: OpHttp, op_host: string): Promise<clie
       timeout: http.timeout,
       execute: insecureIfAllowed(op_host),
     })
-    metadata = { ...discovered.serverMetadata() }
+    // No client certificate is ever sent, so that its aliases of the endpoints are nobody's.
+    const { mtls_endpoint_aliases: _, ...rest } = discovered.serverMetadata()
+    metadata = rest as client.ServerMetadata
   } catch (error) {
     throw await notDiscovered(op_host, error)
   }
+  checkMetadata(http, op_host, metadata)
+  const called = CALLED.flatMap((name) => metadata[name] ?? [])
+  await Promise.all(called.map((address) => admitNamed(http, address)))
+  return metadata
+}
+
+/**
+ * Whether metadata can be used, by the policy of this realm: a stored copy may be another realm's.
+ *
+ * @throws CommandError `invalid_op_metadata`, `op_host_not_allowed`
+ */
+export function checkMetadata(
+  { policy }: OpHttp,
+  op_host: string,
+  metadata: client.ServerMetadata,
+): void {
   for (const name of REQUIRED) {
     if (metadata[name] === undefined) throw unusable(op_host, `has no ${name}`)
   }
-  for (const name of ENDPOINTS) {
-    const address = metadata[name]
-    if (address !== undefined && !isUsable(http, address)) {
-      throw unusable(op_host, `names an unusable ${name}`)
-    }
+  for (const name of [...CALLED, ...VISITED]) {
+    const address: unknown = metadata[name]
+    if (address === undefined) continue
+    const url = parseEndpoint(address)
+    if (!url || !policy.isSecure(url)) throw unusable(op_host, `names an unusable ${name}`)
+    // The browser needs no proxy, and leads nobody into our network; an address is refused at once.
+    const isCalled = CALLED.some((one) => one === name)
+    if (isCalled ? policy.refuses(url) : policy.refusesLiteral(url)) throw policy.refusal(url)
   }
-  return metadata
+  for (const name of LISTS) {
+    if (!isList(metadata[name] ?? []))
+      throw unusable(op_host, `has a ${name} that is no list of words`)
+  }
 }
 
 /**
  * Fetches an OP's JSON Web Key Set (RFC 7517 5).
  *
- * @throws CommandError `op_unreachable`, `invalid_op_response`
+ * @throws CommandError `op_unreachable`, `invalid_op_response`, `op_host_not_allowed`
  */
 export async function fetchKeys(
   http: OpHttp,
@@ -62,12 +132,15 @@ export async function fetchKeys(
     redirect: 'manual',
   })
   const set: unknown = response.status === 200 ? await response.json().catch(() => null) : null
-  if (!isKeySet(set)) {
-    throw new CommandError('invalid_op_response', "the OP's jwks_uri does not answer a key set", {
-      details: { host: new URL(address).host, http_status: response.status },
-    })
+  const keys = keysOf(set)
+  if (keys.length === 0 || keys.length > MAX_KEYS) {
+    throw new CommandError(
+      'invalid_op_response',
+      `the OP's jwks_uri does not answer a key set of 1 to ${MAX_KEYS} keys`,
+      { details: { host: new URL(address).host, http_status: response.status } },
+    )
   }
-  return set
+  return { keys }
 }
 
 /** openid-client refuses plain http of its own; whether a host may be called that way was decided already. */
@@ -75,32 +148,41 @@ export function insecureIfAllowed(op_host: string): ((config: client.Configurati
   return op_host.startsWith('http:') ? [client.allowInsecureRequests] : []
 }
 
-function isUsable(http: OpHttp, address: unknown): boolean {
+/** @returns undefined for what is no address of an endpoint */
+function parseEndpoint(address: unknown): URL | undefined {
+  if (typeof address !== 'string' || address.length > MAX_URL_LENGTH) return undefined
   // RFC 6749 3.1: no endpoint has a fragment.
-  return (
-    typeof address === 'string' &&
-    URL.canParse(address) &&
-    !address.includes('#') &&
-    http.isAllowed(new URL(address))
+  return URL.canParse(address) && !address.includes('#') ? new URL(address) : undefined
+}
+
+function isList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
+}
+
+/**
+ * The keys of a set that are not too costly to verify with; none, if it is no key set. A set
+ * without a key verifies nothing, and must not replace one that does.
+ */
+function keysOf(set: unknown): JWK[] {
+  const keys: unknown = typeof set === 'object' && set !== null && 'keys' in set ? set.keys : []
+  if (!Array.isArray(keys) || !keys.every(isKey)) return []
+  return keys.filter(
+    ({ n, e }) => !isLonger(n, MAX_MODULUS_LENGTH) && !isLonger(e, MAX_EXPONENT_LENGTH),
   )
 }
 
-function isKeySet(set: unknown): set is JSONWebKeySet {
-  return (
-    typeof set === 'object' &&
-    set !== null &&
-    'keys' in set &&
-    Array.isArray(set.keys) &&
-    // A set without a key verifies nothing, and must not replace one that does.
-    set.keys.length > 0 &&
-    set.keys.every((key) => typeof key === 'object' && key !== null && !Array.isArray(key))
-  )
+function isKey(key: unknown): key is JWK {
+  return typeof key === 'object' && key !== null && !Array.isArray(key)
+}
+
+function isLonger(text: unknown, length: number): boolean {
+  return typeof text === 'string' && text.length > length
 }
 
 async function notDiscovered(op_host: string, error: unknown): Promise<CommandError> {
   const cause = await asCommandError(error)
   const metadata_url = `${op_host.replace(/\/$/, '')}/.well-known/openid-configuration`
-  if (cause.code === 'quota_exceeded') return cause
+  if (isRefusal(cause) || cause.code === 'quota_exceeded') return cause
   if (cause.code === 'op_unreachable') {
     return new CommandError(
       'no_connect_discovery_response',
@@ -115,7 +197,7 @@ async function notDiscovered(op_host: string, error: unknown): Promise<CommandEr
   }
   return new CommandError(
     'no_connect_discovery_response',
-    `${metadata_url} does not answer OpenID Connect metadata; check op_host`,
+    `${metadata_url} does not answer OpenID Connect metadata (${cause.message}); check op_host`,
     { cause: error, retryable: false },
   )
 }

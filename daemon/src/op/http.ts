@@ -1,21 +1,39 @@
 /** The only way to the network: every request to an OP passes here, with limits on time, size and address. */
+import { promisify } from 'node:util'
 import type { CustomFetch } from 'openid-client'
-import { Agent, request, errors as undici } from 'undici'
+import { type Dispatcher, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
+import { AddressPolicy, isLiteral } from './address_policy.js'
+import {
+  judging,
+  type Lookup,
+  MAX_BODY_BYTES,
+  MAX_HEADER_BYTES,
+  openDispatcher,
+  ProxyFailure,
+  RefusedAddress,
+} from './connections.js'
 import { checkJsonNesting } from './nesting.js'
 import { callingSite, recordOpCall } from './op_calls.js'
 import type { OpPlaces } from './op_places.js'
 import { noteAnswered, noteSent } from './op_secrets.js'
 
-/** Longest answer that is read, in bytes. */
-const MAX_BODY_BYTES = 1024 * 1024
-const MAX_HEADER_BYTES = 32 * 1024
+/** Longest rest of a refused answer that is read so that its connection can be used again, in bytes. */
+const WORTH_READING = 16 * 1024
 
 export interface HttpOptions {
   /** Seconds until a whole request must have been answered. */
   timeout: number
   /** Hosts that may be called without TLS, as the operator allows. */
   insecure_hosts: readonly string[]
+  /** Hosts of the operator's own OPs, which may have any address. */
+  allowed_hosts: readonly string[]
+  /** The realm that `allowed_hosts` belong to. */
+  realm: string
+  /** Address of an HTTP proxy that every call takes. */
+  proxy?: string | undefined
+  /** Resolves names; unless a test says otherwise, as the system does. */
+  lookup?: Lookup
   /** How many calls may be under way for each site. */
   places: OpPlaces
 }
@@ -23,45 +41,52 @@ export interface HttpOptions {
 export class OpHttp {
   /** Seconds, for openid-client's own signal. */
   readonly timeout: number
-  readonly #insecure_hosts: ReadonlySet<string>
+  readonly policy: AddressPolicy
   readonly #places: OpPlaces
-  readonly #agent: Agent
+  readonly #dispatcher: Dispatcher
+  readonly #resolve: (hostname: string, options: object) => Promise<unknown>
 
-  constructor({ timeout, insecure_hosts, places }: HttpOptions) {
+  constructor(options: HttpOptions) {
+    const { timeout, proxy, lookup, places } = options
     this.#places = places
     this.timeout = timeout
-    this.#insecure_hosts = new Set(insecure_hosts)
-    const ms = timeout * 1000
-    this.#agent = new Agent({
-      connect: { timeout: ms },
-      headersTimeout: ms,
-      bodyTimeout: ms,
-      maxResponseSize: MAX_BODY_BYTES,
-      maxHeaderSize: MAX_HEADER_BYTES,
-    })
+    this.policy = new AddressPolicy({ ...options, proxied: proxy !== undefined })
+    this.#dispatcher = openDispatcher({ timeout, policy: this.policy, proxy, lookup })
+    this.#resolve = promisify(judging(lookup))
   }
 
-  /** Whether a URL has TLS, or a host for which the operator waived it. */
-  isAllowed(url: URL): boolean {
-    return (
-      url.protocol === 'https:' ||
-      (url.protocol === 'http:' && this.#insecure_hosts.has(url.hostname))
-    )
+  /**
+   * Applies the address policy to a host that is not called just now. When it is, the address that
+   * is used then is judged again.
+   *
+   * @throws CommandError `op_host_not_allowed`; `op_unreachable` when its name does not resolve
+   */
+  async admit(url: URL): Promise<void> {
+    if (this.policy.refuses(url)) throw this.policy.refusal(url)
+    if (this.policy.isOwn(url) || isLiteral(url.hostname)) return
+    const late = AbortSignal.timeout(this.timeout * 1000)
+    try {
+      await Promise.race([this.#resolve(url.hostname, { all: true }), aborted(late)])
+    } catch (error) {
+      throw this.#asCommandError(url, error)
+    }
   }
 
   /**
    * Sends one request for openid-client; redirects are answered, not followed.
    *
-   * @throws CommandError `op_unreachable` when no usable answer came in time
+   * @throws CommandError `op_unreachable` when no usable answer came in time, `op_host_not_allowed`,
+   * `invalid_op_response`
    */
   readonly fetch: CustomFetch = async (address, { method, headers, body, signal }) => {
     const url = new URL(address)
-    if (!this.isAllowed(url)) {
+    if (!this.policy.isSecure(url)) {
       throw new CommandError(
         'invalid_op_metadata',
         `the OP's metadata names ${url.origin}, which is not https; list its host in insecure_op_hosts only for a test OP`,
       )
     }
+    if (this.policy.refuses(url)) throw this.policy.refusal(url)
     const deadline = signal ?? AbortSignal.timeout(this.timeout * 1000)
     noteSent(headers, body)
     const started = performance.now()
@@ -70,28 +95,27 @@ export class OpHttp {
     const leave = site === undefined ? undefined : await this.#places.enter(site, deadline)
     try {
       const response = await request(url, {
-        dispatcher: this.#agent,
+        dispatcher: this.#dispatcher,
         method: method as 'GET',
         headers,
         body: requestBody(body),
         signal: deadline,
       })
-      if (response.statusCode >= 500) {
-        await response.body.dump()
-        throw new CommandError('op_unreachable', `${url.host} answered ${response.statusCode}`, {
-          details: { host: url.host, http_status: response.statusCode },
-        })
+      const fault = faultOfHead(url, headers, response)
+      if (fault) {
+        // In the background, for as long as the signal lets it: nobody waits for what is refused.
+        response.body.dump({ limit: WORTH_READING }).catch(() => {})
+        throw fault
       }
       const bytes = await response.body.arrayBuffer()
       noteAnswered(bytes)
-      checkType(url, headers, response)
       checkJsonNesting(new Uint8Array(bytes))
       return new Response(hasNoBody(response.statusCode) ? null : bytes, {
         status: response.statusCode,
         headers: flatten(response.headers),
       })
     } catch (error) {
-      throw error instanceof CommandError ? error : unreachable(url, error)
+      throw this.#asCommandError(url, error)
     } finally {
       leave?.()
       recordOpCall(performance.now() - started)
@@ -100,22 +124,50 @@ export class OpHttp {
 
   /** Ends all connections; a request that still runs fails. */
   async close(): Promise<void> {
-    await this.#agent.destroy()
+    await this.#dispatcher.destroy()
+  }
+
+  #asCommandError(url: URL, error: unknown): CommandError {
+    if (error instanceof CommandError) return error
+    if (error instanceof RefusedAddress) return this.policy.refusal(url)
+    return unreachable(
+      url,
+      this.policy.proxied ? `${reason(error)} (through the proxy)` : reason(error),
+      error,
+    )
   }
 }
 
-/** openid-client reads any body as JSON; one that says it is something else is not what was asked for. */
-function checkType(
+type Head = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>
+
+/** What makes an answer useless before its body is read. */
+function faultOfHead(
   url: URL,
   asked: Record<string, string>,
-  { statusCode, headers }: { statusCode: number; headers: Record<string, unknown> },
-): void {
+  { statusCode, headers }: Head,
+): CommandError | undefined {
+  const details = { host: url.host, http_status: statusCode }
+  if (statusCode >= 500) {
+    return new CommandError('op_unreachable', `${url.host} answered ${statusCode}`, { details })
+  }
+  // RFC 9110 12.5.3: none was asked for, and what is packed has no bound.
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (!/^(identity)?$/i.test(String(encoding))) {
+    return new CommandError(
+      'invalid_op_response',
+      `${url.host} answered with a content-encoding, which nobody asked for`,
+      { details },
+    )
+  }
+  // openid-client reads any body as JSON; one that says it is something else is not what was asked for.
   const type = headers['content-type']
   if (statusCode >= 300 || !asked['accept']?.includes('json') || typeof type !== 'string') return
   if (/^application\/([\w.+-]+\+)?(json|jwt)\b/i.test(type)) return
-  throw new CommandError('invalid_op_response', `${url.host} answered something that is not JSON`, {
-    details: { host: url.host, http_status: statusCode },
-  })
+  return new CommandError(
+    'invalid_op_response',
+    `${url.host} answered something that is not JSON`,
+    { details },
+  )
 }
 
 function requestBody(body: unknown): string | Uint8Array | null {
@@ -136,10 +188,16 @@ function flatten(headers: Record<string, string | string[] | undefined>): [strin
   })
 }
 
-function unreachable(url: URL, cause: unknown): CommandError {
-  return new CommandError('op_unreachable', `${url.host} could not be reached: ${reason(cause)}`, {
+function unreachable(url: URL, why: string, cause: unknown): CommandError {
+  return new CommandError('op_unreachable', `${url.host} could not be reached: ${why}`, {
     details: { host: url.host },
     cause,
+  })
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason))
   })
 }
 
@@ -150,6 +208,7 @@ function reason(error: unknown): string {
   if (error instanceof undici.HeadersOverflowError) {
     return `its headers are longer than ${MAX_HEADER_BYTES} bytes`
   }
+  if (error instanceof ProxyFailure) return reason(error.cause)
   if (!(error instanceof Error)) return 'unknown failure'
   if (error.name === 'TimeoutError' || error.name.endsWith('TimeoutError')) {
     return 'no answer in time'
@@ -161,6 +220,8 @@ function reason(error: unknown): string {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return 'the host name does not resolve'
+    case 'UND_ERR_ABORTED':
+      return 'no connection'
     case 'ECONNRESET':
     case 'UND_ERR_SOCKET':
       return 'the connection broke'

@@ -5,7 +5,13 @@ import { CommandError } from '../errors.js'
 import { OpHttp } from './http.js'
 import { readOpHost } from './op_host.js'
 
-const http = new OpHttp({ timeout: 1, insecure_hosts: ['127.0.0.1'], places: amplePlaces })
+const http = new OpHttp({
+  timeout: 1,
+  insecure_hosts: ['127.0.0.1'],
+  allowed_hosts: [],
+  realm: 'shop',
+  places: amplePlaces,
+})
 afterAll(() => http.close())
 
 function refusal(op_host: string): CommandError {

@@ -1,5 +1,6 @@
 /** Reads the address by which a site names its OP. */
 import { CommandError } from '../errors.js'
+import { namesOf } from './address_policy.js'
 import type { OpHttp } from './http.js'
 
 const WELL_KNOWN = /\/\.well-known\/openid-configuration$/
@@ -18,7 +19,7 @@ export function readOpHost(http: OpHttp, op_host: string, discovery_path?: strin
   if (url.username || url.password || url.search || url.hash) {
     throw new CommandError('invalid_op_host', 'op_host must not carry user, query or fragment')
   }
-  if (!http.isAllowed(url)) {
+  if (!http.policy.isSecure(url)) {
     throw new CommandError(
       'invalid_op_host',
       'op_host must be an https address; for a test OP without TLS, list its host in insecure_op_hosts of relyd.cfg',
@@ -28,6 +29,16 @@ export function readOpHost(http: OpHttp, op_host: string, discovery_path?: strin
   if (discovery_path) url.pathname = joinPaths(url.pathname, discovery_path)
   // `https://op` and `https://op/` are one OP; further down the path a slash matters.
   return url.pathname === '/' ? url.origin : url.href
+}
+
+/**
+ * What the daemon's default OP adds to the operator's own hosts: its host with its port.
+ *
+ * @returns nothing for a text that is no address: whoever uses it is told
+ */
+export function hostsOf(op_host: string): string[] {
+  const url = parse(op_host)
+  return url ? [namesOf(url)[1]] : []
 }
 
 function parse(op_host: string): URL | undefined {

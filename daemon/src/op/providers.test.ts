@@ -45,10 +45,16 @@ afterEach(async () => {
 })
 
 /** As after a start of the daemon: nothing in memory, the same store. */
-function start(): Providers {
+function start(allowed_hosts: string[] = []): Providers {
   const providers = new Providers({
     realm: 'shop',
-    http: new OpHttp({ timeout: 2, insecure_hosts: ['127.0.0.1'], places: amplePlaces }),
+    http: new OpHttp({
+      timeout: 2,
+      insecure_hosts: ['127.0.0.1'],
+      allowed_hosts,
+      realm: 'shop',
+      places: amplePlaces,
+    }),
     store,
     clock: () => now,
     log: createLog('warn', { write: (line) => log.push(line) }),
@@ -72,6 +78,16 @@ test('after a restart the store answers, without the OP', async () => {
   const restored = await start().get(issuer)
   expect(restored.metadata).toEqual(metadata)
   expect(restored.jwks).toEqual(jwks)
+})
+
+test('what the store has from a realm that may call more is no way around the policy', async () => {
+  const token_endpoint = 'https://[fd00::1]/token'
+  op.bend({ discovery: withMembers({ token_endpoint }) })
+  await start(['[fd00::1]']).get(issuer)
+  await expect(start().get(issuer)).rejects.toMatchObject({ code: 'op_host_not_allowed' })
+  op.straighten()
+  const { metadata } = await start().get(issuer)
+  expect(metadata.token_endpoint).toBe(op.address('token'))
 })
 
 test('old documents are refreshed in the background; nobody waits for it', async () => {

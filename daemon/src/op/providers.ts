@@ -10,7 +10,7 @@ import { bounded, CommandError } from '../errors.js'
 import type { Log } from '../log.js'
 import type { Store } from '../store/store.js'
 import { Throttle } from '../throttle.js'
-import { fetchKeys, fetchMetadata } from './discovery.js'
+import { checkMetadata, fetchKeys, fetchMetadata, isRefusal } from './discovery.js'
 import type { OpHttp } from './http.js'
 import { forEverybody, uncounted } from './op_calls.js'
 import { Provider } from './provider.js'
@@ -51,7 +51,8 @@ export class Providers {
   /**
    * The OP's documents: from memory, else from the store, else from the OP itself.
    *
-   * @throws CommandError `no_connect_discovery_response` (no copy, no answer), `invalid_op_metadata`
+   * @throws CommandError `no_connect_discovery_response` (no copy, no answer), `invalid_op_metadata`,
+   * `op_host_not_allowed`
    */
   async get(op_host: string): Promise<Provider> {
     return this.#cache.get(op_host) ?? (await this.#restore(op_host)) ?? this.#fetch(op_host)
@@ -106,6 +107,12 @@ export class Providers {
       documents.jwks,
       documents.fetched_at,
     )
+    try {
+      checkMetadata(this.#options.http, op_host, provider.metadata)
+    } catch {
+      // Another realm's copy, or from before a change of the policy; fetched anew, it is told why.
+      return undefined
+    }
     this.#cache.set(op_host, provider)
     if (this.#isOld(provider)) this.#refresh(op_host)
     return provider
@@ -128,7 +135,10 @@ export class Providers {
     const metadata = await fetchMetadata(http, op_host)
     const known = this.#cache.get(op_host)
     // Keys are not needed to send a browser to the OP; a failure shows when a token is verified.
-    const jwks = await fetchKeys(http, metadata).catch(() => known?.jwks ?? null)
+    const jwks = await fetchKeys(http, metadata).catch((error: unknown) => {
+      if (isRefusal(error)) throw error
+      return known?.jwks ?? null
+    })
     const provider = known ?? new Provider(op_host, metadata, jwks, clock())
     provider.metadata = metadata
     provider.jwks = jwks

@@ -2,14 +2,19 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { ClientMetadata, Site, SiteSecrets } from '../store/store.js'
-import { authMethods, providerOf, useHttpLayer } from './client.js'
+import { authMethods, providerOf, registrationUri, useHttpLayer } from './client.js'
 import { insecureIfAllowed } from './discovery.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
 /** Codes that a registration at the OP can end with. */
-export const registrationErrors = ['op_unreachable', 'op_error', 'invalid_op_response'] as const
+export const registrationErrors = [
+  'op_host_not_allowed',
+  'op_unreachable',
+  'op_error',
+  'invalid_op_response',
+] as const
 
 export interface Registration {
   client: ClientMetadata
@@ -76,20 +81,19 @@ export async function registerClient(
  * counts as removed; one that the OP gave no means to remove is left there.
  *
  * @returns whether the OP was asked and removed it
- * @throws CommandError `remove_site_failed`
+ * @throws CommandError `remove_site_failed`, `op_host_not_allowed`
  */
 export async function unregisterClient(op: OpSide, site: Site): Promise<boolean> {
-  const { registration_client_uri } = site.client
+  const uri = registrationUri(op.http, site)
   const { registration_access_token } = site.secrets
   if (site.registered_by !== 'relyd' || registration_access_token === undefined) return false
-  // What the OP wrote there is kept as it came, and need not be an address.
-  if (!URL.canParse(String(registration_client_uri))) return false
+  if (uri === undefined) return false
   try {
     const configuration = await bareConfiguration(op, site)
     const response = await client.fetchProtectedResource(
       configuration,
       registration_access_token,
-      new URL(String(registration_client_uri)),
+      new URL(uri),
       'DELETE',
     )
     // RFC 7592 2.3: 401 is the answer for a client that no longer exists.
@@ -98,9 +102,9 @@ export async function unregisterClient(op: OpSide, site: Site): Promise<boolean>
   } catch (error) {
     // The same 401, with a challenge (RFC 6750 3).
     if (error instanceof client.WWWAuthenticateChallengeError && error.status === 401) return true
-    const { message, details } = await asCommandError(error)
+    const { code, message, details } = await asCommandError(error)
     throw new CommandError(
-      'remove_site_failed',
+      code === 'op_host_not_allowed' ? code : 'remove_site_failed',
       `the registration could not be removed at the OP, so the site was kept: ${message}`,
       { details, cause: error },
     )

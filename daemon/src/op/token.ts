@@ -12,6 +12,7 @@ import type { OpSide } from './op_side.js'
 export const tokenErrors = [
   'no_connect_discovery_response',
   'invalid_op_metadata',
+  'op_host_not_allowed',
   'op_unreachable',
   'op_error',
   'invalid_op_response',

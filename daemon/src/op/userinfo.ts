@@ -10,7 +10,7 @@ import type { OpSide } from './op_side.js'
 /**
  * OIDC Core 5.3: the UserInfo response, if its `sub` is the expected one.
  *
- * @throws CommandError `op_error`, `op_unreachable`, `invalid_op_response`, `invalid_user_info`
+ * @throws CommandError `op_host_not_allowed`, `op_error`, `op_unreachable`, `invalid_op_response`, `invalid_user_info`
  */
 export async function fetchUserInfo(
   op: OpSide,

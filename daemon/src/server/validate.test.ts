@@ -123,8 +123,8 @@ describe('refuses', () => {
     }
   })
 
-  test('a name in a map that has a line feed, and its value unseen', () => {
-    for (const value of ['a', 7, {}]) {
+  test('a value in a map whose name has a line feed, as any other', () => {
+    for (const value of [7, {}]) {
       expect(refusal({ name: 'a', extra: { 'b\nc': value } }).details).toEqual({
         field: 'extra.b?c',
       })

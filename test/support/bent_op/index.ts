@@ -1,5 +1,6 @@
 /** An OP whose every answer a test can bend, with a site to log in at it. */
 export * from './answers.js'
+export * as hostile from './hostile.js'
 export { BentOp } from './op.js'
 export * from './site.js'
 export * from './tokens.js'

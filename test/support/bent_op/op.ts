@@ -6,7 +6,9 @@
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
 import { json } from './answers.js'
 import { atHash, makeKey, randomText, sha256, signJwt } from './tokens.js'
 import type {
@@ -32,7 +34,7 @@ interface Grant {
 
 const MAX_NONCE = 43
 
-/** An OP at `http://127.0.0.1:PORT`; every path below is random, so that nobody can guess one. */
+/** An OP at `http://127.0.0.1:PORT`, unless it has TLS; every path below is random, so that nobody can guess one. */
 export class BentOp implements AsyncDisposable {
   /** Every request, oldest first. */
   readonly asked: Asked[] = []
@@ -72,14 +74,21 @@ export class BentOp implements AsyncDisposable {
   }
 
   static async start(options: BentOpOptions = {}): Promise<BentOp> {
-    const server = createServer()
-    server.listen(0, '127.0.0.1')
+    const { tls } = options
+    const server = tls ? createTlsServer(tls) : createServer()
+    server.listen(0, tls ? 'localhost' : '127.0.0.1')
     await once(server, 'listening')
     return new BentOp(server, options)
   }
 
   get issuer(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    const { port } = this.#server.address() as AddressInfo
+    return this.#options.tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`
+  }
+
+  /** How many connections are open. */
+  get connections(): Promise<number> {
+    return promisify(this.#server.getConnections.bind(this.#server))()
   }
 
   /** The address of an endpoint. */

@@ -1,6 +1,7 @@
 /** What a bent OP is asked, what it answers, and how a test bends that. */
 import type { KeyObject } from 'node:crypto'
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { Certificate } from '../certificate.js'
 
 /** What the OP counts its requests by. `client` is RFC 7592; `other` is anything it does not serve. */
 export type Endpoint =
@@ -64,6 +65,8 @@ export interface SigningKey {
 export interface BentOpOptions {
   /** With which ID Tokens are signed, and which the metadata offers alone. */
   alg?: Alg
+  /** Makes it an OP with TLS, at `https://localhost:PORT`. */
+  tls?: Certificate
   /** Laid over the metadata; a member that is undefined is left out. */
   metadata?: Members
 }
