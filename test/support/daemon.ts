@@ -54,7 +54,7 @@ export class TestDaemon implements AsyncDisposable {
     // A test registers more sites in a minute than a host does.
     const realm = sections.includes('[realm default]')
       ? ''
-      : '[realm default]\nregistrations_per_minute = 100000\n'
+      : '[realm default]\nregistrations_per_minute = 100000\nsites = 1000000\n'
     writeFileSync(
       this.config,
       `[daemon]\n${lines.join('\n')}\n[listener site]\naddress = unix:${this.socket}\n[listener tcp]\naddress = tcp:127.0.0.1:0\n${realm}${sections}\n`,
