@@ -3,6 +3,7 @@ import { connect, isIP, Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { ProtocolError } from './errors.js'
 import { encodeMsgpack, MSGPACK_MAGIC, MsgpackDecoder } from './framing/index.js'
+import { readReply } from './reply.js'
 import { type Address, nameOfAddress, type TcpAddress } from './site_address.js'
 import { readTlsFiles, type TlsFiles } from './tls_files.js'
 import { unreachable } from './unreachable.js'
@@ -109,7 +110,7 @@ export class Channel {
         if ('error' in frame) throw this.#unreadable(frame.error)
         this.#heard = true
         if (this.#connected) this.#owner.received(this, frame.message)
-        else this.#accepted()
+        else if (readReply(frame.message)) this.#accepted()
       } catch (error) {
         this.#end(error as Error)
         return

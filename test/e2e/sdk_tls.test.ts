@@ -12,7 +12,9 @@ import { hasOpenssl, type Issued, TestCa } from '../support/certificates.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 
+/** Places of the listeners in the configuration. */
 const TLS = 2
+const SMALL = 3
 
 describe.skipIf(!hasOpenssl())('over TLS', () => {
   let op: Op
@@ -33,6 +35,12 @@ tls_certificate = ${server.certificate}
 tls_key = ${server.key}
 tls_client_ca = ${ca.certificate}
 certificate_realms = shop.example=shop
+[listener small]
+address = tcp:127.0.0.1:0
+tls_certificate = ${server.certificate}
+tls_key = ${server.key}
+tls_client_ca = ${ca.certificate}
+connections = 1
 `,
     })
   })
@@ -131,6 +139,16 @@ certificate_realms = shop.example=shop
     await refusal(newClient({ port }))
     expect(sent).toMatch(/ping/)
     expect(sent).not.toMatch(/register_site|get_authorization_url/)
+  })
+
+  test('a listener that is full says so, and no command was sent', async () => {
+    const port = daemon.portOf(SMALL)
+    const first = newClient({ port })
+    await first.ping()
+    await expect(newClient({ port }).getAuthorizationUrl()).rejects.toThrow(
+      /relyd refused the connection: 1 connections are open, the most that .*\[listener small\]/,
+    )
+    await first.close()
   })
 
   test('a daemon of another CA is not talked to', async () => {

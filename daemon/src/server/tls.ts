@@ -43,7 +43,6 @@ export function secureServer(
   for (const warning of warnings) log.warn({ listener: name }, warning)
   const refused = refusalLog(name, log, clock)
   const server = createServer({
-    allowHalfOpen: true,
     cert,
     key,
     ca,
@@ -67,6 +66,8 @@ export function secureServer(
       socket.destroy()
       return
     }
+    // Not before: who goes away in the midst of a handshake would keep its socket until the time is over.
+    socket.allowHalfOpen = true
     accept(socket, chosen)
   })
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
