@@ -262,6 +262,34 @@ describe('a listener', () => {
     for (const wire of hoarders) wire[Symbol.dispose]()
   })
 
+  test('keeps whoever reads late, but in time', async () => {
+    await using one = await listener({ frame_timeout: 1 })
+    // Sockets buffer a few hundred kilobytes of replies: some of these come to a little more.
+    const late = await Promise.all(
+      Array.from({ length: 40 }, async (_, index) => {
+        const wire = await Wire.connect(narrow(one))
+        wire.socket.pause()
+        const ping = wire.encode({ id: 'flood', command: 'ping' })
+        wire.socket.write(Buffer.concat(Array<Buffer>(200 * (index + 1)).fill(ping)))
+        return wire
+      }),
+    )
+    using other = await Wire.connect(narrow(one))
+    await other.ok('ping')
+    for (const wire of late) wire.socket.resume()
+    await Promise.all(late.map((wire) => wire.ok('ping')))
+    // Twice as long as a reply may lie unread, and none of these does.
+    for (const _ of [1, 2]) {
+      using slow = await Wire.connect(narrow(one))
+      slow.socket.write('{"id":7,')
+      await slow.closed
+    }
+    for (const wire of late) {
+      await wire.ok('ping')
+      wire[Symbol.dispose]()
+    }
+  })
+
   test('closes who never reads, and serves others meanwhile', async () => {
     await using one = await listener({ frame_timeout: 1 })
     using other = await Wire.connect(narrow(one))

@@ -84,7 +84,7 @@ export class Connection {
     if (options.refusal) setTimeout(() => socket.destroy(), LINGER).unref()
     socket.setNoDelay(true)
     socket.on('data', (chunk) => this.#read(chunk))
-    socket.on('drain', () => this.#drained())
+    socket.on('drain', () => this.#pull())
     // The peer may half-close and still wait for its replies.
     socket.on('end', () => {
       this.#inputEnded = true
@@ -259,16 +259,16 @@ export class Connection {
     this.#outBytes = 0
     if (!bytes || this.#socket.destroyed) return
     // A peer that does not read its replies gets no further ones computed.
-    if (!this.#socket.write(bytes)) this.#socket.pause()
+    if (!this.#socket.write(bytes, () => this.#wrote())) this.#socket.pause()
     if (this.#socket.writableLength > 0) this.#unreadSince ??= performance.now()
     this.#count()
     if (this.#waiting.length > 0) this.#pull()
   }
 
-  #drained(): void {
-    this.#unreadSince = undefined
+  /** The peer has taken some of its replies. */
+  #wrote(): void {
+    this.#unreadSince = this.#socket.writableLength > 0 ? performance.now() : undefined
     this.#count()
-    this.#pull()
   }
 
   #resume(): void {
