@@ -14,10 +14,12 @@ const START_MS = 10_000
  * Starts it on a folder; its log goes to /dev/null.
  *
  * @param node_options of its Node, such as a profiler's
+ * @param realm lines for its realm's section
  */
 export async function startDaemon(
   folder: string,
   node_options: string[],
+  realm = '',
 ): Promise<{ daemon: ChildProcess; socket: string }> {
   const socket = join(folder, 'relyd.sock')
   const config = join(folder, 'relyd.cfg')
@@ -29,6 +31,8 @@ log_level = info
 insecure_op_hosts = 127.0.0.1
 [listener site]
 address = unix:${socket}
+[realm default]
+${realm}
 `,
   )
   const daemon = startProgram([...node_options, PROGRAM, 'serve', '--config', config], {

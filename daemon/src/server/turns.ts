@@ -1,53 +1,74 @@
 /**
- * Gives every site its turn: what one of them sends, however much, is read and begun a little at a
- * time, so that another's command waits for a handful of others and not for a flood.
+ * Gives every site its turn: what one of them sends, however much, is begun a little at a time, and
+ * while others are about with pauses between, so that their commands wait for a handful of others
+ * and not for a flood.
  */
 
-/** Frames that one turn of the event loop begins with: some milliseconds' work, and one commit. */
-const A_TURN = 16
+/** Frames that a turn of the event loop begins with: for a site alone, as many as serve one commit well. */
+const ALONE = 64
+
+/** Beside others, of each site at once, and of all that wait. */
+const AT_ONCE = 4
+const WAITING = 2
+
+/** Milliseconds for which others are about after a frame of theirs, and between two turns meanwhile. */
+const ABOUT = 100
+const PAUSE = 1
 
 export class Turns {
   /** Who waits, by site, in the order in which the sites are next. */
   readonly #lanes = new Map<string, (() => void)[]>()
-  #left = A_TURN
+  /** How many frames of a site this turn has begun with. */
+  readonly #begun = new Map<string, number>()
   #scheduled = false
+  /** Until when others are about than those who wait, as `performance.now()` counts. */
+  #othersUntil = 0
 
   /**
-   * Runs `work`, which handles one frame, when it is the lane's turn: at once if nobody waits and
-   * the turn has room. Works of one lane run in their order.
+   * Runs `work`, which handles one frame, when it is the lane's turn: at once for a site of which
+   * nothing waits. Works of one lane run in their order.
    */
   take(lane: string, work: () => void): void {
-    this.#schedule()
-    if (this.#left > 0 && this.#lanes.size === 0) {
-      this.#left -= 1
-      work()
+    const waiting = this.#lanes.get(lane)
+    if (waiting) {
+      waiting.push(work)
       return
     }
-    const waiting = this.#lanes.get(lane)
-    if (waiting) waiting.push(work)
+    if (this.#lanes.size > 0) this.#othersUntil = performance.now() + ABOUT
+    const begun = this.#begun.get(lane) ?? 0
+    const isNext = begun < AT_ONCE || (begun < ALONE && !this.#othersAreAbout)
+    if (isNext) this.#begun.set(lane, begun + 1)
     else this.#lanes.set(lane, [work])
+    this.#schedule()
+    if (isNext) work()
+  }
+
+  get #othersAreAbout(): boolean {
+    return performance.now() < this.#othersUntil
   }
 
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    setImmediate(() => this.#turn())
+    const turn = () => this.#turn()
+    if (this.#lanes.size > 0 && this.#othersAreAbout) setTimeout(turn, PAUSE)
+    else setImmediate(turn)
   }
 
   #turn(): void {
     this.#scheduled = false
-    this.#left = A_TURN
-    if (this.#lanes.size === 0) return
-    this.#schedule()
-    while (this.#left > 0) {
+    this.#begun.clear()
+    for (let left = this.#othersAreAbout ? WAITING : ALONE; left > 0; left -= 1) {
       const [first] = this.#lanes
       if (!first) return
       const [lane, waiting] = first
       const work = waiting.shift()
       this.#lanes.delete(lane)
       if (waiting.length > 0) this.#lanes.set(lane, waiting)
-      this.#left -= 1
+      // What follows from it waits for another turn.
+      this.#begun.set(lane, ALONE)
       work?.()
     }
+    this.#schedule()
   }
 }
