@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readConfig } from '../../daemon/src/config/load.js'
 import { type Op, startOp } from '../../demosite/src/op.js'
 import { cookiesOf } from '../support/cookies.js'
 import { TestDaemon } from '../support/daemon.js'
@@ -29,8 +30,10 @@ afterAll(async () => {
   await op.close()
 })
 
-function block(language: string): string {
-  const [, code] = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(readme) ?? []
+/** The first block in that language, from a heading on. */
+function block(language: string, heading = ''): string {
+  const text = readme.slice(readme.indexOf(heading))
+  const [, code] = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(text) ?? []
   if (code === undefined) throw new Error(`the README has no block of ${language}`)
   return code
 }
@@ -48,6 +51,15 @@ test('every file that it links to is there', () => {
   const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map(([, path]) => path as string)
   expect(links.length).toBeGreaterThan(5)
   expect(links.filter((path) => !existsSync(new URL(path, root)))).toEqual([])
+})
+
+test('the realm of several websites is one that the daemon reads', () => {
+  const { realms } = readConfig(block('ini', '## Several websites'), 'README.md', {})
+  expect(realms.get('shop')).toMatchObject({
+    tokens: 'daemon',
+    allowed_op_hosts: ['op.internal.example'],
+    quotas: { pending_logins: { site: 10_000 } },
+  })
 })
 
 test('the website is the example that is built, and logs a user in and out', async () => {
