@@ -11,7 +11,7 @@ import {
   redirect,
   withMembers,
 } from '../support/bent_op/index.js'
-import { makeCertificate } from '../support/certificate.js'
+import { hasOpenssl, TestCa } from '../support/certificates.js'
 import { ConnectProxy } from '../support/connect_proxy.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Listener } from '../support/listener.js'
@@ -244,19 +244,24 @@ describe('an OP whose metadata names', () => {
   })
 })
 
-describe('an OP at a private address with TLS', () => {
-  const tls = makeCertificate()
+describe.skipIf(!hasOpenssl())('an OP at a private address with TLS', () => {
+  let ca: TestCa
+  let tls: { key: Buffer; cert: Buffer }
+
+  beforeAll(() => {
+    ca = new TestCa()
+    tls = ca.server('localhost')
+  })
+
+  afterAll(() => ca[Symbol.dispose]())
 
   /** A daemon that trusts the OP's certificate. */
-  async function start(allowed: string, sections = ''): Promise<TestDaemon> {
-    const daemon = new TestDaemon({
+  function start(allowed: string, sections = ''): Promise<TestDaemon> {
+    return TestDaemon.start({
       daemon: { insecure_op_hosts: '' },
       sections: `[realm default]\nallowed_op_hosts = ${allowed}\n${sections}`,
-      env: { NODE_EXTRA_CA_CERTS: '{folder}/ca.pem' },
+      env: { NODE_EXTRA_CA_CERTS: ca.certificate },
     })
-    writeFileSync(join(daemon.folder, 'ca.pem'), tls.cert)
-    await daemon.start()
-    return daemon
   }
 
   test('that the operator names in one realm is nobody in another, whatever is known of it', async () => {

@@ -1,6 +1,5 @@
 /** One site floods the daemon in every way it can, and another site's users notice nothing. */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -8,6 +7,7 @@ import { type Op, startOp } from '../../demosite/src/op.js'
 import { BentOp, hang } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
+import { residentMib } from '../support/process.js'
 import { issuedSite, redirect_uri } from '../support/site.js'
 import { Wire } from '../support/wire.js'
 
@@ -83,12 +83,6 @@ function line(command: string, params: object): string {
   return `${JSON.stringify({ id: 1, command, params })}\n`
 }
 
-function residentMegabytes(): number {
-  const [, kilobytes] =
-    /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8')) ?? []
-  return Number(kilobytes) / 1024
-}
-
 test('none of its logins is lost or refused', { timeout: 120_000 }, async () => {
   using calm = await Wire.connect(daemon.socket, 'msgpack')
   using wild = await Wire.connect(daemon.socket)
@@ -139,10 +133,10 @@ test('none of its logins is lost or refused', { timeout: 120_000 }, async () => 
       .poll(() => logins.replies + more_logins.replies, { timeout: 90_000, interval: 20 })
       .toBeGreaterThanOrEqual(wanted)
   await replies(LOGIN_STARTS / 2)
-  const memory = residentMegabytes()
+  const memory = residentMib(daemon.pid)
   await replies(LOGIN_STARTS)
   // 50,000 further starts; a kilobyte kept of each would show.
-  expect(residentMegabytes() - memory).toBeLessThan(40)
+  expect(residentMib(daemon.pid) - memory).toBeLessThan(40)
   for (const [flood, refusals] of [
     [logins, ['quota_exceeded']],
     [registrations, ['quota_exceeded']],

@@ -1,5 +1,4 @@
 /** Answers that mean harm: a typed error in bounded time and memory, and the next good answer is read. */
-import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   type Answer,
@@ -21,6 +20,7 @@ import {
   withMembers,
 } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
+import { openDescriptors, residentMib } from '../support/process.js'
 import { Wire } from '../support/wire.js'
 
 const authorization_redirect_uri = 'https://site.example/callback'
@@ -43,16 +43,6 @@ afterAll(async () => {
   await daemon[Symbol.asyncDispose]()
   expect(outcomes).not.toContain('internal_error')
 })
-
-function openFiles(): number {
-  return readdirSync(`/proc/${daemon.pid}/fd`).length
-}
-
-/** Resident memory in MiB. */
-function memory(): number {
-  const status = readFileSync(`/proc/${daemon.pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024
-}
 
 /** A site with a session, at an OP of its own. */
 async function withSession(op: BentOp): Promise<{ site: BentSite; session: object }> {
@@ -250,12 +240,15 @@ test('fifty rounds of 10 MB and of bombs leave no memory, socket or file behind'
   const hostilities = [huge(10_000_000), hostile.endlessBody, hostile.gzipBomb, hostile.boast]
   for (const answer of hostilities) await round(answer)
   const connections = await op.connections
-  const memory_before = memory()
-  const files_before = openFiles()
+  const memory_before = residentMib(daemon.pid)
+  const files_before = openDescriptors(daemon.pid)
   for (let n = 0; n < 50; n += 1) await round(hostilities[n % 4] as Answer)
   // 250 answers that would have been 16 GB: what stays is what the collector has not got to yet.
-  expect(memory() - memory_before).toBeLessThan(100)
-  await vi.waitFor(() => expect(openFiles()).toBeLessThanOrEqual(files_before), IN_TIME)
+  expect(residentMib(daemon.pid) - memory_before).toBeLessThan(100)
+  await vi.waitFor(
+    () => expect(openDescriptors(daemon.pid)).toBeLessThanOrEqual(files_before),
+    IN_TIME,
+  )
   await vi.waitFor(
     async () => expect(await op.connections).toBeLessThanOrEqual(connections),
     IN_TIME,

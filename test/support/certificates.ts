@@ -103,6 +103,12 @@ export class TestCa implements Disposable {
     return { certificate: join(this.folder, `${name}.crt`), key: join(this.folder, `${name}.key`) }
   }
 
+  /** For a server at that name. */
+  server(host: string): { key: Buffer; cert: Buffer } {
+    const { key, certificate } = this.issue(host, { san: `DNS:${host}`, usage: 'serverAuth' })
+    return { key: readFileSync(key), cert: readFileSync(certificate) }
+  }
+
   /** For tls.connect, as a client that trusts this CA. @param identity the certificate it shows, if any */
   client(identity?: Issued): { ca: Buffer; cert?: Buffer; key?: Buffer } {
     const ca = readFileSync(this.certificate)

@@ -1,33 +1,38 @@
 /** A TCP server that must be left alone, and what came to it all the same. */
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 
 export class Listener implements AsyncDisposable {
   /** How many connections were made to it. */
   connections = 0
-  readonly #server: Server
+  port = 0
+  readonly #servers: Server[] = []
 
-  private constructor(server: Server) {
-    this.#server = server
-    server.on('connection', (socket) => {
+  /** On loopback of both families, one port. */
+  static async start(): Promise<Listener> {
+    const listener = new Listener()
+    await listener.#listen('127.0.0.1', 0)
+    // Not every machine has IPv6.
+    await listener.#listen('::1', listener.port).catch(() => {})
+    return listener
+  }
+
+  async #listen(host: string, port: number): Promise<void> {
+    const server = createServer((socket: Socket) => {
       this.connections += 1
       socket.on('error', () => {}).destroy()
-    })
-  }
-
-  /** On every address of this host, so that each way of writing one leads here. */
-  static async start(): Promise<Listener> {
-    const server = createServer().listen(0)
+    }).listen(port, host)
     await once(server, 'listening')
-    return new Listener(server)
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port
+    this.port = (server.address() as AddressInfo).port
+    this.#servers.push(server)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.close()
-    await once(this.#server, 'close')
+    await Promise.all(
+      this.#servers.map(async (server) => {
+        server.close()
+        await once(server, 'close')
+      }),
+    )
   }
 }

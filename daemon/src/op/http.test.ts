@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BentOp } from '../../../test/support/bent_op/index.js'
-import { makeCertificate } from '../../../test/support/certificate.js'
+import { hasOpenssl, TestCa } from '../../../test/support/certificates.js'
 import { Listener } from '../../../test/support/listener.js'
 import { amplePlaces } from '../../../test/support/quotas.js'
 import type { CommandError } from '../errors.js'
@@ -155,8 +155,9 @@ describe('the operator’s own', () => {
     expect(listener.connections).toBe(0)
   })
 
-  test('is not called when its certificate is nobody’s', async () => {
-    await using op = await BentOp.start({ tls: makeCertificate() })
+  test.skipIf(!hasOpenssl())('is not called when its certificate is nobody’s', async () => {
+    using ca = new TestCa()
+    await using op = await BentOp.start({ tls: ca.server('localhost') })
     const http = open({ allowed_hosts: ['localhost'] })
     expect(await refusal(get(http, op.issuer))).toMatchObject({ code: 'op_unreachable' })
     expect(op.asked).toEqual([])

@@ -28,7 +28,7 @@ const unwritable = new CommandError('internal_error', 'the reply could not be wr
 const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
 
 /** Milliseconds without a request after which a draining connection closes: what was sent before is read by then. */
-const DRAIN_QUIET = 50
+const DRAIN_QUIET = 150
 
 /** Milliseconds after which it closes also if its peer goes on sending, once what ran is answered. */
 const DRAIN_LONGEST = 1000

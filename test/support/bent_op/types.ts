@@ -1,7 +1,6 @@
 /** What a bent OP is asked, what it answers, and how a test bends that. */
 import type { KeyObject } from 'node:crypto'
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
-import type { Certificate } from '../certificate.js'
 
 /** What the OP counts its requests by. `client` is RFC 7592; `other` is anything it does not serve. */
 export type Endpoint =
@@ -66,7 +65,7 @@ export interface BentOpOptions {
   /** With which ID Tokens are signed, and which the metadata offers alone. */
   alg?: Alg
   /** Makes it an OP with TLS, at `https://localhost:PORT`. */
-  tls?: Certificate
+  tls?: { key: Buffer; cert: Buffer }
   /** Laid over the metadata; a member that is undefined is left out. */
   metadata?: Members
 }
