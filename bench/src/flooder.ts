@@ -74,7 +74,9 @@ function open(onReply: (reply: Reply) => void = () => {}): Socket {
   const socket = connect(socket_path)
   sockets.add(socket)
   socket.on('error', () => socket.destroy())
-  createInterface(socket).on('line', (text) => {
+  // A readline interface passes its socket's errors on.
+  const lines = createInterface(socket).on('error', () => {})
+  lines.on('line', (text) => {
     const reply = JSON.parse(text) as Reply
     const outcome = reply.data.error ?? 'ok'
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1

@@ -56,7 +56,9 @@ class Flood implements Disposable {
     }
     socket.on('connect', write).on('drain', write)
     socket.on('error', () => socket.destroy())
-    createInterface(socket).on('line', (text) => {
+    // A readline interface passes its socket's errors on.
+    const lines = createInterface(socket).on('error', () => {})
+    lines.on('line', (text) => {
       const { data } = JSON.parse(text)
       const outcome = data.error ?? 'ok'
       this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1

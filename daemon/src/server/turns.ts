@@ -7,9 +7,12 @@
 /** Frames that a turn of the event loop begins with: for a site alone, as many as serve one commit well. */
 const ALONE = 64
 
-/** Beside others, of each site at once, and of all that wait. */
+/** Beside others: of each site at once, and the fewest of all that wait. */
 const AT_ONCE = 4
-const WAITING = 2
+const FEWEST = 2
+
+/** Milliseconds that a turn beside others may take; it begins with as many of those that wait. */
+const BRIEF = 0.5
 
 /** Milliseconds for which others are about after a frame of theirs, and between two turns meanwhile. */
 const ABOUT = 100
@@ -21,6 +24,8 @@ export class Turns {
   /** How many frames of a site this turn has begun with. */
   readonly #begun = new Map<string, number>()
   #scheduled = false
+  /** How many of those that wait a turn beside others begins with. */
+  #few = FEWEST
   /** Until when others are about than those who wait, as `performance.now()` counts. */
   #othersUntil = 0
 
@@ -58,7 +63,9 @@ export class Turns {
   #turn(): void {
     this.#scheduled = false
     this.#begun.clear()
-    for (let left = this.#othersAreAbout ? WAITING : ALONE; left > 0; left -= 1) {
+    const beside_others = this.#othersAreAbout
+    if (beside_others && this.#lanes.size > 0) this.#measure()
+    for (let left = beside_others ? this.#few : ALONE; left > 0; left -= 1) {
       const [first] = this.#lanes
       if (!first) return
       const [lane, waiting] = first
@@ -70,5 +77,16 @@ export class Turns {
       work?.()
     }
     this.#schedule()
+  }
+
+  /** Refusals take microseconds and a login a commit: what a turn takes decides of how many it is. */
+  #measure(): void {
+    const began = performance.now()
+    const adapt = () => {
+      const isBrief = performance.now() - began < BRIEF
+      this.#few = isBrief ? Math.min(this.#few * 2, ALONE) : Math.max(this.#few >> 1, FEWEST)
+    }
+    // The first comes before the commit of what was begun, the second after it.
+    setImmediate(() => setImmediate(adapt))
   }
 }
