@@ -230,10 +230,27 @@ export function bounded(text: unknown, length?: number): string | undefined
 export function bounded(text: unknown, length = 300): string | undefined {
   if (typeof text !== 'string') return undefined
   // Hidden before it is cut: what is left of half a secret is a secret still.
-  const hidden = live.hide(text)
+  const searched = beginningOf(text, length)
+  const hidden = live.hide(searched)
   const line = hidden.slice(0, length).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?')
-  return hidden.length > length ? `${line}…` : line
+  return hidden.length > length || searched.length < text.length ? `${line}…` : line
 }
+
+/** Characters behind the shown ones in which the end of a secret is sought. */
+const MARGIN = 2048
+
+/**
+ * As much of a text as is worth a search: its length may be an enemy's. A word that goes on beyond
+ * that may be a secret whose end nobody saw, and is left out.
+ */
+function beginningOf(text: string, length: number): string {
+  if (text.length <= length + MARGIN) return text
+  let end = length + MARGIN
+  while (end > 0 && !BREAKS.includes(text[end - 1] as string)) end -= 1
+  return text.slice(0, end < length ? end : length + MARGIN)
+}
+
+const BREAKS = ' \t\r\n"\'<>,;=&?()'
 
 /** Most members of an object or a list that {@link boundedIn} keeps. */
 const MEMBERS = 20

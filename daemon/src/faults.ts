@@ -30,7 +30,8 @@ function causeOf(error: unknown): unknown {
 }
 
 function stackOf(error: unknown): string {
-  const text = live.hide(textOf(error))
+  // Twice as much is searched as is shown: an error's text may be as long as an enemy likes.
+  const text = live.hide(textOf(error).slice(0, 2 * LONGEST))
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text
 }
 

@@ -121,6 +121,12 @@ test('ten thousand later secrets do not displace one, nor do long ones fill the 
   const live = noted('a1b2c3d4')
   for (let more = 0; more < 10_000; more += 1) live.note(random())
   expect(live.hide('a1b2c3d4')).toBe(HIDDEN)
-  for (let more = 0; more < 40; more += 1) live.note(more + 'x'.repeat(1 << 20))
+  for (let more = 0; more < 400; more += 1) live.note('x'.repeat(1 << 16) + random())
   expect(live.hide('a1b2c3d4')).toBe('a1b2c3d4')
+})
+
+test('of a long secret the end tells, and all of it is hidden', () => {
+  const secret = Array.from({ length: 20 }, random).join('')
+  const live = noted(secret)
+  expect(live.hide(`before ${secret} after`)).toBe(`before ${HIDDEN} after`)
 })

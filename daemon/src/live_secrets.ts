@@ -16,7 +16,18 @@ const FILTER_BITS = 20
 const SLOT_BITS = 15
 
 /** Forms in one slot beyond which none is compared any more: chance does not make so many. */
-const CROWDED = 64
+const CROWDED = 16
+
+/**
+ * Last characters of a form that are compared. Who finds them takes its whole length for the secret,
+ * which can only hide more; to compare all of a long one at each place of a long text would take
+ * minutes, and both may come from an enemy.
+ */
+const TAIL = 64
+
+/** Longest value that is noted whole; of a longer one, and one that needs other forms, its end. */
+const LONGEST = 65_536
+const LONGEST_WITH_FORMS = 4096
 
 /** Names by which the specifications call what is secret. */
 const secret_names: ReadonlySet<string> = new Set([
@@ -41,7 +52,9 @@ const seed = randomBytes(4).readInt32LE() | 1
 
 /** Secrets by their last characters, which differ also where all begin alike (JWTs, expiring ids). */
 class Generation {
-  readonly forms: string[] = []
+  /** The last characters of each form, and how long it is. */
+  readonly tails: string[] = []
+  readonly #lengths: number[] = []
   characters = 0
   /** For each slot one more than the index of its latest form, and for each form the one before it. */
   readonly #latest = new Int32Array(1 << SLOT_BITS)
@@ -51,12 +64,16 @@ class Generation {
   add(form: string): void {
     const slot = slotOf(form, form.length - 1)
     if (this.#crowd[slot] === CROWDED) return
+    const tail = form.slice(-TAIL)
     for (let at = this.#latest[slot] as number; at > 0; at = this.#earlier[at - 1] as number) {
-      if (this.forms[at - 1] === form) return
+      if (this.tails[at - 1] !== tail) continue
+      this.#lengths[at - 1] = Math.max(this.#lengths[at - 1] as number, form.length)
+      return
     }
     this.characters += form.length
     this.#earlier.push(this.#latest[slot] as number)
-    this.#latest[slot] = this.forms.push(form)
+    this.#lengths.push(form.length)
+    this.#latest[slot] = this.tails.push(tail)
     this.#crowd[slot] = (this.#crowd[slot] as number) + 1
   }
 
@@ -67,9 +84,10 @@ class Generation {
     if (this.#crowd[slot] === CROWDED) return 0
     let first = text.length
     for (let at = this.#latest[slot] as number; at > 0; at = this.#earlier[at - 1] as number) {
-      const form = this.forms[at - 1] as string
-      const start = last + 1 - form.length
-      if (start >= 0 && start < first && text.startsWith(form, start)) first = start
+      const tail = this.tails[at - 1] as string
+      const start = last + 1 - tail.length
+      if (start < 0 || !text.startsWith(tail, start)) continue
+      first = Math.min(first, Math.max(0, last + 1 - (this.#lengths[at - 1] as number)))
     }
     return first
   }
@@ -89,8 +107,9 @@ export class LiveSecrets {
   /** Remembers a secret for as long as a generation or two last. Anything but a string is let be. */
   note(value: unknown): void {
     if (typeof value !== 'string' || value.length < SHORTEST) return
-    if (PLAIN.test(value)) this.#add(value)
-    else for (const form of formsOf(value)) this.#add(form)
+    const end = value.slice(-LONGEST)
+    if (PLAIN.test(end)) this.#add(end)
+    else for (const form of formsOf(end.slice(-LONGEST_WITH_FORMS))) this.#add(form)
   }
 
   /** {@link note}, if the name is one by which the specifications call a secret. */
@@ -146,14 +165,14 @@ export class LiveSecrets {
 
   #add(form: string): void {
     if (
-      this.#young.forms.length >= GENERATION_FORMS ||
+      this.#young.tails.length >= GENERATION_FORMS ||
       this.#young.characters >= GENERATION_CHARACTERS
     ) {
       this.#old = this.#young
       this.#young = new Generation()
       this.#filter.fill(0)
-      for (const known of this.#old.forms) this.#mark(known)
-      for (const known of this.#pinned.forms) this.#mark(known)
+      for (const known of this.#old.tails) this.#mark(known)
+      for (const known of this.#pinned.tails) this.#mark(known)
     }
     this.#young.add(form)
     this.#mark(form)

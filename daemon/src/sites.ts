@@ -10,7 +10,12 @@ const CACHED_MS = 5_000
 /** Answers the same object while a site is cached, so that what is derived from it can be kept with it. */
 export class SiteCache {
   readonly #store: Store
-  readonly #cache = new LRUCache<string, Site>({ max: CACHED_SITES, ttl: CACHED_MS })
+  readonly #cache = new LRUCache<string, Site>({
+    max: CACHED_SITES,
+    ttl: CACHED_MS,
+    // Until it is read anew the site is known, as `wasKnown` says.
+    noDeleteOnStaleGet: true,
+  })
 
   constructor(store: Store) {
     this.#store = store
@@ -23,6 +28,7 @@ export class SiteCache {
     if (!site) {
       site = await this.#store.getSite(oxd_id, realm)
       if (site) this.#cache.set(key, site)
+      else this.#cache.delete(key)
     }
     return site
   }

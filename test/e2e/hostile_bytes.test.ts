@@ -209,6 +209,13 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
     expect(size).toBeLessThan(2000)
   })
 
+  test('a secret of half a megabyte, sought in a name as long, holds nobody up', async () => {
+    const secret = 's'.repeat(300_000)
+    const params = { code: secret, [`${secret}${secret}`]: 1 }
+    const [reply] = await ask(dialect, encode({ id: 1, command: 'get_tokens_by_code', params }))
+    expect(reply?.data).toMatchObject({ error: 'invalid_request' })
+  })
+
   test('10,000 frames in one write are all answered', async () => {
     const frames = Array.from({ length: 10_000 }, (_, id) => encode({ ...ping, id }))
     const replies = await ask(dialect, ...frames)

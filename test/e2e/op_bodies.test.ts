@@ -1,4 +1,6 @@
 /** Answers that mean harm: a typed error in bounded time and memory, and the next good answer is read. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   type Answer,
@@ -223,6 +225,36 @@ test('an answer that nobody asked for reaches nobody', async () => {
   op.straighten()
   const { claims } = await wire.ok('get_user_info', session)
   expect(claims).toMatchObject({ sub: 'alice' })
+})
+
+test('a token that is as long as the text it is sought in takes no time', async () => {
+  await using op = await BentOp.start({ alg: 'ES256' })
+  const site = await BentSite.register(wire, op)
+  const text = 'a'.repeat(400_000)
+  const said = { error: 'invalid_grant', error_description: text, access_token: text }
+  const { data } = await site.attempt({ bends: { token: answers(json(said, 400)) } })
+  expect(data).toMatchObject({ error: 'op_error' })
+  expect(JSON.stringify(data).length).toBeLessThan(1000)
+  await site.accepts()
+})
+
+test('what nobody uses of metadata, keys and registrations is not kept', async () => {
+  await using op = await BentOp.start({ alg: 'ES256' })
+  const ballast = Array.from({ length: 50_000 }, () => ({}))
+  op.bend({
+    discovery: withMembers({ ballast }),
+    jwks: (answer) => {
+      const { keys } = answer.body as { keys: object[] }
+      return { ...answer, body: { keys: keys.map((key) => ({ ...key, ballast })) } }
+    },
+    registration: withMembers({ ballast }),
+  })
+  const site = await BentSite.register(wire, op)
+  op.straighten()
+  await site.accepts()
+  const stored = readFileSync(join(daemon.folder, 'state/store/relyd.db-wal'), 'latin1')
+  expect(stored).toContain(op.issuer)
+  expect(stored).not.toContain('ballast')
 })
 
 test('fifty rounds of 10 MB and of bombs leave no memory, socket or file behind', async () => {

@@ -4,6 +4,7 @@ import * as client from 'openid-client'
 import { bounded, CommandError } from '../errors.js'
 import type { OpHttp } from './http.js'
 import { asCommandError } from './op_errors.js'
+import { plainMembers } from './plain_members.js'
 
 /** Metadata that the code flow needs (OIDC Discovery 3). */
 const REQUIRED = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const
@@ -82,6 +83,7 @@ export async function fetchMetadata(http: OpHttp, op_host: string): Promise<clie
     throw await notDiscovered(op_host, error)
   }
   checkMetadata(http, op_host, metadata)
+  metadata = plainMembers(metadata) as unknown as client.ServerMetadata
   const called = CALLED.flatMap((name) => metadata[name] ?? [])
   await Promise.all(called.map((address) => admitNamed(http, address)))
   return metadata
@@ -166,9 +168,22 @@ function isList(value: unknown): boolean {
 function keysOf(set: unknown): JWK[] {
   const keys: unknown = typeof set === 'object' && set !== null && 'keys' in set ? set.keys : []
   if (!Array.isArray(keys) || !keys.every(isKey)) return []
-  return keys.filter(
-    ({ n, e }) => !isLonger(n, MAX_MODULUS_LENGTH) && !isLonger(e, MAX_EXPONENT_LENGTH),
-  )
+  return keys
+    .filter((key) => !PRIVATE_MEMBERS.some((name) => name in key))
+    .filter(({ n, e }) => !isLonger(n, MAX_MODULUS_LENGTH) && !isLonger(e, MAX_EXPONENT_LENGTH))
+    .map(usedMembers)
+}
+
+/** RFC 7518 6.2.2, 6.3.2, 6.4: what of a key must be nobody else's. Who has read it may be the signer. */
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
+
+/** RFC 7517 4, RFC 7518 6: what a signature is verified with. */
+const KEY_MEMBERS = ['kty', 'kid', 'use', 'key_ops', 'alg', 'n', 'e', 'crv', 'x', 'y'] as const
+
+function usedMembers(key: JWK): JWK {
+  return plainMembers(
+    Object.fromEntries(KEY_MEMBERS.flatMap((name) => (name in key ? [[name, key[name]]] : []))),
+  ) as JWK
 }
 
 function isKey(key: unknown): key is JWK {

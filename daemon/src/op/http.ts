@@ -178,7 +178,7 @@ function requestBody(body: unknown): string | Uint8Array | null {
 }
 
 function hasNoBody(status: number): boolean {
-  return status === 204 || status === 304
+  return status === 204 || status === 205 || status === 304
 }
 
 function flatten(headers: Record<string, string | string[] | undefined>): [string, string][] {

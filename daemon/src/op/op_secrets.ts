@@ -3,6 +3,9 @@ import { live } from '../live_secrets.js'
 
 const NAMES = 'access_token|refresh_token|id_token|client_secret|registration_access_token'
 
+/** Secrets of one answer at most: more would drive out those of others. */
+const AN_ANSWER = 16
+
 /** What an OP issues, as a member of JSON (its value whole, or as much as came of it). */
 const IN_JSON = new RegExp(`"(?:${NAMES})"\\s*:\\s*"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)`, 'g')
 
@@ -23,8 +26,14 @@ export function noteSent(headers: Record<string, string>, body: unknown): void {
  */
 export function noteAnswered(body: ArrayBuffer): void {
   const text = Buffer.from(body).toString()
-  for (const [, value = ''] of text.matchAll(IN_JSON)) live.note(unescaped(value))
-  for (const [, value = ''] of text.matchAll(IN_TEXT)) live.note(unescaped(value))
+  for (const pattern of [IN_JSON, IN_TEXT]) {
+    let left = AN_ANSWER
+    for (const [, value = ''] of text.matchAll(pattern)) {
+      live.note(unescaped(value))
+      left -= 1
+      if (left === 0) break
+    }
+  }
 }
 
 function unescaped(value: string): string {

@@ -17,6 +17,9 @@ import { Provider } from './provider.js'
 
 const CACHED_PROVIDERS = 1000
 
+/** All of their documents together, as JSON. */
+const CACHED_CHARACTERS = 16 * 1024 * 1024
+
 /** Seconds between looks for documents that have become old. */
 const REFRESH_TICK = 15
 
@@ -37,7 +40,11 @@ export interface ProvidersOptions {
 
 export class Providers {
   readonly #options: ProvidersOptions
-  readonly #cache = new LRUCache<string, Provider>({ max: CACHED_PROVIDERS })
+  readonly #cache = new LRUCache<string, Provider>({
+    max: CACHED_PROVIDERS,
+    maxSize: CACHED_CHARACTERS,
+    sizeCalculation: ({ metadata, jwks }) => JSON.stringify([metadata, jwks]).length,
+  })
   readonly #fetching = new Map<string, Promise<Provider>>()
   readonly #refetching = new Map<string, Promise<JSONWebKeySet>>()
   readonly #key_refetches = new LRUCache<string, Throttle>({ max: CACHED_PROVIDERS })

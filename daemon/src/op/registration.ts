@@ -6,6 +6,7 @@ import { authMethods, providerOf, registrationUri, useHttpLayer } from './client
 import { insecureIfAllowed } from './discovery.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
+import { plainMembers } from './plain_members.js'
 import type { Provider } from './provider.js'
 
 /** Codes that a registration at the OP can end with. */
@@ -67,8 +68,20 @@ export async function registerClient(
     throw await asCommandError(error)
   }
   const { client_secret, registration_access_token, ...rest } = answered
+  const kept = plainMembers(rest)
+  for (const name of ['token_endpoint_auth_method', 'id_token_signed_response_alg']) {
+    if (typeof (kept[name] ?? rest[name] ?? '') === 'string') continue
+    throw new CommandError(
+      'invalid_op_response',
+      `the OP's registration has a ${name} that is no text`,
+    )
+  }
+  // RFC 7591 2: seconds. openid-client fails at each login with anything else.
+  if (!Number.isSafeInteger(kept['default_max_age']) || Number(kept['default_max_age']) < 0) {
+    delete kept['default_max_age']
+  }
   return {
-    client: rest as ClientMetadata,
+    client: kept as ClientMetadata,
     secrets: {
       ...(typeof client_secret === 'string' && { client_secret }),
       ...(typeof registration_access_token === 'string' && { registration_access_token }),

@@ -125,7 +125,10 @@ export class Connection {
     const over = (since: number | undefined, seconds: number) =>
       since !== undefined && now - since > seconds * 1000
     if (over(this.#unreadSince, frame_timeout)) this.destroy()
-    else if (over(this.#partialSince, frame_timeout)) {
+    else if (this.#socket.isPaused()) {
+      // What is not read cannot arrive.
+      if (this.#partialSince !== undefined) this.#partialSince = now
+    } else if (over(this.#partialSince, frame_timeout)) {
       this.#partialSince = undefined
       this.#refuse(`the frame did not arrive whole within ${frame_timeout} s (frame_timeout)`)
     } else if (this.#isQuiet() && over(this.#activeAt, idle_timeout)) this.#end()

@@ -1,5 +1,5 @@
 /** What a command's declaration says of secrets: what the last filter must know, and what a log may show. */
-import type { Fields, Secret } from '../command.js'
+import { type Fields, LIST_LENGTH, type Secret } from '../command.js'
 import { bounded, boundedIn } from '../errors.js'
 import { HIDDEN, live } from '../live_secrets.js'
 
@@ -52,7 +52,9 @@ function note(secret: Secret, value: unknown): void {
   if (typeof value !== 'string') {
     // Of another type than declared: refused, but its strings are secrets all the same.
     if (typeof value === 'object' && value !== null) {
-      for (const one of Object.values(value)) note(secret, one)
+      for (const one of Object.values(value).slice(0, LIST_LENGTH)) {
+        if (typeof one === 'string') note(secret, one)
+      }
     }
     return
   }

@@ -6,6 +6,7 @@ import { type ListenerConfig, realmsOf } from '../config/config.js'
 import type { Realm } from '../context.js'
 import { CommandError } from '../errors.js'
 import type { Log } from '../log.js'
+import { InFlight } from '../quota.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
@@ -63,12 +64,13 @@ export class Server {
       frame_timeout,
       idle_timeout,
     }
-    let open = 0
+    const open = new InFlight({ site: Number.POSITIVE_INFINITY, realm: connections })
     let told = 0
     const accept = (socket: Socket, realm = listener.realm) => {
       const dispatch = dispatches.get(realm)
       if (!dispatch) throw new Error(`[listener ${listener.name}] does not serve ${realm}`)
-      const isFull = open >= connections
+      // A realm that takes all places keeps no other realm of the listener out.
+      const isFull = open.enter(realm) !== undefined
       if (isFull && told >= TOLD) {
         socket.destroy()
         return
@@ -76,11 +78,10 @@ export class Server {
       const refusal = isFull ? tooMany(listener) : undefined
       const connection = new Connection(socket, { ...shared, dispatch, refusal })
       if (isFull) told += 1
-      else open += 1
       this.#connections.add(connection)
       socket.once('close', () => {
         if (isFull) told -= 1
-        else open -= 1
+        else open.leave(realm)
         this.#connections.delete(connection)
         if (this.#connections.size === 0) this.#onEmpty?.()
       })
@@ -92,7 +93,7 @@ export class Server {
       ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
       : createServer({ allowHalfOpen: true }, (socket) => accept(socket))
     // Those in a handshake count too; it has seconds only.
-    if (tls) server.maxConnections = 2 * connections + TOLD
+    if (tls) server.maxConnections = 3 * connections + TOLD
     server.on('connection', (socket: Socket) => {
       this.#accepted += 1
       this.#sockets.add(socket)

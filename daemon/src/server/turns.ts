@@ -7,6 +7,9 @@
 /** Frames that a turn of the event loop begins with: for a site alone, as many as serve one commit well. */
 const ALONE = 64
 
+/** Of all sites together, however many there are. */
+const MOST = 2 * ALONE
+
 /** Beside others: of each site at once, and the fewest of all that wait. */
 const AT_ONCE = 4
 const FEWEST = 2
@@ -23,6 +26,8 @@ export class Turns {
   readonly #lanes = new Map<string, (() => void)[]>()
   /** How many frames of a site this turn has begun with. */
   readonly #begun = new Map<string, number>()
+  /** How many of all sites. */
+  #begunOfAll = 0
   #scheduled = false
   /** How many of those that wait a turn beside others begins with. */
   #few = FEWEST
@@ -41,9 +46,12 @@ export class Turns {
     }
     if (this.#lanes.size > 0) this.#othersUntil = performance.now() + ABOUT
     const begun = this.#begun.get(lane) ?? 0
-    const isNext = begun < AT_ONCE || (begun < ALONE && !this.#othersAreAbout)
-    if (isNext) this.#begun.set(lane, begun + 1)
-    else this.#lanes.set(lane, [work])
+    const hasRoom = begun < AT_ONCE || (begun < ALONE && !this.#othersAreAbout)
+    const isNext = hasRoom && this.#begunOfAll < MOST
+    if (isNext) {
+      this.#begun.set(lane, begun + 1)
+      this.#begunOfAll += 1
+    } else this.#lanes.set(lane, [work])
     this.#schedule()
     if (isNext) work()
   }
@@ -63,6 +71,7 @@ export class Turns {
   #turn(): void {
     this.#scheduled = false
     this.#begun.clear()
+    this.#begunOfAll = 0
     const beside_others = this.#othersAreAbout
     if (beside_others && this.#lanes.size > 0) this.#measure()
     for (let left = beside_others ? this.#few : ALONE; left > 0; left -= 1) {

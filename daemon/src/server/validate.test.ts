@@ -134,7 +134,7 @@ describe('refuses', () => {
   test('an unknown name of any length in a bounded message', () => {
     const { message, details } = refusal({ name: 'a', ['x'.repeat(10_000)]: 1 })
     expect(message.length).toBeLessThan(200)
-    expect(details).toEqual({ field: `${'x'.repeat(64)}…` })
+    expect(details).toEqual({ field: '…' })
   })
 
   test('a name in a map of any length in a bounded message', () => {

@@ -43,14 +43,13 @@ CREATE INDEX sites_by_redirect_uri ON sites (realm, redirect_uri, issuer);
 CREATE INDEX sites_by_op ON sites (realm, op_host);
 
 INSERT INTO site_usage (oxd_id, realm, logins, sessions, bytes)
-  SELECT oxd_id, realm,
-    (SELECT count(*) FROM logins WHERE logins.oxd_id = sites.oxd_id),
-    (SELECT count(*) FROM sessions WHERE sessions.oxd_id = sites.oxd_id),
-    ${siteBytes('sites')}
-      + (SELECT total(${loginBytes('logins')}) FROM logins WHERE logins.oxd_id = sites.oxd_id)
-      + (SELECT total(${sessionBytes('sessions')}) FROM sessions
-         WHERE sessions.oxd_id = sites.oxd_id)
-  FROM sites;
+  SELECT oxd_id, realm, coalesce(l.rows, 0), coalesce(s.rows, 0),
+    ${siteBytes('sites')} + coalesce(l.bytes, 0) + coalesce(s.bytes, 0)
+  FROM sites
+    LEFT JOIN (SELECT oxd_id, count(*) AS rows, sum(${loginBytes('logins')}) AS bytes
+               FROM logins GROUP BY oxd_id) AS l USING (oxd_id)
+    LEFT JOIN (SELECT oxd_id, count(*) AS rows, sum(${sessionBytes('sessions')}) AS bytes
+               FROM sessions GROUP BY oxd_id) AS s USING (oxd_id);
 INSERT INTO realm_usage (realm, sites, logins, sessions, bytes)
   SELECT realm, count(*), sum(logins), sum(sessions), sum(bytes) FROM site_usage GROUP BY realm;
 UPDATE realm_usage SET bytes = bytes + (
