@@ -17,7 +17,7 @@ export type Lookup = (
   callback: (error: Error | null, addresses: LookupAddress[]) => void,
 ) => void
 
-/** Seconds that a name server has, and how often one is asked. */
+/** Milliseconds that a name server has at first, and how often each is asked. */
 const ASKED = { timeout: 2000, tries: 2 }
 
 /**
