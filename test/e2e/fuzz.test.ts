@@ -6,7 +6,7 @@ import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { fuzzedFrame, type Known, lyingFrame } from '../support/fuzz.js'
 import { exchange, openings, repliesIn } from '../support/peer.js'
-import { openDescriptors, residentMib } from '../support/process.js'
+import { openDescriptors, residentMib, SMALL_YOUNG } from '../support/process.js'
 import { Random } from '../support/random.js'
 import { declined, redirect_uri, registerIssued } from '../support/site.js'
 import { type DialectName, Wire } from '../support/wire.js'
@@ -36,8 +36,7 @@ beforeAll(async () => {
   op = await startOp()
   daemon = await TestDaemon.start({
     record: false,
-    // Young objects take as little as may be, so that what stays is seen.
-    env: { NODE_OPTIONS: '--max-semi-space-size=4' },
+    env: SMALL_YOUNG,
     daemon: { default_op: op.issuer },
   })
 })
