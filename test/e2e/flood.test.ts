@@ -1,5 +1,4 @@
 /** One site floods the daemon in every way it can, and another site's users notice nothing. */
-import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -159,7 +158,6 @@ test('the daemon stops at once when it is told to, flooded or not', async () => 
   using _flood = new Flood(() => line('ping', {}))
   using wire = await Wire.connect(daemon.socket)
   await wire.ok('ping')
-  const stopped = once(wire.socket, 'close')
   expect(await daemon.stop()).toBe(0)
-  await stopped
+  await wire.closed
 })

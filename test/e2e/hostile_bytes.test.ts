@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
 import { encodeJson, encodeMsgpack, MAX_FRAME_BYTES } from '../../sdk/src/framing/index.js'
+import { closed } from '../support/closed.js'
 import { TestDaemon } from '../support/daemon.js'
 import { connected, exchange, framed, openings, repliesIn } from '../support/peer.js'
 import { openDescriptors, residentMib } from '../support/process.js'
@@ -247,7 +248,7 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
         Array.from({ length: 50 }, async (_, more) => {
           const socket = await connected(daemon.socket)
           socket.write(bytes.subarray(0, at(turn + more)), () => socket.destroy())
-          await once(socket, 'close')
+          await closed(socket)
         }),
       )
       // Who connects next waits behind them; and the kernel's queue of the listener is not endless.
@@ -265,7 +266,7 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
       await once(socket, 'connect')
       const cut = Math.floor((bytes.length * turn) / 100)
       socket.write(bytes.subarray(0, cut), () => socket.resetAndDestroy())
-      await once(socket, 'close')
+      await closed(socket)
     }
     await expectNothingLeft(before)
     await expectServed()

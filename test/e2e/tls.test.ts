@@ -11,6 +11,7 @@ import {
   TestCa,
   type Wanted,
 } from '../support/certificates.js'
+import { closed } from '../support/closed.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { registerIssued } from '../support/site.js'
@@ -179,7 +180,7 @@ certificate_realms = shop.example = shop, blog.example=blog, Old Shop=shop, www.
     socket.on('data', (chunk) => {
       reply += chunk.toString('latin1')
     })
-    await once(socket, 'close')
+    await closed(socket)
     expect(reply).not.toContain('relyd')
     await refusedWith('remote', before, /^ERR_SSL_\w+$/)
     expect(JSON.stringify(daemon.log)).not.toContain('stranger')
@@ -258,9 +259,9 @@ certificate_realms = shop.example = shop, blog.example=blog, Old Shop=shop, www.
     halfway.write(Buffer.from('16030100f8010000f40303', 'hex'))
     using idle = await Wire.connect({ port, tls: ca.client(shop) })
     await idle.ok('ping')
-    const closed = [silent, halfway].map((socket) => once(socket, 'close'))
+    const ends = [silent, halfway].map(closed)
     expect(await stopping.stop()).toBe(0)
-    await Promise.all([...closed, idle.closed])
+    await Promise.all([...ends, idle.closed])
     expect(stopping.log.filter(({ level }) => level >= 50)).toEqual([])
     expect(stopping.log.at(-1)?.msg).toBe('stopped')
   })

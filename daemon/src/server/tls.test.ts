@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { hasOpenssl, TestCa } from '../../../test/support/certificates.js'
+import { closed } from '../../../test/support/closed.js'
 import type { TlsConfig } from '../config/config.js'
 import { createLog } from '../log.js'
 import { secureServer } from './tls.js'
@@ -47,7 +48,7 @@ describe.skipIf(!hasOpenssl())('a secure server', () => {
       socket.write(hello.subarray(sent, sent + 1))
       sent += 1
     }, 20)
-    await once(socket, 'close')
+    await closed(socket)
     clearInterval(drip)
     expect(accepted).toEqual([])
     expect(lines).toMatchObject([{ listener: 'remote', reason: 'ERR_TLS_HANDSHAKE_TIMEOUT' }])
@@ -61,7 +62,7 @@ describe.skipIf(!hasOpenssl())('a secure server', () => {
       socket.on('error', () => {})
       socket.end('GET / HTTP/1.1\r\n\r\n')
       socket.resume()
-      await once(socket, 'close')
+      await closed(socket)
     }
     for (let n = 0; n < 50; n += 1) await knock()
     expect(lines).toHaveLength(20)
