@@ -79,7 +79,7 @@ export class Connection {
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
     this.#options = options
-    this.#lane = options.dispatch.lane()
+    this.#lane = laneOf(options.dispatch, '')
     options.buffers.add(this)
     if (options.refusal) setTimeout(() => socket.destroy(), LINGER).unref()
     socket.setNoDelay(true)
@@ -224,10 +224,11 @@ export class Connection {
 
   #run(request: Request): void {
     const { dispatch } = this.#options
-    this.#lane = dispatch.lane(request)
+    const account = dispatch.accountOf(request)
+    this.#lane = laneOf(dispatch, account)
     this.#running += 1
     // The dispatcher answers its own failures; nothing rejects here.
-    void dispatch.run(request).then((reply) => {
+    void dispatch.run(request, account).then((reply) => {
       this.#running -= 1
       this.#activeAt = performance.now()
       this.#send(reply)
@@ -340,4 +341,8 @@ export class Connection {
       this.#socket.resume()
     })
   }
+}
+
+function laneOf({ realm }: Dispatch, account: string): string {
+  return `${realm} ${account}`
 }

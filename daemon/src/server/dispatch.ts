@@ -22,10 +22,11 @@ import { compileParams, type Validate, withoutNulls } from './validate.js'
 
 /** Runs the requests of a realm. */
 export interface Dispatch {
-  /** Among whose frames a connection's next one waits its turn, after this request. */
-  lane(request?: Request): string
+  realm: string
+  /** Whose quotas a request uses, and among whose frames the connection's next one waits its turn. */
+  accountOf(request: Request): string
   /** Answers every request, failures included. */
-  run(request: Request): Promise<Reply>
+  run(request: Request, account: string): Promise<Reply>
 }
 
 interface Row {
@@ -54,11 +55,9 @@ export function createDispatch(services: Services, realm: Realm, record?: Record
   const { log } = services
   const context: Context<ErrorCode> = { ...services, realm, op: realm.op, refuse }
   const verbose = log.isLevelEnabled('debug')
-  const lane = (request?: Request) => `${realm.name} ${request ? accountOf(context, request) : ''}`
-  const answer = async (request: Request): Promise<Reply> => {
+  const answer = async (request: Request, account: string): Promise<Reply> => {
     const calls: OpCalls = { count: 0, ms: 0 }
     const started = performance.now()
-    const account = accountOf(context, request)
     const level = realm.requests.enter(account)
     let reply: Reply
     if (verbose) logParams(request, log)
@@ -85,7 +84,11 @@ export function createDispatch(services: Services, realm: Realm, record?: Record
     )
     return reply
   }
-  return { lane, run: answer }
+  return {
+    realm: realm.name,
+    accountOf: (request) => accountOf(context, request),
+    run: answer,
+  }
 }
 
 /**
