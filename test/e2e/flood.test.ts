@@ -6,7 +6,6 @@ import { type Op, startOp } from '../../demosite/src/op.js'
 import { BentOp, hang } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
-import { residentMib, SMALL_YOUNG } from '../support/process.js'
 import { issuedSite, redirect_uri } from '../support/site.js'
 import { Wire } from '../support/wire.js'
 
@@ -22,7 +21,7 @@ beforeAll(async () => {
   slow = await BentOp.start()
   daemon = await TestDaemon.start({
     record: false,
-    env: SMALL_YOUNG,
+    memory: true,
     daemon: { op_timeout: 2 },
     sections: `[realm default]
 pending_logins_per_site = 3000
@@ -135,10 +134,10 @@ test('none of its logins is lost or refused', { timeout: 120_000 }, async () => 
       .poll(() => logins.replies + more_logins.replies, { timeout: 90_000, interval: 20 })
       .toBeGreaterThanOrEqual(wanted)
   await replies(LOGIN_STARTS / 4)
-  const memory = residentMib(daemon.pid)
+  const kept = await daemon.keptMib()
   await replies(LOGIN_STARTS)
-  // 75,000 further starts; a kilobyte kept of each would show.
-  expect(residentMib(daemon.pid) - memory).toBeLessThan(64)
+  // 75,000 further starts; half a kilobyte kept of each would show.
+  expect((await daemon.keptMib()) - kept).toBeLessThan(32)
   for (const [flood, refusals] of [
     [logins, ['quota_exceeded']],
     [registrations, ['quota_exceeded']],

@@ -6,7 +6,7 @@ import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { fuzzedFrame, type Known, lyingFrame } from '../support/fuzz.js'
 import { exchange, openings, repliesIn } from '../support/peer.js'
-import { openDescriptors, residentMib, SMALL_YOUNG } from '../support/process.js'
+import { openDescriptors } from '../support/process.js'
 import { Random } from '../support/random.js'
 import { declined, redirect_uri, registerIssued } from '../support/site.js'
 import { type DialectName, Wire } from '../support/wire.js'
@@ -15,17 +15,11 @@ const FRAMES = 200_000
 const FRAMES_OF_CONNECTION = 250
 const CONNECTIONS = 6
 
-/** Frames after which the daemon's heap has its size. */
-const WARM_UP = 50_000
-
 /** Connections after which the sites are new: some were removed. */
 const SITES_LAST = 40
 
-/**
- * MiB that the daemon may have grown by. V8 collects old objects when it likes; a leak of 512 bytes a
- * frame would take 75.
- */
-const GROWTH = 64
+/** MiB that the daemon may have grown by; a leak of 128 bytes a frame would take 25. */
+const GROWTH = 16
 
 const seed = fc.readConfigureGlobal().seed as number
 
@@ -36,7 +30,7 @@ beforeAll(async () => {
   op = await startOp()
   daemon = await TestDaemon.start({
     record: false,
-    env: SMALL_YOUNG,
+    memory: true,
     daemon: { default_op: op.issuer },
   })
 })
@@ -129,7 +123,8 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
     let known = prepare()
     await known
     const descriptors = openDescriptors(pid)
-    let [sent, answered, next, warm] = [0, 0, 0, 0]
+    const kept = await daemon.keptMib()
+    let [sent, answered, next] = [0, 0, 0]
     const underWay = new Map<number, Buffer[]>()
     let failure: Promise<string> | undefined
     const fuzz = async () => {
@@ -144,7 +139,6 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
         if (failed(replies)) failure ??= explain(dialect, new Map(underWay))
         underWay.delete(connection)
         answered += count(dialect, replies)
-        if (warm === 0 && sent >= WARM_UP) warm = residentMib(pid)
       }
     }
     await Promise.all(Array.from({ length: CONNECTIONS }, fuzz))
@@ -158,6 +152,6 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
     expect(daemon.log.filter(({ level }) => level >= 50)).toEqual([])
     const open = () => openDescriptors(pid)
     await expect.poll(open, { timeout: 15_000, interval: 20 }).toBeLessThanOrEqual(descriptors)
-    expect(residentMib(pid) - warm).toBeLessThan(GROWTH)
+    expect((await daemon.keptMib()) - kept).toBeLessThan(GROWTH)
   })
 })

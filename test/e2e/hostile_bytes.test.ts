@@ -17,7 +17,11 @@ let oxd_id: string
 
 beforeAll(async () => {
   op = await startOp()
-  daemon = await TestDaemon.start({ record: false, daemon: { default_op: op.issuer } })
+  daemon = await TestDaemon.start({
+    record: false,
+    memory: true,
+    daemon: { default_op: op.issuer },
+  })
   using wire = await Wire.connect(daemon.socket)
   oxd_id = await registerIssued(wire, op)
 })
@@ -293,7 +297,7 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
 
   test('an unfinished frame in small pieces takes no more memory than its bytes', async () => {
     using wire = await Wire.connect(daemon.socket, dialect)
-    const before = residentMib(daemon.pid)
+    const kept = await daemon.keptMib()
     const bytes = Buffer.concat([
       magic,
       dialect === 'json' ? Buffer.from('{"command":"') : framed(Buffer.alloc(0), MAX_FRAME_BYTES),
@@ -304,7 +308,7 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
       for (const peer of peers) peer.write('x')
       await wire.ok('ping')
     }
-    expect(residentMib(daemon.pid) - before).toBeLessThan(32)
+    expect((await daemon.keptMib()) - kept).toBeLessThan(8)
     for (const peer of peers) peer.destroy()
     await wire.ok('ping')
   })

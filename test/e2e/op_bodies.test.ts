@@ -22,7 +22,7 @@ import {
   withMembers,
 } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
-import { openDescriptors, residentMib } from '../support/process.js'
+import { openDescriptors } from '../support/process.js'
 import { Wire } from '../support/wire.js'
 
 const authorization_redirect_uri = 'https://site.example/callback'
@@ -34,7 +34,7 @@ let daemon: TestDaemon
 let wire: Wire
 
 beforeAll(async () => {
-  daemon = await TestDaemon.start({ daemon: { op_timeout: 2 } })
+  daemon = await TestDaemon.start({ memory: true, daemon: { op_timeout: 2 } })
   wire = await Wire.connect(daemon.socket)
 })
 
@@ -272,11 +272,11 @@ test('fifty rounds of 10 MB and of bombs leave no memory, socket or file behind'
   const hostilities = [huge(10_000_000), hostile.endlessBody, hostile.gzipBomb, hostile.boast]
   for (const answer of hostilities) await round(answer)
   const connections = await op.connections
-  const memory_before = residentMib(daemon.pid)
+  const kept = await daemon.keptMib()
   const files_before = openDescriptors(daemon.pid)
   for (let n = 0; n < 50; n += 1) await round(hostilities[n % 4] as Answer)
-  // 250 answers that would have been 16 GB: what stays is what the collector has not got to yet.
-  expect(residentMib(daemon.pid) - memory_before).toBeLessThan(100)
+  // 250 answers that would have been 16 GB.
+  expect((await daemon.keptMib()) - kept).toBeLessThan(8)
   await vi.waitFor(
     () => expect(openDescriptors(daemon.pid)).toBeLessThanOrEqual(files_before),
     IN_TIME,

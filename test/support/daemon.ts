@@ -1,13 +1,14 @@
 /** The built daemon as a process of its own, with everything it keeps in a folder that is removed. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { inject } from 'vitest'
+import { expect, inject } from 'vitest'
 
+const COLLECT_GARBAGE = new URL('collect_garbage.mjs', import.meta.url).href
 const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.url))
 
 export interface LogLine {
@@ -25,6 +26,8 @@ export interface DaemonOptions {
   under?: string[]
   /** Its environment beyond the test's own; `{folder}` is its folder. */
   env?: Record<string, string>
+  /** True to have `keptMib`. */
+  memory?: boolean
   /** False for loads so great that holding each reply against its declaration takes too long. */
   record?: boolean
 }
@@ -37,6 +40,7 @@ export class TestDaemon implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'relyd-test-'))
   readonly socket = join(this.folder, 'relyd.sock')
   readonly config = join(this.folder, 'relyd.cfg')
+  readonly #memory = join(this.folder, 'memory')
   readonly #options: DaemonOptions
   #process: ChildProcess | undefined
   #addresses: string[] = []
@@ -99,6 +103,14 @@ export class TestDaemon implements AsyncDisposable {
     return pid
   }
 
+  /** Memory that is still in use when all garbage is collected, in MiB; for a daemon with `memory`. */
+  async keptMib(): Promise<number> {
+    rmSync(this.#memory, { force: true })
+    process.kill(this.pid, 'SIGUSR2')
+    await expect.poll(() => existsSync(this.#memory), { timeout: 10_000, interval: 5 }).toBe(true)
+    return Number(readFileSync(this.#memory, 'utf8')) / 1024 ** 2
+  }
+
   /** Resolves when it listens; rejects with what it wrote to stderr when it ends before. */
   async start(): Promise<void> {
     const [program, ...args] = [
@@ -113,6 +125,10 @@ export class TestDaemon implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
+        ...(this.#options.memory && {
+          NODE_OPTIONS: `--import=${COLLECT_GARBAGE}`,
+          RELYD_TEST_MEMORY: this.#memory,
+        }),
         RELYD_RECORD: this.#options.record === false ? '' : inject('record'),
         ...Object.fromEntries(
           Object.entries(this.#options.env ?? {}).map(([name, value]) => [
