@@ -34,7 +34,8 @@ export function refused(): void {
 export function narrowed(error: unknown): string {
   if (error instanceof CommandError) return error.retryable ? error.code : error.message
   if (error instanceof TransportError) {
-    const code: 'ERR_UNREACHABLE' | 'ERR_CLOSED' | 'ERR_TIMEOUT' | 'ERR_ABORTED' = error.code
+    const code: 'ERR_UNREACHABLE' | 'ERR_CLOSED' | 'ERR_TIMEOUT' | 'ERR_ABORTED' | 'ERR_BUSY' =
+      error.code
     return code
   }
   return ''
