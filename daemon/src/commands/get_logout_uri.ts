@@ -37,7 +37,7 @@ export const get_logout_uri = command({
     'invalid_op_metadata',
     'op_host_not_allowed',
   ],
-  async run({ op, store, clock, refuse }, site, { session_id, id_token_hint, ...request }) {
+  async run({ op, store, clock, events, refuse }, site, { session_id, id_token_hint, ...request }) {
     // Looked up first: a session is not ended by a command that fails.
     const endpoint = await endSessionEndpoint(op, site)
     if (session_id === undefined) {
@@ -45,6 +45,7 @@ export const get_logout_uri = command({
     }
     const session = await store.takeSession(session_id, site.oxd_id, clock())
     if (!session) return refuse('invalid_session_id', 'the session expired or was ended before')
+    events.sessionEnded(session)
     return {
       uri: logoutUri(site, endpoint, { ...request, id_token_hint: session.secrets.id_token }),
     }

@@ -10,6 +10,7 @@ import { get_user_info } from './get_user_info.js'
 import { ping } from './ping.js'
 import { register_site } from './register_site.js'
 import { remove_site } from './remove_site.js'
+import { subscribe } from './subscribe.js'
 
 export const commands = {
   ping,
@@ -21,4 +22,5 @@ export const commands = {
   get_tokens_by_code,
   get_user_info,
   get_logout_uri,
+  subscribe,
 } as const satisfies Record<string, Command>
