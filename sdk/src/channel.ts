@@ -100,14 +100,21 @@ export class Channel {
     return this.#ready && !this.#over
   }
 
-  send(calls: Call[]): void {
+  /** @returns false if nothing of them left: the connection was broken already, which the owner is told soon */
+  send(calls: Call[]): boolean {
+    this.#ready = this.#write(Buffer.concat(calls.map(({ frame }) => frame)))
+    // What the kernel refuses at once it refuses whole.
+    if (this.#socket.errored) {
+      this.#ready = false
+      return false
+    }
     for (const call of calls) {
       call.channel = this
       call.setback = undefined
       this.due.set(call.id, call)
     }
-    this.#ready = this.#write(Buffer.concat(calls.map(({ frame }) => frame)))
     this.#liveness.watch()
+    return true
   }
 
   /** Closes it without a word to the owner. */

@@ -175,11 +175,10 @@ export class Connection {
       let bytes = 0
       for (const call of this.#queue) {
         if (bytes >= WRITE_BYTES) break
-        this.#queue.delete(call)
         calls.push(call)
         bytes += call.frame.length
       }
-      channel.send(calls)
+      if (channel.send(calls)) for (const call of calls) this.#queue.delete(call)
     }
   }
 

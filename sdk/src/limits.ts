@@ -1,5 +1,6 @@
 /** How long a call may take, and how long to wait before the next attempt. */
 import type { CallOptions } from './call_options.js'
+import { onAbort } from './on_abort.js'
 
 /** What `setTimeout` can count. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
@@ -40,10 +41,10 @@ export function watchLimits(
   }
   const timer = setTimeout(exceeded, timeout_ms, 'ERR_TIMEOUT')
   if (background) timer.unref()
-  signal?.addEventListener('abort', aborted, { once: true })
+  const unwatch = signal && onAbort(signal, aborted)
   return () => {
     clearTimeout(timer)
-    signal?.removeEventListener('abort', aborted)
+    unwatch?.()
   }
 }
 
