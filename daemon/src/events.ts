@@ -77,6 +77,11 @@ export class EventHub {
     return this.#sitesOf.has(subscriber)
   }
 
+  /** Whether nothing is kept of anybody. */
+  get isEmpty(): boolean {
+    return this.#bySite.size === 0 && this.#sitesOf.size === 0
+  }
+
   /** The connection is gone. */
   forget(subscriber: Subscriber): void {
     for (const site of this.#sitesOf.get(subscriber) ?? []) this.#remove(subscriber, site)
