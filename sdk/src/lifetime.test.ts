@@ -64,7 +64,8 @@ test('nor does the wait between two attempts to subscribe', async () => {
   const { output } = runOnClient(
     `client.on('logout', () => {})
     process.on('warning', ({ name }) => console.log(name))
-    setTimeout(() => console.log(process.getActiveResourcesInfo().join(), 'done'), 300)`,
+    const tell = () => console.log(process.getActiveResourcesInfo().join(), 'done')
+    setTimeout(setImmediate, 300, tell)`,
     cfgFor(peer.path),
   )
   const words = await output
