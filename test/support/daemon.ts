@@ -111,6 +111,12 @@ export class TestDaemon implements AsyncDisposable {
     return Number(readFileSync(this.#memory, 'utf8')) / 1024 ** 2
   }
 
+  /** Sees that it keeps no more than so many MiB beyond what it kept, once all under way has ended. */
+  async expectKept(before: number, most: number): Promise<void> {
+    const grown = async () => (await this.keptMib()) - before
+    await expect.poll(grown, { timeout: 10_000, interval: 100 }).toBeLessThan(most)
+  }
+
   /** Resolves when it listens; rejects with what it wrote to stderr when it ends before. */
   async start(): Promise<void> {
     const [program, ...args] = [
