@@ -174,6 +174,34 @@ export const errors = {
     doc: 'No session of this site has this session_id: it expired or was ended. Log in again.',
     retryable: false,
   },
+  no_refresh_token: {
+    doc: 'The access token of the session has expired or was revoked, and the OP gave no refresh token with it (a site asks for one by the scope offline_access). Log in again.',
+    spec: 'OIDC Core 11',
+    retryable: false,
+  },
+  refresh_token_rejected: {
+    doc: 'The OP no longer accepts the refresh token (invalid_grant): it expired, was revoked or was used by somebody else. It will not be tried again. Log in again.',
+    spec: 'RFC 6749 5.2',
+    retryable: false,
+  },
+  refresh_in_progress: {
+    doc: "Another daemon has been refreshing this session's tokens for too long. Try again.",
+    retryable: true,
+  },
+  tokens_kept_by_daemon: {
+    doc: "The daemon keeps this site's tokens (`tokens = daemon`), so that whoever has one did not get it from a login of this site. Use the session_id.",
+    retryable: false,
+  },
+  no_revocation_endpoint_at_op: {
+    doc: "The OP's metadata names no revocation_endpoint: its tokens are good until they expire.",
+    spec: 'RFC 7009 2',
+    retryable: false,
+  },
+  no_introspection_endpoint_at_op: {
+    doc: "The OP's metadata names no introspection_endpoint: nobody but the OP can tell what an access token is worth.",
+    spec: 'RFC 7662 2',
+    retryable: false,
+  },
   unknown_access_token: {
     doc: 'The access token did not come from a login of this site that is still remembered, so that UserInfo could not be told from that of another End-User.',
     spec: 'OIDC Core 5.3.2',

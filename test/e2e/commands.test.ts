@@ -50,6 +50,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
     const first = await logIn({
       scope: ['profile'],
       max_age: 300,
+      return_to: '/basket?of=böb',
       custom_parameters: { hd: 'é&x' },
     })
     const asked = new URL(first.authorization_url).searchParams
@@ -68,8 +69,23 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
       access_token: expect.any(String),
       id_token: expect.stringMatching(/^ey/),
     })
+    expect(tokens.return_to).toBe('/basket?of=böb')
+    expect(asked.toString()).not.toContain('basket')
     expect(first.set_cookie).toContain('__Host-')
     expect(tokens.set_cookie).toContain('Max-Age=0')
+
+    const session = await wire.ok('get_session', { oxd_id, session_id: tokens.session_id })
+    expect(session).toMatchObject({
+      sub: 'alice',
+      issuer: op.issuer,
+      id_token_claims: tokens.id_token_claims,
+      auth_time: tokens.id_token_claims.auth_time,
+      expires_at: session.created_at + 28_800,
+      scope: 'openid profile',
+    })
+    for (const token of [tokens.access_token, tokens.id_token]) {
+      expect(JSON.stringify(session)).not.toContain(token)
+    }
 
     const { claims } = await wire.ok('get_user_info', { oxd_id, session_id: tokens.session_id })
     expect(claims).toMatchObject({ sub: 'alice', name: 'Alice Ångström' })
@@ -86,6 +102,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
       binding: second.binding,
     })
     expect(classic.sub).toBe('alice')
+    expect(classic).not.toHaveProperty('return_to')
 
     const { uri } = await wire.ok('get_logout_uri', {
       oxd_id,

@@ -30,6 +30,7 @@ import type {
   Session,
   Site,
   Store,
+  StoredSession,
   TakenLogin,
 } from './store.js'
 
@@ -180,23 +181,27 @@ export class SqliteStore implements Store {
     await this.#group.run(() => putSession.run(row))
   }
 
-  async getSession(session_id: string, oxd_id: string, now: Seconds): Promise<Session | undefined> {
+  async getSession(
+    session_id: string,
+    oxd_id: string,
+    now: Seconds,
+  ): Promise<StoredSession | undefined> {
     const { getSession } = this.#sql
     const session_key = liveSessionKey(session_id, now)
     const row = session_key && getSession.get(session_key, oxd_id)
-    return row && this.#session(session_id, row)
+    return row && this.#session(row)
   }
 
   async takeSession(
     session_id: string,
     oxd_id: string,
     now: Seconds,
-  ): Promise<Session | undefined> {
+  ): Promise<StoredSession | undefined> {
     const { takeSession } = this.#sql
     const session_key = liveSessionKey(session_id, now)
     if (!session_key) return undefined
     const row = await this.#group.run(() => takeSession.get(session_key, oxd_id))
-    return row && this.#session(session_id, row)
+    return row && this.#session(row)
   }
 
   async subjectOfAccessToken(
@@ -326,12 +331,11 @@ export class SqliteStore implements Store {
     return { ...row, state, secrets: this.#open(row.secrets, secretsCell('logins', bytes)) }
   }
 
-  #session(session_id: string, { session_key, ...row }: SessionRow): Session {
+  #session(row: SessionRow): StoredSession {
     return {
       ...row,
-      session_id,
       amr: parseOrNull(row.amr),
-      secrets: this.#open(row.secrets, secretsCell('sessions', session_key)),
+      secrets: this.#open(row.secrets, secretsCell('sessions', row.session_key)),
     }
   }
 }

@@ -65,13 +65,18 @@ export interface Login {
   binding_hash: Buffer | null
   /** The `max_age` that was asked for, in seconds. */
   max_age: number | null
-  secrets: { nonce: string; code_verifier: string }
+  secrets: {
+    nonce: string
+    code_verifier: string
+    /** Where the site sends the browser afterwards. */
+    return_to?: string
+  }
 }
 
-/** A completed login. */
-export interface Session {
-  /** An expiring id; the store keeps only its hash. */
-  session_id: string
+/** A completed login as the store knows it. */
+export interface StoredSession {
+  /** Its place: its expiry, and the hash of its id, which is not kept. */
+  session_key: Buffer
   oxd_id: string
   issuer: string
   sub: string
@@ -83,6 +88,11 @@ export interface Session {
   /** SHA-256 of the access token, to find the session's `sub` by the token. */
   access_token_hash: Buffer
   secrets: SessionSecrets
+}
+
+/** A completed login with the expiring id by which its site knows it. */
+export interface Session extends Omit<StoredSession, 'session_key'> {
+  session_id: string
 }
 
 export interface SessionSecrets {
@@ -193,9 +203,9 @@ export interface Store {
   ): Promise<TakenLogin>
 
   putSession(session: Session): Promise<void>
-  getSession(session_id: string, oxd_id: string, now: Seconds): Promise<Session | undefined>
+  getSession(session_id: string, oxd_id: string, now: Seconds): Promise<StoredSession | undefined>
   /** Deletes and returns the session in one statement. */
-  takeSession(session_id: string, oxd_id: string, now: Seconds): Promise<Session | undefined>
+  takeSession(session_id: string, oxd_id: string, now: Seconds): Promise<StoredSession | undefined>
   /** @returns the `sub` that this access token was issued for at this site */
   subjectOfAccessToken(
     oxd_id: string,

@@ -1,0 +1,46 @@
+import { boolean, command, integer, oxd_id, required, string, strings, token } from '../command.js'
+
+export const introspect_access_token = command({
+  doc: 'Asks the OP what an access token is worth that somebody brought, for a site that is an API.',
+  spec: ['RFC 7662 2'],
+  retry: 'safe',
+  params: {
+    oxd_id,
+    access_token: required(token({ doc: 'The access token.' })),
+  },
+  result: {
+    active: required(
+      boolean({
+        doc: 'Whether the access token is good now. Where it is false, nothing else is told.',
+        spec: 'RFC 7662 2.2',
+      }),
+    ),
+    scope: string({ doc: 'Its scopes, separated by spaces.', spec: 'RFC 7662 2.2' }),
+    client_id: string({ doc: 'The client that it was issued to.', spec: 'RFC 7662 2.2' }),
+    username: string({ doc: 'A name of its End-User, for people to read.', spec: 'RFC 7662 2.2' }),
+    token_type: string({ doc: 'How it is used.', spec: 'RFC 7662 2.2' }),
+    exp: integer({ doc: 'When it expires, in seconds since the epoch.', spec: 'RFC 7662 2.2' }),
+    iat: integer({ doc: 'When it was issued, in seconds since the epoch.', spec: 'RFC 7662 2.2' }),
+    nbf: integer({
+      doc: 'From when on it is good, in seconds since the epoch.',
+      spec: 'RFC 7662 2.2',
+    }),
+    sub: string({ doc: 'Whom it stands for; most often the End-User.', spec: 'RFC 7662 2.2' }),
+    aud: strings({ doc: 'For which APIs it was issued.', spec: 'RFC 7662 2.2' }),
+    iss: string({ doc: 'Who issued it.', spec: 'RFC 7662 2.2' }),
+    jti: string({ doc: 'Its own identifier.', spec: 'RFC 7662 2.2' }),
+  },
+  errors: [
+    'invalid_oxd_id',
+    'no_introspection_endpoint_at_op',
+    'no_connect_discovery_response',
+    'invalid_op_metadata',
+    'op_host_not_allowed',
+    'op_unreachable',
+    'op_error',
+    'invalid_op_response',
+  ],
+  async run({ refuse }) {
+    return refuse('invalid_request', 'not built yet')
+  },
+})
