@@ -41,6 +41,10 @@ export interface ClientOptions {
  * ```
  */
 export class Client extends Methods {
+  /** Where the OP sends browsers after a login, by the cfg: the website's origin is this one's. */
+  readonly authorization_redirect_uri: string
+  /** Where the OP sends browsers after a logout, if the cfg says. */
+  readonly post_logout_redirect_uri: string | undefined
   readonly #path: string
   readonly #timeout_ms: number
   readonly #connection: Connection
@@ -57,6 +61,8 @@ export class Client extends Methods {
     // Once and for all: the process may change its folder later.
     this.#path = configPath instanceof URL ? fileURLToPath(configPath) : resolve(configPath)
     const config = readSiteConfig(this.#path)
+    this.authorization_redirect_uri = config.registration.authorization_redirect_uri
+    this.post_logout_redirect_uri = config.registration.post_logout_redirect_uri
     this.#timeout_ms = checkTimeout(options.timeout_ms ?? config.timeout_ms ?? DEFAULT_TIMEOUT_MS)
     this.#connection = new Connection(config.address, this.#timeout_ms)
     this.#registration = new Registration(config, this.#connection, this.#timeout_ms)

@@ -39,7 +39,7 @@ export function readPlaces(redirect_uri: string, options: PlaceOptions): Places 
   }
   const path = (name: 'login_path' | 'logout_path', sibling: string) => {
     const value = options[name] ?? new URL(sibling, redirect_uri).pathname
-    if (value.startsWith('/') && parse(value, origin)?.href === origin + value) return value
+    if (parse(value, origin)?.pathname === value) return value
     throw new TypeError(`${name} must be a path such as "/login", as browsers write it`)
   }
   const address = (name: 'after_login' | 'after_logout') => {

@@ -38,15 +38,13 @@ export interface WebsiteOptions {
    * account, keyed by `issuer` and `sub`. Answering `false` refuses the login; throwing refuses it
    * as well, and the error reaches the framework. Either way the session is ended.
    */
-  on_login?:
-    | ((session: Session, request: Request) => boolean | undefined | void | Promise<boolean | undefined | void>)
-    | undefined
+  on_login?: ((session: Session, request: Request) => unknown) | undefined
   /**
    * Called with what went wrong: for the log, and for a page of the site's own. Where it answers
    * nothing, the plain page is shown.
    */
   on_trouble?:
-    | ((trouble: Trouble, request: Request) => Response | undefined | void | Promise<Response | undefined | void>)
+    | ((trouble: Trouble, request: Request) => Response | undefined | Promise<Response | undefined>)
     | undefined
 }
 

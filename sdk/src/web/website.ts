@@ -36,6 +36,10 @@ import { trouble, troubleOf } from './trouble.js'
  * ```
  */
 export class Website {
+  /** The website's origin, such as `https://site.example`, by its cfg. */
+  readonly origin: string
+  /** The paths that {@link handle} answers, exactly so: callback, login, logout. */
+  readonly paths: readonly string[]
   readonly #setting: Setting
   readonly #sessions = new WeakMap<Request, Promise<Session | undefined>>()
 
@@ -47,17 +51,9 @@ export class Website {
   constructor(client: Client, options: WebsiteOptions = {}) {
     const places = readPlaces(client.authorization_redirect_uri, options)
     const cookie = new SessionCookie(places.origin, options.cookie_name)
+    this.origin = places.origin
+    this.paths = [...places.own_paths]
     this.#setting = { client, places, cookie, options }
-  }
-
-  /** The website's origin, such as `https://site.example`, by its cfg. */
-  get origin(): string {
-    return this.#setting.places.origin
-  }
-
-  /** The paths that {@link handle} answers, exactly so: login, callback, logout. */
-  get paths(): readonly string[] {
-    return [...this.#setting.places.own_paths]
   }
 
   /**
