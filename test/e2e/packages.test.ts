@@ -78,11 +78,12 @@ describe.each(['sdk', 'daemon'] as const)('the tarball of %s', (name) => {
   })
 
   test('imports all that its manifest declares, and nothing else', () => {
-    const imported = packed().files.flatMap((file) =>
-      /\.(js|d\.ts)$/.test(file)
-        ? [...read(file).matchAll(/\b(?:from|import|require|resolve)[ (]+['"]([^'"\n]+)['"]/g)]
-        : [],
-    )
+    const code = packed()
+      .files.filter((file) => /\.(js|d\.ts)$/.test(file))
+      .map((file) => read(file).replaceAll(/\/\*.*?\*\//gs, ''))
+    const imported = code.flatMap((text) => [
+      ...text.matchAll(/\b(?:from|import|require|resolve)[ (]+['"]([^'"\n]+)['"]/g),
+    ])
     const packages = imported
       .map(([, specifier]) => specifier as string)
       .filter((specifier) => !specifier.startsWith('.') && !isBuiltin(specifier))
