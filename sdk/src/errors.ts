@@ -43,6 +43,7 @@ export type TransportErrorCode = 'ERR_UNREACHABLE' | 'ERR_CLOSED' | 'ERR_TIMEOUT
 /** The daemon could not be reached, or its reply did not arrive. */
 export class TransportError extends Error {
   override readonly name = 'TransportError'
+  /** What went wrong. */
   readonly code: TransportErrorCode
   /**
    * `not_executed`: the daemon never got the command, which may be sent again.
@@ -70,6 +71,7 @@ export class ProtocolError extends Error {
 /** A configuration file is wrong; the message starts with `path:line:` and says what to change. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
+  /** The file. */
   readonly path: string
   /** Line in the file, counted from 1; undefined when the error is about no single line. */
   readonly line: number | undefined

@@ -28,6 +28,7 @@ export type TroubleCode =
 
 /** Something that went wrong, and what the plain page says of it. */
 export interface Trouble {
+  /** What went wrong; decide by it. */
   code: TroubleCode
   /** The HTTP status that fits. */
   status: number
