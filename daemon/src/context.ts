@@ -4,6 +4,7 @@ import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.j
 import type { Log } from './log.js'
 import type { OpSide } from './op/op_side.js'
 import type { InFlight, Quotas } from './quota.js'
+import type { Refreshes } from './refreshes.js'
 import type { SiteCache } from './sites.js'
 import type { Store } from './store/store.js'
 import type { Throttle } from './throttle.js'
@@ -34,6 +35,7 @@ export interface Services {
   clock: Clock
   log: Log
   settings: Settings
+  refreshes: Refreshes
 }
 
 /** Options that handlers look at. */

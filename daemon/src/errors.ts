@@ -148,6 +148,11 @@ export const errors = {
     spec: 'OIDC Core 3.1.3.7',
     retryable: false,
   },
+  invalid_id_token_bad_sub: {
+    doc: "The ID Token that came with refreshed tokens is another End-User's. Nothing of the answer was used.",
+    spec: 'OIDC Core 12.2',
+    retryable: false,
+  },
   invalid_id_token_bad_signature: {
     doc: 'The ID Token is not signed by a key of the OP with the algorithm of the registration.',
     spec: 'OIDC Core 3.1.3.7',

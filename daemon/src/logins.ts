@@ -3,8 +3,8 @@ import { forgetBinding, hashBinding, readBinding } from './binding.js'
 import type { Seconds } from './clock.js'
 import { LIST_LENGTH, STRING_LENGTH } from './command.js'
 import type { Context } from './context.js'
-import { sha256 } from './digest.js'
 import { redeem, type Tokens, tokenErrors } from './op/token.js'
+import { accessSecrets, hashToken } from './sessions.js'
 import { makeExpiringId } from './store/expiring_id.js'
 import type { Login, Session, Site } from './store/store.js'
 
@@ -59,11 +59,6 @@ export async function completeLogin(
     ...(return_to !== undefined && { return_to }),
     set_cookie: forgetBinding(site.redirect_uri, login.state),
   }
-}
-
-/** A hash by which the store finds the session of an access token. */
-export function hashAccessToken(access_token: string): Buffer {
-  return sha256(access_token)
 }
 
 async function takeLogin(
@@ -130,14 +125,12 @@ async function storeSession(
     amr: texts(claims['amr']),
     auth_time: time(claims.auth_time),
     created_at: now,
-    access_token_hash: hashAccessToken(access_token),
+    access_token_hash: hashToken(access_token),
     secrets: {
-      access_token,
+      ...accessSecrets(tokens, now),
       id_token,
       id_token_claims: claims,
-      ...(tokens.expires_in !== undefined && { access_token_expires_at: now + tokens.expires_in }),
       ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
-      ...(tokens.scope !== undefined && { scope: tokens.scope }),
     },
   }
   await store.putSession(session)

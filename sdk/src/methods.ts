@@ -249,7 +249,7 @@ export interface GetSessionResult {
 
 /** Parameters of `get_user_info`, besides the site itself. */
 export interface GetUserInfoParams {
-  /** The session that the login answered. */
+  /** The session that the login answered. Its access token is refreshed first, if it has expired and can be. */
   session_id?: string | undefined
   /** Its access token instead, if the site has it. It must come from a login of this site. */
   access_token?: string | undefined
@@ -265,7 +265,7 @@ export interface GetUserInfoResult {
 export interface GetAccessTokenParams {
   /** The session that the login answered. */
   session_id: string
-  /** Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30. */
+  /** Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had. */
   min_lifetime?: number | undefined
   /** An access token that an API refused with 401. If it still is the one of the session, it is refreshed (RFC 6750 3.1). */
   rejected_access_token?: string | undefined
@@ -315,7 +315,7 @@ export interface IntrospectAccessTokenParams {
 
 /** Result of `introspect_access_token`. */
 export interface IntrospectAccessTokenResult {
-  /** Whether the access token is good now. Where it is false, nothing else is told (RFC 7662 2.2). */
+  /** Whether the access token is good now; if not, nothing else is told. Nor is one good that has expired by this host's clock, that another than the site's OP issued, or that is bound to a key (`cnf`) (RFC 7662 2.2). */
   active: boolean
   /** Its scopes, separated by spaces (RFC 7662 2.2). */
   scope?: string
@@ -361,7 +361,7 @@ export interface RevokeTokenResult {
 export interface EndSessionParams {
   /** The session that the login answered. */
   session_id: string
-  /** Whether the OP shall forget the session's refresh token (else its access token). Default: true. */
+  /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: true (RFC 7009 2.1). */
   revoke_tokens?: boolean | undefined
 }
 
@@ -381,6 +381,8 @@ export interface GetLogoutUriParams {
   id_token_hint?: string | undefined
   /** Where the OP sends the browser afterwards, instead of the site's own; it must be registered (OIDC RP-Initiated Logout 3). */
   post_logout_redirect_uri?: string | undefined
+  /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: true (RFC 7009 2.1). */
+  revoke_tokens?: boolean | undefined
   /** Comes back to post_logout_redirect_uri unchanged. */
   state?: string | undefined
 }
@@ -469,7 +471,7 @@ export abstract class Methods {
   /**
    * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token and stores a session. A callback succeeds once.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_issuer`, `no_id_token`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [OIDC Core 3.1.2.7](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.7)
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
@@ -490,7 +492,7 @@ export abstract class Methods {
   /**
    * Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_issuer`, `no_id_token`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
    * @see [RFC 6749 4.1.3](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.3)
@@ -526,7 +528,7 @@ export abstract class Methods {
   /**
    * Asks the OP for the End-User's claims, and checks that they are this End-User's.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `unknown_access_token`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_user_info`
+   * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [OIDC Core 5.3](https://openid.net/specs/openid-connect-core-1_0.html#section-5.3)
    */
@@ -542,7 +544,7 @@ export abstract class Methods {
   /**
    * An access token for calls to APIs on behalf of the session's End-User. It is answered from the store while it is good, and refreshed otherwise: once, however many processes ask, and whatever `tokens` says.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_token_rejected`, `refresh_in_progress`, `op_unreachable`, `op_error`, `invalid_op_response`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
@@ -562,7 +564,7 @@ export abstract class Methods {
   /**
    * Redeems a refresh token that the site keeps itself. If it belongs to a session here, that session is refreshed, once for all who ask with the same token: within a minute of its use it answers the tokens that it brought. get_access_token needs no token and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `refresh_token_rejected`, `refresh_in_progress`, `op_unreachable`, `op_error`, `invalid_op_response`
+   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
@@ -601,7 +603,7 @@ export abstract class Methods {
   /**
    * Makes the OP forget a token: one that the site has, or the refresh token of a session (where it has none, its access token). What is revoked is not handed out again.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `tokens_kept_by_daemon`, `no_revocation_endpoint_at_op`, `op_unreachable`, `op_error`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `tokens_kept_by_daemon`, `no_revocation_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
    * @see [RFC 7009 2](https://www.rfc-editor.org/rfc/rfc7009.html#section-2)
    */
@@ -631,7 +633,7 @@ export abstract class Methods {
   }
 
   /**
-   * Ends a session: forgets it here and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.
+   * Ends a session: forgets it here, as end_session does, and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_end_session_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`

@@ -1,4 +1,5 @@
 import { boolean, command, oxd_id, required, session_id } from '../command.js'
+import { endSession, revoke_tokens } from '../sessions.js'
 
 export const end_session = command({
   doc: 'Forgets a session here, and then revokes its tokens at the OP, as far as the OP lets it. The End-User stays logged in at the OP: get_logout_uri ends that too.',
@@ -7,9 +8,7 @@ export const end_session = command({
   params: {
     oxd_id,
     session_id,
-    revoke_tokens: boolean({
-      doc: "Whether the OP shall forget the session's refresh token (else its access token). Default: true.",
-    }),
+    revoke_tokens,
   },
   result: {
     ended: required(boolean({ doc: 'Whether there was such a session; it is gone in any case.' })),
@@ -20,7 +19,8 @@ export const end_session = command({
     ),
   },
   errors: ['invalid_oxd_id'],
-  async run({ refuse }) {
-    return refuse('invalid_request', 'not built yet')
+  async run(context, site, { session_id, revoke_tokens }) {
+    const ended = await endSession(context, site, session_id, revoke_tokens)
+    return { ended: ended !== undefined, tokens_revoked: ended?.tokens_revoked ?? false }
   },
 })

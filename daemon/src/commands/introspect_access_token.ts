@@ -1,4 +1,5 @@
 import { boolean, command, integer, oxd_id, required, string, strings, token } from '../command.js'
+import { introspect, introspectionErrors } from '../op/introspection.js'
 
 export const introspect_access_token = command({
   doc: 'Asks the OP what an access token is worth that somebody brought, for a site that is an API.',
@@ -11,7 +12,7 @@ export const introspect_access_token = command({
   result: {
     active: required(
       boolean({
-        doc: 'Whether the access token is good now. Where it is false, nothing else is told.',
+        doc: "Whether the access token is good now; if not, nothing else is told. Nor is one good that has expired by this host's clock, that another than the site's OP issued, or that is bound to a key (`cnf`).",
         spec: 'RFC 7662 2.2',
       }),
     ),
@@ -30,17 +31,6 @@ export const introspect_access_token = command({
     iss: string({ doc: 'Who issued it.', spec: 'RFC 7662 2.2' }),
     jti: string({ doc: 'Its own identifier.', spec: 'RFC 7662 2.2' }),
   },
-  errors: [
-    'invalid_oxd_id',
-    'no_introspection_endpoint_at_op',
-    'no_connect_discovery_response',
-    'invalid_op_metadata',
-    'op_host_not_allowed',
-    'op_unreachable',
-    'op_error',
-    'invalid_op_response',
-  ],
-  async run({ refuse }) {
-    return refuse('invalid_request', 'not built yet')
-  },
+  errors: ['invalid_oxd_id', ...introspectionErrors],
+  run: ({ op }, site, { access_token }) => introspect(op, site, access_token),
 })

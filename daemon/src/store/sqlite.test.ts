@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ample } from '../../../test/support/quotas.js'
+import { sha256 } from '../digest.js'
 import { hideExpiringId, makeExpiringId, parseExpiringId } from './expiring_id.js'
 import { openKept } from './kept_database.js'
 import { openStore } from './open.js'
@@ -85,7 +86,12 @@ function session(changes: Partial<Session> = {}): Session {
 
 /** As the store gives back what was put. */
 function stored({ session_id, ...session }: Session): StoredSession {
-  return { ...session, session_key: hideExpiringId(parseExpiringId(session_id) as Buffer) }
+  const { refresh_token } = session.secrets
+  return {
+    ...session,
+    session_key: hideExpiringId(parseExpiringId(session_id) as Buffer),
+    refresh_token_hash: refresh_token === undefined ? null : sha256(refresh_token),
+  }
 }
 
 function site(changes: Partial<Site> = {}): Site {
@@ -390,7 +396,7 @@ describe('a session', () => {
     ] as const) {
       expect(await store.getSession(session_id, oxd_id, now)).toBeUndefined()
       expect(await store.takeSession(session_id, oxd_id, now)).toBeUndefined()
-      expect(await store.subjectOfAccessToken(oxd_id, access_token_hash, now)).toBeUndefined()
+      expect(await store.findSession(oxd_id, 'access', access_token_hash, now)).toBeUndefined()
     }
     expect(await store.getSession(session_id, 'site', NOW)).toEqual(stored(put))
     expect(await store.getSession('no id', 'site', NOW)).toBeUndefined()
@@ -402,9 +408,13 @@ describe('a session', () => {
     await store.putSession(session())
     await store.putSession(session({ sub: 'other', access_token_hash: other_hash }))
     const { access_token_hash } = session()
-    expect(await store.subjectOfAccessToken('site', access_token_hash, NOW)).toBe('marker-sub')
-    expect(await store.subjectOfAccessToken('site', other_hash, NOW)).toBe('other')
-    expect(await store.subjectOfAccessToken('site', Buffer.alloc(32), NOW)).toBeUndefined()
+    const sub = async (hash: Buffer) => {
+      const found = await store.findSession('site', 'access', hash, NOW)
+      return found?.session.sub
+    }
+    expect(await sub(access_token_hash)).toBe('marker-sub')
+    expect(await sub(other_hash)).toBe('other')
+    expect(await sub(Buffer.alloc(32))).toBeUndefined()
   })
 })
 
@@ -558,7 +568,7 @@ describe('closing', () => {
       store.putSession(session()),
       store.getSession(state, 'site', NOW),
       store.takeSession(state, 'site', NOW),
-      store.subjectOfAccessToken('site', hash, NOW),
+      store.findSession('site', 'access', hash, NOW),
       store.getOpDocuments('shop', 'https://op.example'),
       store.putOpDocuments({
         realm: 'shop',

@@ -4,6 +4,7 @@
  */
 import type Database from 'better-sqlite3'
 import type { Seconds } from '../clock.js'
+import { sha256 } from '../digest.js'
 import { live } from '../live_secrets.js'
 import { type Exceeded, levelReached, type StoreQuotas } from '../quota.js'
 import type { Cell } from './encryption.js'
@@ -21,6 +22,9 @@ import {
   type Statements,
 } from './statements.js'
 import type {
+  EarlierTokens,
+  FinishedRefresh,
+  Lease,
   Login,
   OpDocuments,
   PutLogin,
@@ -28,10 +32,13 @@ import type {
   RegistrationIntent,
   RegistrationStart,
   Session,
+  SessionOfToken,
+  SessionSecrets,
   Site,
   Store,
   StoredSession,
   TakenLogin,
+  TokenKind,
 } from './store.js'
 
 /** How long a registration that was never finished keeps its key, so that logs can be compared. */
@@ -176,6 +183,8 @@ export class SqliteStore implements Store {
       ...columns,
       session_key,
       amr: amr && JSON.stringify(amr),
+      refresh_token_hash:
+        secrets.refresh_token === undefined ? null : sha256(secrets.refresh_token),
       secrets: this.#seal(secrets, secretsCell('sessions', session_key)),
     }
     await this.#group.run(() => putSession.run(row))
@@ -204,12 +213,85 @@ export class SqliteStore implements Store {
     return row && this.#session(row)
   }
 
-  async subjectOfAccessToken(
+  async findSession(
     oxd_id: string,
-    access_token_hash: Buffer,
+    kind: TokenKind,
+    token_hash: Buffer,
     now: Seconds,
-  ): Promise<string | undefined> {
-    return this.#sql.subjectOfAccessToken.get(oxd_id, access_token_hash, expiredBelow(now))
+  ): Promise<SessionOfToken | undefined> {
+    const { sessionByAccessToken, sessionByRefreshToken, sessionByEarlierToken } = this.#sql
+    const below = expiredBelow(now)
+    // Asked first: a refresh token that the OP goes on with is both.
+    const earlier = sessionByEarlierToken.get(oxd_id, kind, token_hash, now, below)
+    if (earlier) return { session: this.#session(earlier), current: false }
+    const by = kind === 'access' ? sessionByAccessToken : sessionByRefreshToken
+    const row = by.get(oxd_id, token_hash, below)
+    return row && { session: this.#session(row), current: true }
+  }
+
+  async leaseSession(
+    session_key: Buffer,
+    lease: Lease,
+    now: Seconds,
+  ): Promise<{ session: StoredSession; leased: boolean } | undefined> {
+    const { refreshedSession, leaseSession } = this.#sql
+    if (expiryOf(session_key) < now) return undefined
+    const known = refreshedSession.get(session_key)
+    if (!known) return undefined
+    const { lease_token, lease_until, ...row } = known
+    // Who waits for a holder asks often, and need not write each time.
+    const isHeld = lease_token !== null && (lease_until ?? 0) >= now
+    const leased = isHeld
+      ? undefined
+      : await this.#group.run(() => leaseSession.get({ ...lease, session_key, now }))
+    return { session: this.#session(leased ?? row), leased: leased !== undefined }
+  }
+
+  async finishRefresh(
+    session: StoredSession,
+    { token }: Lease,
+    earlier?: EarlierTokens,
+  ): Promise<FinishedRefresh> {
+    const { finishRefresh, refreshedSession, putEarlierToken } = this.#sql
+    const { session_key, oxd_id, access_token_hash, refresh_token_hash } = session
+    const secrets = this.#seal(session.secrets, secretsCell('sessions', session_key))
+    const row = { session_key, access_token_hash, refresh_token_hash, secrets, token }
+    return this.#group.runSeveral(() => {
+      if (finishRefresh.run(row).changes === 0) {
+        const left = refreshedSession.get(session_key)
+        return left && left.refresh_token_hash !== null ? 'lost' : 'ended'
+      }
+      for (const kind of ['access', 'refresh'] as const) {
+        for (const token_hash of earlier?.[kind] ?? []) {
+          const forget_at = earlier?.forget_at ?? 0
+          putEarlierToken.run({ oxd_id, kind, token_hash, session_key, forget_at })
+        }
+      }
+      return 'stored'
+    })
+  }
+
+  async releaseSession(session_key: Buffer, { token }: Lease): Promise<void> {
+    const { releaseSession } = this.#sql
+    await this.#group.run(() => releaseSession.run(session_key, token))
+  }
+
+  async dropTokens(session_key: Buffer, kinds: readonly TokenKind[]): Promise<void> {
+    const { refreshedSession, dropTokens } = this.#sql
+    const cell = secretsCell('sessions', session_key)
+    // Sealed before its commit, like everything; so it is tried again where another was faster.
+    for (let changes = 0; changes === 0; ) {
+      const row = refreshedSession.get(session_key)
+      if (!row) return
+      const { secrets: was } = row
+      const kept = this.#open<SessionSecrets>(was, cell)
+      if (kinds.includes('access')) delete kept.access_token
+      if (kinds.includes('refresh')) delete kept.refresh_token
+      const secrets = this.#seal(kept, cell)
+      const refresh_token_hash = kinds.includes('refresh') ? null : row.refresh_token_hash
+      const given = { session_key, secrets, refresh_token_hash, was }
+      changes = await this.#group.run(() => dropTokens.run(given).changes)
+    }
   }
 
   async getOpDocuments(realm: string, op_host: string): Promise<OpDocuments | undefined> {
@@ -229,13 +311,15 @@ export class SqliteStore implements Store {
   }
 
   async sweep(now: Seconds, limit: number): Promise<number> {
-    const { sweepLogins, sweepSessions, sweepRegistrations, sweepOpDocuments } = this.#sql
+    const { sweepLogins, sweepSessions, sweepRegistrations } = this.#sql
+    const { sweepOpDocuments, sweepEarlierTokens } = this.#sql
     const below = expiredBelow(now)
     const swept = await Promise.all([
       this.#group.run(() => sweepLogins.run(below, limit).changes),
       this.#group.run(() => sweepSessions.run(below, limit).changes),
       this.#group.run(() => sweepRegistrations.run(now - ABANDONED_AFTER, limit).changes),
       this.#group.run(() => sweepOpDocuments.run(now - UNUSED_DOCUMENTS, limit).changes),
+      this.#group.run(() => sweepEarlierTokens.run(now, limit).changes),
       this.#sweepRemovedSite(limit),
     ])
     return swept.reduce((sum, changes) => sum + changes, 0)
