@@ -1,5 +1,6 @@
 /** The login helper in Express, Fastify and node:http: the same website, the same answers. */
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
 import { TestDaemon } from '../support/daemon.js'
@@ -135,28 +136,26 @@ describe.each(frameworks)('%s', (framework) => {
       callback: await new EndUser().logIn(authorization_url),
       cookie: set_cookie.split(';', 1)[0],
     })
-    const call = (path: string, ...authorization: string[]) =>
-      new Promise<{ status: number; challenge: string | undefined; body: string }>(
-        (resolve, reject) => {
-          httpRequest(site.origin + path, { headers: { authorization } }, async (response) => {
-            const body = (await response.setEncoding('utf8').toArray()).join('')
-            const challenge = response.headers['www-authenticate']
-            resolve({ status: response.statusCode ?? 0, challenge, body })
-          })
-            .on('error', reject)
-            .end()
-        },
-      )
-    const good = await call('/api/time', `Bearer ${access_token}`)
+    const call = async (path: string, ...tokens: string[]) => {
+      const lines = tokens.flatMap((token) => ['Authorization', `Bearer ${token}`])
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        httpRequest(site.origin + path, { headers: ['Host', 'localhost', ...lines] }, resolve)
+          .on('error', reject)
+          .end()
+      })
+      const { statusCode: status, headers } = answer
+      return { status, challenge: headers['www-authenticate'], body: await text(answer) }
+    }
+    const good = await call('/api/time', access_token)
     expect([good.status, JSON.parse(good.body)]).toEqual([
       200,
       expect.objectContaining({ sub: 'alice', scope: expect.arrayContaining(['openid']) }),
     ])
-    expect(await call('/api/admin', `Bearer ${access_token}`)).toMatchObject({
+    expect(await call('/api/admin', access_token)).toMatchObject({
       status: 403,
       challenge: expect.stringContaining('scope="openid admin"'),
     })
-    expect(await call('/api/time', 'Bearer made_up')).toMatchObject({
+    expect(await call('/api/time', 'made_up')).toMatchObject({
       status: 401,
       challenge: expect.stringContaining('error="invalid_token"'),
     })
@@ -164,7 +163,7 @@ describe.each(frameworks)('%s', (framework) => {
       status: 401,
       challenge: `Bearer realm="${site.origin}", scope="openid"`,
     })
-    expect(await call('/api/time', `Bearer ${access_token}`, 'Bearer b')).toMatchObject({
+    expect(await call('/api/time', access_token, 'b')).toMatchObject({
       status: 400,
       challenge: expect.stringContaining('error="invalid_request"'),
     })

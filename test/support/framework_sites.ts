@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import express from 'express'
 import { fastify } from 'fastify'
@@ -103,9 +104,14 @@ const makers: Record<Framework, (app: App) => Promise<RequestListener>> = {
     const site = fastifyWebsite(client, website)
     const api = fastifyGuard(client, guard)
     const app = fastify()
+    app.setNotFoundHandler((_request, reply) => reply.code(404).send('no such page'))
+    app.setErrorHandler((error: Error, _request, reply) =>
+      reply.code(500).send(`framework: ${error.message}`),
+    )
     await app.register(site.routes, { prefix: '/app' })
-    app.addContentTypeParser('application/x-www-form-urlencoded', async (_request, body) =>
-      text(body),
+    app.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      async (_request: unknown, body: Readable) => text(body),
     )
     app.get('/', async (request, reply) => {
       return reply.headers(html).send(homePage(await site.session(request)))
@@ -127,10 +133,6 @@ const makers: Record<Framework, (app: App) => Promise<RequestListener>> = {
       api.grant(request),
     )
     app.get('/api/admin', { preHandler: api.require('openid', 'admin') }, async () => 'never')
-    app.setNotFoundHandler((_request, reply) => reply.code(404).send('no such page'))
-    app.setErrorHandler((error: Error, _request, reply) =>
-      reply.code(500).send(`framework: ${error.message}`),
-    )
     await app.ready()
     return (request, response) => app.routing(request, response)
   },

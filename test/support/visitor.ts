@@ -1,4 +1,6 @@
 /** A visitor of websites: a browser's cookies and headers, and no script. */
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 
 /** What browsers send with a visit to a page. */
 export const visit = {
@@ -26,7 +28,7 @@ export class Visitor {
   readonly #send: (request: Request) => Promise<Response>
 
   /** @param send answers instead of the network, for a site that is called as a function */
-  constructor(origin: string, send: (request: Request) => Promise<Response> = fetch) {
+  constructor(origin: string, send: (request: Request) => Promise<Response> = overHttp) {
     this.#origin = origin
     this.#send = send
   }
@@ -54,6 +56,23 @@ export class Visitor {
   post(address: string, body?: BodyInit, headers: Record<string, string> = form) {
     return this.visit(address, { method: 'POST', headers, ...(body !== undefined && { body }) })
   }
+}
+
+/** Sends a request as it is: `fetch` would say of itself what it is to servers (`Sec-Fetch-Mode`). */
+async function overHttp(request: Request): Promise<Response> {
+  const body = Buffer.from(await request.arrayBuffer())
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const { method, url, headers } = request
+    httpRequest(url, { method, headers: Object.fromEntries(headers) }, resolve)
+      .on('error', reject)
+      .end(body)
+  })
+  const headers = new Headers()
+  for (const [name, values = []] of Object.entries(answer.headersDistinct)) {
+    for (const value of values) headers.append(name, value)
+  }
+  const { statusCode: status = 0 } = answer
+  return new Response(await buffer(answer), { status, headers })
 }
 
 /** Where a response leads. */
