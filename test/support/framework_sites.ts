@@ -21,6 +21,8 @@ export interface FrameworkSite extends AsyncDisposable {
   client: Client
   /** Bodies that reached the handler of `/order`. */
   orders: string[]
+  /** Keeps the next callback from the website. @returns its URL */
+  stealCallback(): Promise<string>
 }
 
 export interface SiteOptions {
@@ -195,8 +197,19 @@ export async function startSite(
   const client = new Client(cfg)
   const orders: string[] = []
   const { website = {}, guard = {} } = options
-  server.on('request', await makers[framework]({ client, orders, website, guard }))
+  const answer = await makers[framework]({ client, orders, website, guard })
+  let thief: ((callback: string) => void) | undefined
+  server.on('request', (request, response) => {
+    if (!thief || !request.url?.startsWith('/app/callback')) return answer(request, response)
+    thief(origin + request.url)
+    thief = undefined
+    response.writeHead(204).end()
+  })
   return {
+    stealCallback: () =>
+      new Promise((resolve) => {
+        thief = resolve
+      }),
     origin,
     client,
     orders,
