@@ -3,14 +3,13 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
-import type { CallOptions, CommandTraits } from '../../sdk/src/call_options.js'
-import { Client } from '../../sdk/src/index.js'
 import {
   private_headers,
   type Trouble,
   Website,
   type WebsiteOptions,
 } from '../../sdk/src/web/index.js'
+import { CountingClient } from '../support/counting_client.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { locationOf, script, Visitor } from '../support/visitor.js'
@@ -20,21 +19,7 @@ const session_cookie = '__Host-relyd-session'
 
 let op: Op
 let daemon: TestDaemon
-const clients: Client[] = []
-
-/** Counts what it asks relyd. */
-class CountingClient extends Client {
-  readonly #asked: string[] = []
-
-  asked(command: string): number {
-    return this.#asked.filter((one) => one === command).length
-  }
-
-  protected override request(command: string, ...rest: [object, CommandTraits, CallOptions?]) {
-    this.#asked.push(command)
-    return super.request(command, ...rest)
-  }
-}
+const clients: CountingClient[] = []
 
 beforeAll(async () => {
   op = await startOp()
