@@ -29,7 +29,8 @@ a daemon beside it, <strong>relyd</strong>, does that part.</p>
 <li><strong>You come back with a code.</strong> The website hands it to relyd, which gets your tokens, verifies them and answers who you are.<br><code>client.getTokensByCallback(…)</code></li>
 </ol>
 </section>
-<p class="muted">The whole website is one short file to read: <code>demosite/src/website.ts</code></p>`
+<p class="muted">The website calls neither by hand: <code>nodeWebsite(client)</code> does. All of it is one short file to read:
+<code>demosite/src/website.ts</code></p>`
 }
 
 function welcome({ issuer, sub }: Session): Html {

@@ -110,6 +110,8 @@ test('Log out ends the session and leads to the OP', async () => {
   expect(logout.headers.get('location')).toContain(`${op.issuer}/session/end?`)
   expect((await get('/profile', cookie)).headers.get('location')).toContain('/auth?')
   expect(await (await get('/logged-out')).text()).toContain('You are logged out')
+  const stayed = await (await get('/logged-out', await logIn())).text()
+  expect(stayed).not.toContain('You are logged out')
 })
 
 test('who cancelled, and a login that began elsewhere, get a page of this website with a way on', async () => {

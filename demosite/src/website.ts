@@ -36,7 +36,11 @@ export function website(client: Client, form_action: readonly string[] = []): Re
   const routes: Record<string, Route> = {
     '/': async (request) => homePage(await site.session(request)),
 
-    '/logged-out': async () => homePage(undefined, 'You are logged out.'),
+    // Whoever would rather stay comes here as well.
+    async '/logged-out'(request) {
+      const session = await site.session(request)
+      return homePage(session, session ? undefined : 'You are logged out.')
+    },
 
     // What does the OP know about this person? relyd has the access token, and asks.
     async '/profile'(request, response) {
