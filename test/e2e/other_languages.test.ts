@@ -108,9 +108,20 @@ test('a callback from another browser, and one that came before, log nobody in',
   const login = await get('/login')
   const callback = await new EndUser().logIn(login.headers.get('location') as string)
   const stranger = await get(callback)
-  expect([stranger.status, stranger.headers.getSetCookie()]).toEqual([502, []])
+  expect([stranger.status, stranger.headers.getSetCookie()]).toEqual([400, []])
   expect((await get(callback, cookiesOf(login))).status).toBe(303)
-  expect((await get(callback, cookiesOf(login))).status).toBe(502)
+  expect((await get(callback, cookiesOf(login))).status).toBe(400)
+})
+
+test('many requests at once get each their own answer', async () => {
+  const cookie = await logIn()
+  const bodies = await Promise.all(
+    Array.from({ length: 40 }, async (_, nth) =>
+      (await get(nth % 2 ? '/' : '/profile', cookie)).text(),
+    ),
+  )
+  const expected = bodies.map((_, nth) => (nth % 2 ? 'Hello, alice.' : 'Alice Ångström'))
+  expect(bodies.map((body, nth) => body.includes(expected[nth] ?? ''))).not.toContain(false)
 })
 
 test('a restart of the daemon is not noticed, not even by a login that is under way', async () => {
@@ -164,7 +175,7 @@ except NoReply as error:
 
 test('a daemon that is not there, or is silent, is an exception in time', async () => {
   const nowhere = join(folder, 'nowhere.sock')
-  expect(await python(printed('ping'), nowhere)).toContain(`relyd is not at ${nowhere}`)
+  expect(await python(printed('ping'), nowhere)).toContain(`relyd cannot be reached at ${nowhere}`)
   using silent = await impostor(() => {})
   expect(await python(printed('ping'), silent.path)).toContain('ping: no reply within 2 s')
   expect(silent.requests).toHaveLength(1)

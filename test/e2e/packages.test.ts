@@ -36,7 +36,7 @@ beforeAll(async () => {
   symlinkSync(join(root, 'node_modules/@types'), installed.path('node_modules/@types'))
   daemon = await TestDaemon.start({ program: join(installed.daemon.path, 'dist/main.js') })
   installed.write('site.cfg', `[oxd]\nsocket = ${daemon.socket}\n[client]\n${redirect}`)
-})
+}, 60_000)
 
 afterAll(async () => {
   await daemon?.[Symbol.asyncDispose]()
@@ -56,11 +56,7 @@ describe.each(['sdk', 'daemon'] as const)('the tarball of %s', (name) => {
     expect(built.filter((file) => file.includes('.test.'))).toEqual([])
     const sourceOf = (file: string) =>
       file.replace(/^dist/, `${name}/src`).replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts')
-    const left = built.filter((file) => !existsSync(join(root, sourceOf(file))))
-    expect(
-      left,
-      'its source is gone; rm -r {sdk,daemon}/{dist,*.tsbuildinfo} and build again',
-    ).toEqual([])
+    expect(built.filter((file) => !existsSync(join(root, sourceOf(file))))).toEqual([])
   })
 
   test('has source maps that hold their sources', () => {

@@ -1,6 +1,15 @@
 /** Both packages as npm packs and installs them, in an empty folder outside of the repository. */
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -29,25 +38,32 @@ export class Installed implements AsyncDisposable {
 
   static async create(): Promise<Installed> {
     const installed = new Installed()
-    const tarballs = installed.path('tarballs')
-    mkdirSync(tarballs)
-    // What a release would build is built already, by whoever runs the tests.
-    const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', tarballs]
-    const { stdout } = await run('npm', [...pack, '-w', 'sdk', '-w', 'daemon'], { cwd: root })
-    const [sdk, daemon] = (
-      JSON.parse(stdout) as { name: string; filename: string; files: { path: string }[] }[]
-    ).map(({ name, filename, files }) => ({
-      name,
-      tarball: join(tarballs, filename),
-      files: files.map(({ path }) => path),
-      path: installed.path(`node_modules/${name}`),
-    })) as [Packed, Packed]
-    Object.assign(installed, { sdk, daemon })
+    const sources = installed.path('sources')
+    copySources(sources)
+    installed.sdk = await installed.#pack(join(sources, 'sdk'))
+    installed.daemon = await installed.#pack(join(sources, 'daemon'))
+    rmSync(sources, { recursive: true })
     installed.write('package.json', JSON.stringify({ private: true, overrides: lockedVersions() }))
+    const { tarball } = installed.sdk
     const install = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
-    await run('npm', [...install, sdk.tarball, daemon.tarball], { cwd: installed.folder })
+    await run('npm', [...install, tarball, installed.daemon.tarball], { cwd: installed.folder })
     cpSync(join(root, COMPILED), installed.path(COMPILED))
     return installed
+  }
+
+  /** As for a release: its script `prepack` builds it anew. */
+  async #pack(cwd: string): Promise<Packed> {
+    const pack = ['pack', '--json', '--silent', '--pack-destination', this.folder]
+    const { stdout } = await run('npm', pack, { cwd })
+    const [packed] = JSON.parse(stdout) as [
+      { name: string; filename: string; files: { path: string }[] },
+    ]
+    return {
+      name: packed.name,
+      tarball: this.path(packed.filename),
+      files: packed.files.map(({ path }) => path),
+      path: this.path(`node_modules/${packed.name}`),
+    }
   }
 
   path(name: string): string {
@@ -63,6 +79,21 @@ export class Installed implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     rmSync(this.folder, { recursive: true, force: true })
   }
+}
+
+/** What the packages are built from, without what was built before: parallel tests use that. */
+function copySources(to: string): void {
+  const made = /\/(?:dist|node_modules|[^/]+\.tsbuildinfo)$/
+  for (const name of ['tsconfig.json', 'sdk', 'daemon']) {
+    const filter = (path: string) => !made.test(path)
+    cpSync(join(root, name), join(to, name), { recursive: true, filter })
+  }
+  const modules = join(root, 'node_modules')
+  mkdirSync(join(to, 'node_modules/@relyd'), { recursive: true })
+  for (const name of readdirSync(modules)) {
+    if (name !== '@relyd') symlinkSync(join(modules, name), join(to, 'node_modules', name))
+  }
+  symlinkSync('../../sdk', join(to, 'node_modules/@relyd/sdk'))
 }
 
 /** The versions that the rest of the suite runs with: a dependency's release changes no test. */
