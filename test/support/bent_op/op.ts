@@ -167,6 +167,23 @@ export class BentOp implements AsyncDisposable {
     return client
   }
 
+  /** Tokens as of a login that nobody sees. */
+  grant(client_id: string): { access_token: string; refresh_token: string } {
+    const scope = 'openid offline_access'
+    const auth_time = Math.floor(Date.now() / 1000)
+    const asked = { redirect_uri: '', nonce: '', code_challenge: '', max_age: null }
+    const grant = { ...asked, client_id, scope, auth_time }
+    return {
+      access_token: this.#accessToken(grant, scope),
+      refresh_token: this.#refreshToken(grant),
+    }
+  }
+
+  /** Whether an access token that it gave out is still good. */
+  isActive(access_token: string): boolean {
+    return this.#active.has(access_token)
+  }
+
   /** How often each endpoint was asked, without those that were not; since `start` of {@link asked}. */
   calls(start = 0): Calls {
     const calls: Calls = {}
@@ -379,6 +396,13 @@ export class BentOp implements AsyncDisposable {
     return this.#tokens(grant, scope, this.rotates ? this.#refreshToken(grant) : undefined, true)
   }
 
+  #accessToken(grant: Grant, scope: string): string {
+    const access_token = this.#secret()
+    this.access_tokens.push(access_token)
+    this.#active.set(access_token, { grant, scope })
+    return access_token
+  }
+
   #refreshToken(grant: Grant): string {
     const refresh_token = this.#secret()
     this.#refresh_tokens.set(refresh_token, { grant, used: false })
@@ -391,9 +415,7 @@ export class BentOp implements AsyncDisposable {
     refresh_token: string | undefined,
     refreshed = false,
   ): Answer {
-    const access_token = this.#secret()
-    this.access_tokens.push(access_token)
-    this.#active.set(access_token, { grant, scope })
+    const access_token = this.#accessToken(grant, scope)
     const id_token = this.#idToken(grant, access_token, refreshed)
     const { expires_in } = this
     return json({
