@@ -16,6 +16,7 @@ import {
 import { hasOpenssl, type Issued, TestCa } from '../../test/support/certificates.js'
 import { ConfigError } from './errors.js'
 import { readSiteConfig } from './site_config.js'
+import { clientKeys, oxdKeys } from './site_keys.js'
 import { tlsKeys } from './tls_files.js'
 
 const CLIENT = '[client]\nauthorization_redirect_uri = https://site.example/callback\n'
@@ -55,6 +56,8 @@ test('the sample works as it is, and with every key in it', () => {
   const files = /^(?:tls_|\w+_file).*\n/gm
   const all = readSiteConfig(newCfg(every.replaceAll(files, '')))
   expect(Object.keys(all.registration)).toHaveLength(16)
+  const shown = [...text.matchAll(/^#?(\w+) =/gm)].map(([, key]) => key)
+  expect(shown.sort()).toEqual([...oxdKeys, ...clientKeys].sort())
   expect(all.address).toEqual({ host: 'localhost', port: 8099 })
   expect(all.timeout_ms).toBe(10_000)
   expect(every.match(/^(?:tls_\w+|\w+_file)/gm)).toEqual([
