@@ -8,6 +8,7 @@ import { checkTimeout } from './limits.js'
 import { Methods, type RemoveSiteParams, type RemoveSiteResult } from './methods.js'
 import { Registration } from './registration.js'
 import { readSiteConfig } from './site_config.js'
+import { type EventListener, type EventName, Subscription } from './subscription.js'
 
 /** Milliseconds a call may take unless call, Client or cfg say otherwise. */
 const DEFAULT_TIMEOUT_MS = 30_000
@@ -55,6 +56,7 @@ export class Client extends Methods {
   readonly #timeout_ms: number
   readonly #connection: Connection
   readonly #registration: Registration
+  readonly #subscription: Subscription
 
   /**
    * Reads the cfg, and the environment variables that override it; nothing is sent yet.
@@ -74,6 +76,7 @@ export class Client extends Methods {
     this.#timeout_ms = checkTimeout(options.timeout_ms ?? config.timeout_ms ?? DEFAULT_TIMEOUT_MS)
     this.#connection = new Connection(config.address, this.#timeout_ms)
     this.#registration = new Registration(config, this.#connection, this.#timeout_ms)
+    this.#subscription = new Subscription(this.#connection, this.#registration, this.#timeout_ms)
   }
 
   /**
@@ -83,7 +86,33 @@ export class Client extends Methods {
    * @see `register_site` in relyd's docs/protocol.md
    */
   async registerSite(options: CallOptions = {}): Promise<string> {
-    return this.#registration.ensure(this.#limits(options))
+    const oxd_id = await this.#registration.ensure(this.#limits(options))
+    this.#subscription.resume()
+    return oxd_id
+  }
+
+  /**
+   * Calls the listener for each event of this site, from now on. The daemon is asked for them in the
+   * background, over each connection anew, and a process waits for none: troubles, and what a
+   * listener throws or rejects with, are process warnings of the type `RelydEventWarning`. What
+   * happens while there is no connection is not told later, and one event may be told twice.
+   *
+   * @param listener given again, it is called once all the same
+   * @example
+   * ```ts
+   * client.on('logout', ({ sub, sid }) => sessions.end(sub, sid))
+   * ```
+   * @see "Events" in relyd's docs/protocol.md
+   */
+  on<E extends EventName>(event: E, listener: EventListener<E>): this {
+    this.#subscription.add(event, listener)
+    return this
+  }
+
+  /** Calls the listener no more. Without any, the daemon is asked to send nothing. */
+  off<E extends EventName>(event: E, listener: EventListener<E>): this {
+    this.#subscription.remove(event, listener)
+    return this
   }
 
   /**
@@ -111,6 +140,7 @@ export class Client extends Methods {
     }
     const result = await super.removeSite(params, options)
     this.#registration.forget()
+    this.#subscription.pause()
     return result
   }
 
@@ -140,6 +170,7 @@ export class Client extends Methods {
       const began = performance.now()
       const { timeout_ms } = this.#limits(options)
       oxd_id = await this.#registration.ensure({ ...options, timeout_ms })
+      this.#subscription.resume()
       limits = { ...options, timeout_ms: Math.max(1, timeout_ms - (performance.now() - began)) }
     }
     return this.#connection.call(command, { ...params, oxd_id }, traits.retry, limits)

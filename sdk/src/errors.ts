@@ -36,9 +36,14 @@ export class CommandError extends Error {
 /**
  * What went wrong on the way: `ERR_UNREACHABLE` no connection could be opened; `ERR_CLOSED` the
  * connection, or the client, was closed; `ERR_TIMEOUT` no reply in time; `ERR_ABORTED` the caller's
- * AbortSignal fired.
+ * AbortSignal fired; `ERR_BUSY` more calls wait for their replies than the client keeps (64 MiB).
  */
-export type TransportErrorCode = 'ERR_UNREACHABLE' | 'ERR_CLOSED' | 'ERR_TIMEOUT' | 'ERR_ABORTED'
+export type TransportErrorCode =
+  | 'ERR_UNREACHABLE'
+  | 'ERR_CLOSED'
+  | 'ERR_TIMEOUT'
+  | 'ERR_ABORTED'
+  | 'ERR_BUSY'
 
 /** The daemon could not be reached, or its reply did not arrive. */
 export class TransportError extends Error {

@@ -1,6 +1,5 @@
 /** Sees that a site is registered once, whoever and however many ask. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CallOptions } from './call_options.js'
 import { warnOnce } from './config_warning.js'
 import type { Connection } from './connection.js'
 import { CommandError, ConfigError, ProtocolError, TransportError } from './errors.js'
@@ -11,7 +10,7 @@ import {
   isRegistrationBegun,
   storeId,
 } from './idempotency_key.js'
-import { backOffMs, watchLimits } from './limits.js'
+import { backOffMs, type Limits, watchLimits } from './limits.js'
 import type { SiteConfig } from './site_config.js'
 
 /** A site's registration, as this process knows it. */
@@ -47,7 +46,7 @@ export class Registration {
    *
    * @returns the site's `oxd_id`
    */
-  ensure(options: CallOptions & { timeout_ms: number }): Promise<string> {
+  ensure(options: Limits & { timeout_ms: number }): Promise<string> {
     if (this.#id !== undefined) return Promise.resolve(this.#id)
     this.#running ??= this.#register(Math.max(this.#timeout_ms, options.timeout_ms)).finally(() => {
       this.#running = undefined
@@ -108,6 +107,8 @@ export class Registration {
         // Its key makes this command safe to send again.
         return await this.#connection.call('register_site', params, 'safe', {
           timeout_ms: Math.max(1, end - performance.now()),
+          // Who waits for it keeps the process alive.
+          background: true,
         })
       } catch (error) {
         const delay = backOffMs(attempt)
@@ -144,7 +145,7 @@ function tellOfKeptKey(path: string, kept_in: string): void {
   )
 }
 
-function within(work: Promise<string>, options: CallOptions & { timeout_ms: number }) {
+function within(work: Promise<string>, options: Limits & { timeout_ms: number }) {
   return new Promise<string>((resolve, reject) => {
     const unwatch = watchLimits(options, (code, cause) => {
       const what = code === 'ERR_TIMEOUT' ? 'took too long' : 'was awaited by a call now aborted'
