@@ -423,6 +423,7 @@ export interface LogoutEvent {
 
 /** What listeners of the Client get, by the event's name. */
 export interface ClientEvents {
+  /** A session of the site ended in relyd. A website that keeps sessions of its own ends those of this End-User at this OP: the one that came of the OP's session `sid`, or all if there is no `sid`. */
   logout: LogoutEvent
 }
 
