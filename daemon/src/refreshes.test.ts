@@ -155,11 +155,10 @@ test('who finds the lease taken waits with growing pauses, and has what its hold
   const lease = await hold()
   onPause = async () => {
     if (pauses.length < 7) return
-    const access_token_hash = hashToken('of the holder')
-    const secrets = { ...session.secrets, access_token: 'of the holder' }
-    expect(await store.finishRefresh({ ...session, access_token_hash, secrets }, lease)).toBe(
-      'stored',
-    )
+    await store.finishRefresh(session.session_key, lease, (secrets) => ({
+      ...secrets,
+      access_token: 'of the holder',
+    }))
   }
   const refreshed = await daemon().refresh(side, site, session, another())
   expect(refreshed.session.secrets.access_token).toBe('of the holder')
@@ -235,7 +234,7 @@ test('a failure gives the lease back at once', async () => {
   const failing = daemon().refresh(side, site, session, another())
   await expect(failing).rejects.toMatchObject({ code: 'op_unreachable' })
   op.straighten()
-  op.rotates = false
+  await hold()
   expect((await present()).secrets).toEqual(session.secrets)
 })
 

@@ -13,7 +13,6 @@ import type { TokenAnswer } from './op/token_answer.js'
 import { randomBytes } from './random.js'
 import { accessSecrets, hashToken, sessionGone } from './sessions.js'
 import type {
-  EarlierTokens,
   Lease,
   SessionSecrets,
   Site,
@@ -176,34 +175,31 @@ export class Refreshes {
     const asked_at = clock()
     const login = session.secrets.id_token_claims
     const answer = await redeemRefreshToken(op, site, { refresh_token, scope, login })
-    const refreshed = withAnswer(session, answer, asked_at, scope !== undefined)
-    const earlier: EarlierTokens = {
-      refresh: [hashToken(refresh_token)],
-      access: [scope === undefined ? session.access_token_hash : hashToken(answer.access_token)],
-      forget_at: clock() + GRACE,
+    const isNarrowed = scope !== undefined
+    const stored = await store.finishRefresh(
+      session.session_key,
+      lease,
+      (present) => withAnswer(present, answer, { refresh_token, asked_at, isNarrowed }),
+      {
+        refresh: [hashToken(refresh_token)],
+        access: [isNarrowed ? hashToken(answer.access_token) : session.access_token_hash],
+        forget_at: clock() + GRACE,
+      },
+    )
+    if (typeof stored === 'object') return { session: stored, answer }
+    if (stored === 'ended') {
+      // New tokens must not live on where somebody has just done away with the old ones.
+      await revokeAtOp(op, site, answer.refresh_token ?? answer.access_token).catch(() => {})
     }
-    switch (await store.finishRefresh(refreshed, lease, earlier)) {
-      case 'stored':
-        return { session: refreshed, answer }
-      case 'ended':
-        // New tokens must not live on where somebody has just done away with the old ones.
-        await revokeAtOp(op, site, answer.refresh_token ?? answer.access_token).catch(() => {})
-        return undefined
-      case 'lost':
-        return undefined
-    }
+    return undefined
   }
 
   /** Leaves the session as it was, or without the refresh token that the OP does not take. */
   async #giveUp(session: StoredSession, lease: Lease, error: unknown): Promise<void> {
     const { store } = this.#options
     const isRejected = error instanceof CommandError && error.code === 'refresh_token_rejected'
-    const { refresh_token, ...secrets } = session.secrets
-    if (isRejected && refresh_token !== undefined) {
-      await store.finishRefresh(
-        { ...session, secrets: { ...secrets, refresh_rejected: true } },
-        lease,
-      )
+    if (isRejected) {
+      await store.finishRefresh(session.session_key, lease, withoutRefreshToken)
     } else await store.releaseSession(session.session_key, lease)
   }
 }
@@ -223,31 +219,25 @@ function requireRefreshToken({ secrets }: StoredSession): string {
   )
 }
 
+function withoutRefreshToken({ refresh_token: _, ...kept }: SessionSecrets): SessionSecrets {
+  return { ...kept, refresh_rejected: true }
+}
+
 /** RFC 6749 6: what the answer leaves out stays as it was. */
 function withAnswer(
-  session: StoredSession,
+  present: SessionSecrets,
   answer: TokenAnswer,
-  asked_at: Seconds,
-  narrowed: boolean,
-): StoredSession {
-  const old = session.secrets
-  const refresh_token = answer.refresh_token ?? requireRefreshToken(session)
-  const access: Partial<SessionSecrets> = narrowed
-    ? old
-    : {
-        ...(old.scope !== undefined && { scope: old.scope }),
-        ...accessSecrets(answer, asked_at),
-      }
+  used: { refresh_token: string; asked_at: Seconds; isNarrowed: boolean },
+): SessionSecrets {
+  const { scope, id_token, id_token_claims } = present
+  const access = used.isNarrowed
+    ? present
+    : { ...(scope !== undefined && { scope }), ...accessSecrets(answer, used.asked_at) }
   return {
-    ...session,
-    ...(!narrowed && { access_token_hash: hashToken(answer.access_token) }),
-    refresh_token_hash: hashToken(refresh_token),
-    secrets: {
-      ...access,
-      refresh_token,
-      // The hint of a logout; what the login said of the End-User stays as it was.
-      id_token: answer.id_token ?? old.id_token,
-      id_token_claims: old.id_token_claims,
-    },
+    ...access,
+    refresh_token: answer.refresh_token ?? used.refresh_token,
+    // The hint of a logout; what the login said of the End-User stays as it was.
+    id_token: answer.id_token ?? id_token,
+    id_token_claims,
   }
 }

@@ -162,6 +162,28 @@ test('a callback that was used leads on, if somebody is logged in, and is explai
   expect((await visitor().visit('/app/callback?code=x&state=a&state=b')).status).toBe(400)
 })
 
+test('of many callbacks at once, one logs in', async () => {
+  const browser = makeSite().visitor()
+  const callback = await new EndUser().logIn(locationOf(await browser.visit('/profile')))
+  const answers = await Promise.all(Array.from({ length: 20 }, () => browser.visit(callback)))
+  const sessions = answers.filter(({ headers }) =>
+    headers.getSetCookie().some((line) => line.startsWith(`${session_cookie}=`)),
+  )
+  expect(sessions).toHaveLength(1)
+  expect(await (await browser.visit('/profile')).text()).toBe('Hello, alice')
+})
+
+test('who is logged in is told of somebody else’s callback all the same', async () => {
+  const { visitor } = makeSite()
+  const mallory = visitor()
+  const callback = await new EndUser().logIn(locationOf(await mallory.visit('/profile')))
+  const alice = visitor()
+  await logIn(alice)
+  const { cookie } = alice
+  expect((await alice.visit(callback)).status).toBe(400)
+  expect(alice.cookie).toBe(cookie)
+})
+
 test('each login has a new session, and ends the one that the browser had', async () => {
   const { visitor, website } = makeSite()
   const browser = visitor()
@@ -206,6 +228,19 @@ test('nobody writes a link that leads elsewhere after the login', async () => {
   expect(await ends('//evil.example/')).toBe(`${origin}/home`)
   expect(await ends('https://evil.example/')).toBe(`${origin}/home`)
   expect(await ends('/app/logout')).toBe(`${origin}/home`)
+  expect(await ends(`/${'a'.repeat(3000)}`)).toBe(`${origin}/home`)
+})
+
+test('what relyd kept for the login is judged again when it is used', async () => {
+  const { client, visitor } = makeSite()
+  const browser = visitor()
+  const { authorization_url, set_cookie } = await client.getAuthorizationUrl({
+    return_to: 'https://evil.example/',
+  })
+  const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(set_cookie) ?? []
+  browser.cookies.set(name, value)
+  const back = await browser.visit(await new EndUser().logIn(authorization_url))
+  expect(locationOf(back)).toBe(`${origin}/`)
 })
 
 test('a script is answered 401, and no login begins for it', async () => {

@@ -99,6 +99,8 @@ describe.each(frameworks)('%s', (framework) => {
     }
     expect((await visitor.visit('/app/callback', { method: 'HEAD' })).status).toBe(405)
     expect((await visitor.visit('/app/login', { method: 'DELETE' })).status).toBe(405)
+    const json = { 'content-type': 'application/json' }
+    expect((await visitor.post('/app/logout', 'no JSON', json)).status).toBe(303)
     const head = await visitor.visit('/app/logout', { method: 'HEAD' })
     expect([head.status, await head.text()]).toEqual([200, ''])
     expect(locationOf(await visitor.visit('/profile', { method: 'HEAD' }))).toContain(op.issuer)

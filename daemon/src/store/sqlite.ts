@@ -4,7 +4,6 @@
  */
 import type Database from 'better-sqlite3'
 import type { Seconds } from '../clock.js'
-import { sha256 } from '../digest.js'
 import { live } from '../live_secrets.js'
 import { type Exceeded, levelReached, type StoreQuotas } from '../quota.js'
 import type { Cell } from './encryption.js'
@@ -14,6 +13,7 @@ import { GroupCommit } from './group_commit.js'
 import type { HeldKeys } from './held_keys.js'
 import { Resealer } from './reseal.js'
 import { secretsCell } from './sealed_tables.js'
+import { hashOf, SessionTokens } from './session_tokens.js'
 import {
   type LoginRow,
   prepareStatements,
@@ -22,9 +22,6 @@ import {
   type Statements,
 } from './statements.js'
 import type {
-  EarlierTokens,
-  FinishedRefresh,
-  Lease,
   Login,
   OpDocuments,
   PutLogin,
@@ -33,12 +30,10 @@ import type {
   RegistrationStart,
   Session,
   SessionOfToken,
-  SessionSecrets,
   Site,
   Store,
   StoredSession,
   TakenLogin,
-  TokenKind,
 } from './store.js'
 
 /** How long a registration that was never finished keeps its key, so that logs can be compared. */
@@ -56,6 +51,7 @@ export class SqliteStore implements Store {
   readonly #db: Database.Database
   readonly #group: GroupCommit
   readonly #prepared: Statements
+  readonly #tokens: SessionTokens
 
   /** @param db migrated and durable, see `open.ts`; the store closes it */
   constructor(db: Database.Database, keys: HeldKeys) {
@@ -64,6 +60,13 @@ export class SqliteStore implements Store {
     this.#group = new GroupCommit(db, () => keys.requireRecorded())
     this.resealer = new Resealer(db, keys, this.#group)
     this.#prepared = prepareStatements(db)
+    this.#tokens = new SessionTokens({
+      statements: () => this.#sql,
+      group: this.#group,
+      seal: (secrets, cell) => this.#seal(secrets, cell),
+      open: (secrets, cell) => this.#open(secrets, cell),
+      session: (row) => this.#session(row),
+    })
   }
 
   /** How many commits were made, each by all writes of an event-loop turn. */
@@ -183,8 +186,7 @@ export class SqliteStore implements Store {
       ...columns,
       session_key,
       amr: amr && JSON.stringify(amr),
-      refresh_token_hash:
-        secrets.refresh_token === undefined ? null : sha256(secrets.refresh_token),
+      refresh_token_hash: hashOf(secrets.refresh_token) ?? null,
       secrets: this.#seal(secrets, secretsCell('sessions', session_key)),
     }
     await this.#group.run(() => putSession.run(row))
@@ -213,85 +215,24 @@ export class SqliteStore implements Store {
     return row && this.#session(row)
   }
 
-  async findSession(
-    oxd_id: string,
-    kind: TokenKind,
-    token_hash: Buffer,
-    now: Seconds,
-  ): Promise<SessionOfToken | undefined> {
-    const { sessionByAccessToken, sessionByRefreshToken, sessionByEarlierToken } = this.#sql
-    const below = expiredBelow(now)
-    // Asked first: a refresh token that the OP goes on with is both.
-    const earlier = sessionByEarlierToken.get(oxd_id, kind, token_hash, now, below)
-    if (earlier) return { session: this.#session(earlier), current: false }
-    const by = kind === 'access' ? sessionByAccessToken : sessionByRefreshToken
-    const row = by.get(oxd_id, token_hash, below)
-    return row && { session: this.#session(row), current: true }
+  findSession(...given: Parameters<Store['findSession']>): Promise<SessionOfToken | undefined> {
+    return this.#tokens.findSession(...given)
   }
 
-  async leaseSession(
-    session_key: Buffer,
-    lease: Lease,
-    now: Seconds,
-  ): Promise<{ session: StoredSession; leased: boolean } | undefined> {
-    const { refreshedSession, leaseSession } = this.#sql
-    if (expiryOf(session_key) < now) return undefined
-    const known = refreshedSession.get(session_key)
-    if (!known) return undefined
-    const { lease_token, lease_until, ...row } = known
-    // Who waits for a holder asks often, and need not write each time.
-    const isHeld = lease_token !== null && (lease_until ?? 0) >= now
-    const leased = isHeld
-      ? undefined
-      : await this.#group.run(() => leaseSession.get({ ...lease, session_key, now }))
-    return { session: this.#session(leased ?? row), leased: leased !== undefined }
+  leaseSession(...given: Parameters<Store['leaseSession']>): ReturnType<Store['leaseSession']> {
+    return this.#tokens.leaseSession(...given)
   }
 
-  async finishRefresh(
-    session: StoredSession,
-    { token }: Lease,
-    earlier?: EarlierTokens,
-  ): Promise<FinishedRefresh> {
-    const { finishRefresh, refreshedSession, putEarlierToken } = this.#sql
-    const { session_key, oxd_id, access_token_hash, refresh_token_hash } = session
-    const secrets = this.#seal(session.secrets, secretsCell('sessions', session_key))
-    const row = { session_key, access_token_hash, refresh_token_hash, secrets, token }
-    return this.#group.runSeveral(() => {
-      if (finishRefresh.run(row).changes === 0) {
-        const left = refreshedSession.get(session_key)
-        return left && left.refresh_token_hash !== null ? 'lost' : 'ended'
-      }
-      for (const kind of ['access', 'refresh'] as const) {
-        for (const token_hash of earlier?.[kind] ?? []) {
-          const forget_at = earlier?.forget_at ?? 0
-          putEarlierToken.run({ oxd_id, kind, token_hash, session_key, forget_at })
-        }
-      }
-      return 'stored'
-    })
+  finishRefresh(...given: Parameters<Store['finishRefresh']>): ReturnType<Store['finishRefresh']> {
+    return this.#tokens.finishRefresh(...given)
   }
 
-  async releaseSession(session_key: Buffer, { token }: Lease): Promise<void> {
-    const { releaseSession } = this.#sql
-    await this.#group.run(() => releaseSession.run(session_key, token))
+  releaseSession(...given: Parameters<Store['releaseSession']>): Promise<void> {
+    return this.#tokens.releaseSession(...given)
   }
 
-  async dropTokens(session_key: Buffer, kinds: readonly TokenKind[]): Promise<void> {
-    const { refreshedSession, dropTokens } = this.#sql
-    const cell = secretsCell('sessions', session_key)
-    // Sealed before its commit, like everything; so it is tried again where another was faster.
-    for (let changes = 0; changes === 0; ) {
-      const row = refreshedSession.get(session_key)
-      if (!row) return
-      const { secrets: was } = row
-      const kept = this.#open<SessionSecrets>(was, cell)
-      if (kinds.includes('access')) delete kept.access_token
-      if (kinds.includes('refresh')) delete kept.refresh_token
-      const secrets = this.#seal(kept, cell)
-      const refresh_token_hash = kinds.includes('refresh') ? null : row.refresh_token_hash
-      const given = { session_key, secrets, refresh_token_hash, was }
-      changes = await this.#group.run(() => dropTokens.run(given).changes)
-    }
+  dropTokens(...given: Parameters<Store['dropTokens']>): Promise<void> {
+    return this.#tokens.dropTokens(...given)
   }
 
   async getOpDocuments(realm: string, op_host: string): Promise<OpDocuments | undefined> {

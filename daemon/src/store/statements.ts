@@ -248,7 +248,7 @@ export function prepareStatements(db: Database) {
          WHERE oxd_id = ? AND kind = ? AND token_hash = ? AND forget_at >= ?
        ) AND session_key >= ?`,
     ),
-    refreshedSession: statement<[session_key: Buffer], SessionRow & LeaseRow>(
+    leasedSession: statement<[session_key: Buffer], SessionRow & LeaseRow>(
       'SELECT * FROM sessions WHERE session_key = ?',
     ),
     leaseSession: statement<
@@ -263,24 +263,24 @@ export function prepareStatements(db: Database) {
       `UPDATE sessions SET lease_token = NULL, lease_until = NULL
        WHERE session_key = ? AND lease_token = ?`,
     ),
-    finishRefresh: statement<
+    changeSession: statement<
       [
         Pick<SessionRow, 'session_key' | 'access_token_hash' | 'refresh_token_hash' | 'secrets'> & {
-          token: Buffer
+          /** The secrets as they were read. */
+          was: Buffer
+          /** The lease that must be held, null for anybody's. */
+          lease: Buffer | null
+          /** Whether the lease ends. */
+          release: 0 | 1
         },
       ]
     >(
       `UPDATE sessions SET access_token_hash = @access_token_hash,
          refresh_token_hash = @refresh_token_hash, secrets = @secrets,
-         lease_token = NULL, lease_until = NULL
-       WHERE session_key = @session_key AND lease_token = @token`,
-    ),
-    dropTokens: statement<
-      [{ session_key: Buffer; secrets: Buffer; refresh_token_hash: Buffer | null; was: Buffer }]
-    >(
-      `UPDATE sessions SET refresh_token_hash = @refresh_token_hash, secrets = @secrets,
-         lease_token = NULL, lease_until = NULL
-       WHERE session_key = @session_key AND secrets = @was`,
+         lease_token = iif(@release, NULL, lease_token),
+         lease_until = iif(@release, NULL, lease_until)
+       WHERE session_key = @session_key AND secrets = @was
+         AND (@lease IS NULL OR lease_token = @lease)`,
     ),
     putEarlierToken: statement<[EarlierTokenRow]>(
       `INSERT OR REPLACE INTO earlier_tokens (oxd_id, kind, token_hash, session_key, forget_at)

@@ -138,12 +138,6 @@ export interface EarlierTokens {
   forget_at: Seconds
 }
 
-/**
- * `lost`: the lease is somebody else's by now. `ended`: the session is gone, or its refresh token was
- * taken out of it.
- */
-export type FinishedRefresh = 'stored' | 'lost' | 'ended'
-
 /** An OP's documents as a realm last fetched them and found them good. */
 export interface OpDocuments {
   realm: string
@@ -266,19 +260,21 @@ export interface Store {
   /**
    * Stores what a refresh has brought and gives the lease back, in one commit.
    *
-   * @param session with its new tokens and their hashes
-   * @returns what became of it; unless `stored`, nothing was
+   * @param change makes the new secrets of what they are now; perhaps several times
+   * @returns the session as it is then. `lost`: the lease is somebody else's by now. `ended`: the
+   * session is gone, or its refresh token was taken out. Nothing is stored with either
    */
   finishRefresh(
-    session: StoredSession,
+    session_key: Buffer,
     lease: Lease,
+    change: (secrets: SessionSecrets) => SessionSecrets,
     earlier?: EarlierTokens,
-  ): Promise<FinishedRefresh>
+  ): Promise<StoredSession | 'lost' | 'ended'>
   /** Gives the lease back and leaves the session as it is. */
   releaseSession(session_key: Buffer, lease: Lease): Promise<void>
   /**
-   * Takes tokens out of a session, and its lease from whoever is refreshing it: what he brings comes
-   * too late.
+   * Takes tokens out of a session, and with the refresh token the lease from whoever is refreshing it:
+   * what he brings comes too late.
    */
   dropTokens(session_key: Buffer, kinds: readonly TokenKind[]): Promise<void>
 

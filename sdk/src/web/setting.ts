@@ -82,7 +82,7 @@ function troublePage({ status, title, text, login_path }: Trouble, { after_logou
     title,
     // Out of a frame, where an OP would not show its pages.
     main: html`<p>${text}</p>
-<p>${login_path === undefined ? '' : html`<a target="_top" href="${login_path}">Log in</a>`}<a target="_top" href="${after_logout}">Leave this page</a></p>`,
+<p>${login_path === undefined ? '' : html`<a target="_top" href="${login_path}">Log in</a>`}<a target="_top" href="${after_logout}">Back to the website</a></p>`,
   })
 }
 

@@ -4,6 +4,7 @@ import { CommandError } from '../errors.js'
 import { SessionCookie } from './cookies.js'
 import { finishLogin, startLogin } from './login.js'
 import { logOut, logoutPage } from './logout.js'
+import { NOT_KEPT } from './page.js'
 import { readPlaces } from './places.js'
 import { kindOf } from './request_kind.js'
 import { returnAddress } from './return_address.js'
@@ -160,7 +161,9 @@ export class Website {
     answer: () => Promise<Response>,
   ): Promise<Response> {
     // No login begins, and none is completed, for a visit that may never come.
-    if (kindOf(request) === 'prefetch') return new Response(null, { status: 503 })
+    if (kindOf(request) === 'prefetch') {
+      return new Response(null, { status: 503, headers: NOT_KEPT })
+    }
     if (methods.includes(request.method)) return answer()
     const headers = { allow: methods.join(', ') }
     return answerTrouble(this.#setting, trouble('method_not_allowed', { headers }), request)
