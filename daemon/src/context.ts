@@ -1,9 +1,11 @@
 /** What a command's handler may reach. */
 import type { Clock } from './clock.js'
 import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.js'
+import type { EventHub, Subscriber } from './events.js'
 import type { Log } from './log.js'
 import type { OpSide } from './op/op_side.js'
 import type { InFlight, Quotas } from './quota.js'
+import type { Refreshes } from './refreshes.js'
 import type { SiteCache } from './sites.js'
 import type { Store } from './store/store.js'
 import type { Throttle } from './throttle.js'
@@ -31,9 +33,11 @@ export interface Realm extends RealmPolicy {
 export interface Services {
   store: Store
   sites: SiteCache
+  events: EventHub
   clock: Clock
   log: Log
   settings: Settings
+  refreshes: Refreshes
 }
 
 /** Options that handlers look at. */
@@ -50,6 +54,8 @@ export interface Context<E extends ErrorCode> extends Services {
   realm: Realm
   /** The realm's, at hand. */
   op: OpSide
+  /** The connection that the command came over. */
+  caller: Subscriber
   /** Answers the caller with an error that the command declares. */
   refuse(code: E | CommonErrorCode, description: string, options?: CommandErrorOptions): never
 }

@@ -2,12 +2,14 @@
 import { systemClock } from './clock.js'
 import type { Config, DaemonConfig } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
+import { EventHub } from './events.js'
 import { keepKeys } from './key_keeper.js'
 import { flushLog, type Log } from './log.js'
 import { hostsOf } from './op/op_host.js'
 import { OpPlaces } from './op/op_places.js'
 import { createOpSide } from './op/op_side.js'
 import { InFlight, quotaExceeded } from './quota.js'
+import { Refreshes } from './refreshes.js'
 import { createDispatch } from './server/dispatch.js'
 import { createRecorder } from './server/record.js'
 import { Server } from './server/server.js'
@@ -41,8 +43,10 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const services: Services = {
     store,
     sites: new SiteCache(store),
+    events: new EventHub(),
     clock,
     log,
+    refreshes: new Refreshes({ store, clock, op_timeout: options.op_timeout }),
     settings: {
       default_op: options.default_op,
       login_lifetime: options.login_lifetime,
@@ -62,6 +66,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     log.info('stopping')
     const cut = await server.drain(options.drain_timeout)
     if (cut > 0) log.warn({ connections: cut }, 'cut, as drain_timeout was over')
+    await services.refreshes.finish()
     sweeping.stop()
     keeping.stop()
     await Promise.all([...realms.values()].map(({ op }) => op.close()))

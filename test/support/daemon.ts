@@ -24,6 +24,8 @@ export interface DaemonOptions {
   sections?: string
   /** A command and its arguments that the daemon runs under, such as strace; `{folder}` is its folder. */
   under?: string[]
+  /** The daemon's main.js, instead of the one that is built in this tree. */
+  program?: string
   /** Its environment beyond the test's own; `{folder}` is its folder. */
   env?: Record<string, string>
   /** True to have `keptMib`. */
@@ -122,7 +124,7 @@ export class TestDaemon implements AsyncDisposable {
     const [program, ...args] = [
       ...(this.#options.under ?? []).map((word) => this.#inFolder(word)),
       process.execPath,
-      PROGRAM,
+      this.#options.program ?? PROGRAM,
       'serve',
       '--config',
       this.config,

@@ -4,6 +4,7 @@ const openid: [prefix: string, page: string, anchor: string][] = [
   ['OIDC Core', 'openid-connect-core-1_0.html', '#section-'],
   ['OIDC Discovery', 'openid-connect-discovery-1_0.html', '#section-'],
   ['OIDC Registration', 'openid-connect-registration-1_0.html', '#section-'],
+  ['OIDC Front-Channel Logout', 'openid-connect-frontchannel-1_0.html', '#section-'],
   ['OIDC RP-Initiated Logout', 'openid-connect-rpinitiated-1_0.html', '#section-'],
 ]
 
