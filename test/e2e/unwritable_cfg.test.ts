@@ -168,7 +168,7 @@ test("a key that another user's process keeps beside it is not passed over", asy
 
 describe('the environment', () => {
   test('gives the key, and the cfg is left alone', async () => {
-    const before = newCfg('id = elsewhere', { file: 0o666, folder: 0o777 })
+    const before = newCfg('id = elsewhere', { file: 0o444, folder: 0o555 })
     const env = { RELYD_IDEMPOTENCY_KEY: newKey() }
     const one = await runSite(['registerSite', 'removeSite', 'registerSite'], { env })
     expect(one.lines[0]).toMatch(UUID)
