@@ -83,6 +83,58 @@ test('a call that was sent once, and finds no daemon again, may have been execut
   await expect(call).rejects.toThrow(/there is no socket .* its outcome is unknown/)
 })
 
+test.each(['abort', 'close', 'timeout'])('nor is it said otherwise after %s', async (end) => {
+  const peer = await listen(({ command, ok, socket }) => {
+    if (command === 'ping') return ok('pong')
+    peer.server.close()
+    socket.destroy()
+  })
+  const connection = connectTo(peer.path)
+  const controller = new AbortController()
+  await connection.call('ping', {}, 'safe')
+  const opened = countSockets()
+  const call = connection.call('read', {}, 'safe', {
+    signal: controller.signal,
+    ...(end === 'timeout' && { timeout_ms: 200 }),
+  })
+  // It was lost, and waits to be sent again.
+  await Promise.all([
+    expect(call).rejects.toMatchObject({ outcome: 'unknown' }),
+    expect
+      .poll(() => opened.count)
+      .toBeGreaterThan(0)
+      .then(() => {
+        if (end === 'abort') controller.abort()
+        if (end === 'close') return connection.close()
+        return undefined
+      }),
+  ])
+})
+
+test.each([
+  ['was lost', 'lost'],
+  ['said that it stops', 'stopping'],
+] as const)(
+  'a daemon that %s is waited for longer than one that never was there',
+  async (_, kind) => {
+    const path = join(newFolder(), 'relyd.sock')
+    const old = await listen(({ command, ok, refuse }) => {
+      if (command === 'ping') return ok('pong')
+      return kind === 'lost' ? undefined : refuse('shutting_down', true)
+    }, path)
+    const patience = { unmet: 1, lost: 1, stopping: 1, [kind]: 5000 }
+    const connection = connectTo(path, 10_000, { ...hasty, patience })
+    await connection.call('ping', {}, 'never')
+    const call = connection.call('read', {}, 'safe')
+    await expect.poll(() => old.seen).toContain('read')
+    stop(old)
+    const opened = countSockets()
+    await expect.poll(() => opened.count, { timeout: 5000 }).toBeGreaterThan(3)
+    await listen(({ ok }) => ok('new'), path)
+    expect(await call).toBe('new')
+  },
+)
+
 test('a peer that falls silent keeps what is due, and gets no more', async () => {
   const due: Request[] = []
   const peer = await listen((request) => {

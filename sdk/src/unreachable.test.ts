@@ -1,7 +1,7 @@
 /** A daemon that cannot be reached: each reason told apart, with what mends it. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -78,7 +78,9 @@ test.runIf(process.platform === 'linux')(
   'a daemon that hangs, and whose queue is full',
   async () => {
     const path = join(newFolder(), 'relyd.sock')
-    await listener(path, 'SIGSTOP')
+    const { pid } = await listener(path, 'SIGSTOP')
+    // Until then it accepts.
+    await expect.poll(() => readFileSync(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) T /)
     const waiting: Socket[] = []
     onTestFinished(() => {
       for (const socket of waiting) socket.destroy()
