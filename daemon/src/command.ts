@@ -33,8 +33,8 @@ export type Values<F extends Fields> = {
   [K in keyof F as F[K]['required'] extends true ? never : K]?: Static<F[K]['schema']>
 }
 
-/** Longest string a parameter takes unless it says otherwise. */
-const STRING_LENGTH = 4096
+/** Longest string that a parameter or result has unless it says otherwise. */
+export const STRING_LENGTH = 4096
 
 /** Most members of a list, and of a map of texts. */
 export const LIST_LENGTH = 100
@@ -151,6 +151,11 @@ export function command<P extends Fields, R extends Fields, const E extends Erro
 ): CommandSpec<P, R, E> {
   return spec
 }
+
+/** The session that a command is about. */
+export const session_id = required(
+  string({ doc: 'The session that the login answered.', secret: true }),
+)
 
 /** The parameter by which every site's command names its site. */
 export const oxd_id = required(

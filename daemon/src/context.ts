@@ -5,6 +5,7 @@ import type { EventHub, Subscriber } from './events.js'
 import type { Log } from './log.js'
 import type { OpSide } from './op/op_side.js'
 import type { InFlight, Quotas } from './quota.js'
+import type { Refreshes } from './refreshes.js'
 import type { SiteCache } from './sites.js'
 import type { Store } from './store/store.js'
 import type { Throttle } from './throttle.js'
@@ -36,6 +37,7 @@ export interface Services {
   clock: Clock
   log: Log
   settings: Settings
+  refreshes: Refreshes
 }
 
 /** Options that handlers look at. */

@@ -9,6 +9,7 @@ import { hostsOf } from './op/op_host.js'
 import { OpPlaces } from './op/op_places.js'
 import { createOpSide } from './op/op_side.js'
 import { InFlight, quotaExceeded } from './quota.js'
+import { Refreshes } from './refreshes.js'
 import { createDispatch } from './server/dispatch.js'
 import { createRecorder } from './server/record.js'
 import { Server } from './server/server.js'
@@ -45,6 +46,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     events: new EventHub(),
     clock,
     log,
+    refreshes: new Refreshes({ store, clock, op_timeout: options.op_timeout }),
     settings: {
       default_op: options.default_op,
       login_lifetime: options.login_lifetime,
@@ -64,6 +66,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     log.info('stopping')
     const cut = await server.drain(options.drain_timeout)
     if (cut > 0) log.warn({ connections: cut }, 'cut, as drain_timeout was over')
+    await services.refreshes.finish()
     sweeping.stop()
     keeping.stop()
     await Promise.all([...realms.values()].map(({ op }) => op.close()))

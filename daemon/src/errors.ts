@@ -148,6 +148,11 @@ export const errors = {
     spec: 'OIDC Core 3.1.3.7',
     retryable: false,
   },
+  invalid_id_token_bad_sub: {
+    doc: "The ID Token that came with refreshed tokens is another End-User's. Nothing of the answer was used.",
+    spec: 'OIDC Core 12.2',
+    retryable: false,
+  },
   invalid_id_token_bad_signature: {
     doc: 'The ID Token is not signed by a key of the OP with the algorithm of the registration.',
     spec: 'OIDC Core 3.1.3.7',
@@ -172,6 +177,34 @@ export const errors = {
   // Sessions.
   invalid_session_id: {
     doc: 'No session of this site has this session_id: it expired or was ended. Log in again.',
+    retryable: false,
+  },
+  no_refresh_token: {
+    doc: 'The access token of the session has expired or was revoked, and the OP gave no refresh token with it (a site asks for one by the scope offline_access). Log in again.',
+    spec: 'OIDC Core 11',
+    retryable: false,
+  },
+  refresh_token_rejected: {
+    doc: 'The OP no longer accepts the refresh token (invalid_grant): it expired, was revoked or was used by somebody else. It will not be tried again. Log in again.',
+    spec: 'RFC 6749 5.2',
+    retryable: false,
+  },
+  refresh_in_progress: {
+    doc: "Another daemon has been refreshing this session's tokens for too long. Try again.",
+    retryable: true,
+  },
+  tokens_kept_by_daemon: {
+    doc: "The daemon keeps this site's tokens (`tokens = daemon`), so that whoever has one did not get it from a login of this site. Use the session_id.",
+    retryable: false,
+  },
+  no_revocation_endpoint_at_op: {
+    doc: "The OP's metadata names no revocation_endpoint: its tokens are good until they expire.",
+    spec: 'RFC 7009 2',
+    retryable: false,
+  },
+  no_introspection_endpoint_at_op: {
+    doc: "The OP's metadata names no introspection_endpoint: nobody but the OP can tell what an access token is worth.",
+    spec: 'RFC 7662 2',
     retryable: false,
   },
   unknown_access_token: {

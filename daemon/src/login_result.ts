@@ -46,6 +46,10 @@ export const loginResult = {
     spec: 'RFC 6749 5.1',
   }),
   scope: string({ doc: 'What was granted, if the OP said.', spec: 'RFC 6749 3.3' }),
+  return_to: string({
+    doc: 'As get_authorization_url was given it.',
+    secret: 'address',
+  }),
   set_cookie: required(
     string({
       doc: "Value of a `Set-Cookie` header that takes the login's cookie from the browser.",
@@ -57,7 +61,7 @@ export const loginResult = {
 export function describeLogin(
   realm: RealmPolicy,
   site: Site,
-  { session_id, tokens, set_cookie }: CompletedLogin,
+  { session_id, tokens, return_to, set_cookie }: CompletedLogin,
 ) {
   const { id_token_claims, access_token, refresh_token, id_token, expires_in, scope } = tokens
   const visible =
@@ -72,6 +76,7 @@ export function describeLogin(
     ...visible,
     ...(expires_in !== undefined && { expires_in }),
     ...(scope !== undefined && { scope }),
+    ...(return_to !== undefined && { return_to }),
     set_cookie,
   }
 }

@@ -1,8 +1,10 @@
 /** A login's second half: from the browser's return to a stored session. */
 import { forgetBinding, hashBinding, readBinding } from './binding.js'
+import type { Seconds } from './clock.js'
+import { LIST_LENGTH, STRING_LENGTH } from './command.js'
 import type { Context } from './context.js'
-import { sha256 } from './digest.js'
 import { redeem, type Tokens, tokenErrors } from './op/token.js'
+import { accessSecrets, hashToken } from './sessions.js'
 import { makeExpiringId } from './store/expiring_id.js'
 import type { Login, Session, Site } from './store/store.js'
 
@@ -17,6 +19,8 @@ export const loginErrors = [
 export interface CompletedLogin {
   session_id: string
   tokens: Tokens
+  /** As the site gave it when the login began. */
+  return_to?: string
   /** Takes the login's cookie from the browser. */
   set_cookie: string
 }
@@ -48,12 +52,13 @@ export async function completeLogin(
     : await withIssuer(context, site, login, brought.response)
   const tokens = await redeem(context.op, site, login, response)
   const session_id = await storeSession(context, site, tokens)
-  return { session_id, tokens, set_cookie: forgetBinding(site.redirect_uri, login.state) }
-}
-
-/** A hash by which the store finds the session of an access token. */
-export function hashAccessToken(access_token: string): Buffer {
-  return sha256(access_token)
+  const { return_to } = login.secrets
+  return {
+    session_id,
+    tokens,
+    ...(return_to !== undefined && { return_to }),
+    set_cookie: forgetBinding(site.redirect_uri, login.state),
+  }
 }
 
 async function takeLogin(
@@ -117,23 +122,34 @@ async function storeSession(
     sub: claims.sub,
     sid: text(claims['sid']),
     acr: text(claims['acr']),
-    amr: Array.isArray(claims['amr']) ? claims['amr'].map(String) : null,
-    auth_time: typeof claims.auth_time === 'number' ? claims.auth_time : null,
+    amr: texts(claims['amr']),
+    auth_time: time(claims.auth_time),
     created_at: now,
-    access_token_hash: hashAccessToken(access_token),
+    access_token_hash: hashToken(access_token),
     secrets: {
-      access_token,
+      ...accessSecrets(tokens, now),
       id_token,
       id_token_claims: claims,
-      ...(tokens.expires_in !== undefined && { access_token_expires_at: now + tokens.expires_in }),
       ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),
-      ...(tokens.scope !== undefined && { scope: tokens.scope }),
     },
   }
   await store.putSession(session)
   return session.session_id
 }
 
+// Of these claims an ID Token may hold anything. What is no such thing is left to `id_token_claims`.
+
 function text(claim: unknown): string | null {
-  return typeof claim === 'string' ? claim : null
+  return typeof claim === 'string' && claim !== '' && claim.length <= STRING_LENGTH ? claim : null
+}
+
+function texts(claim: unknown): string[] | null {
+  if (!Array.isArray(claim) || claim.length > LIST_LENGTH) return null
+  return claim.every((one) => text(one) !== null) ? claim : null
+}
+
+/** RFC 7519 2: a NumericDate may have a fraction. */
+function time(claim: unknown): Seconds | null {
+  const seconds = Math.floor(Number(claim))
+  return typeof claim === 'number' && Number.isSafeInteger(seconds) && seconds >= 0 ? seconds : null
 }

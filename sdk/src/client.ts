@@ -17,6 +17,12 @@ const DEFAULT_TIMEOUT_MS = 30_000
 export interface ClientOptions {
   /** Milliseconds a call may take, instead of what the cfg says. */
   timeout_ms?: number | undefined
+  /**
+   * Variables that override the cfg's keys: `RELYD_SOCKET` overrides `socket`, and so on for every
+   * key. `process.env` unless given, which all clients of a process share: a process with several
+   * sites gives each its own, or `{}` for none.
+   */
+  env?: Readonly<Record<string, string | undefined>> | undefined
 }
 
 /**
@@ -42,6 +48,10 @@ export interface ClientOptions {
  * ```
  */
 export class Client extends Methods {
+  /** Where the OP sends browsers after a login, by the cfg: the website's origin is this one's. */
+  readonly authorization_redirect_uri: string
+  /** Where the OP sends browsers after a logout, if the cfg says. */
+  readonly post_logout_redirect_uri: string | undefined
   readonly #path: string
   readonly #timeout_ms: number
   readonly #connection: Connection
@@ -49,16 +59,20 @@ export class Client extends Methods {
   readonly #subscription: Subscription
 
   /**
-   * Reads the cfg; nothing is sent yet.
+   * Reads the cfg, and the environment variables that override it; nothing is sent yet.
    *
-   * @param configPath the site's cfg, made from relyd's `sample.cfg`
-   * @throws {ConfigError} if the cfg cannot be read or is wrong
+   * What is odd but does no harm is told as a warning of the process, of type `RelydConfigWarning`.
+   *
+   * @param configPath the site's cfg, made from relyd's `sample.cfg`; docs/cfg.md tells how it is read
+   * @throws {ConfigError} if the cfg cannot be read or a value is wrong
    */
   constructor(configPath: string | URL, options: ClientOptions = {}) {
     super()
     // Once and for all: the process may change its folder later.
     this.#path = configPath instanceof URL ? fileURLToPath(configPath) : resolve(configPath)
-    const config = readSiteConfig(this.#path)
+    const config = readSiteConfig(this.#path, options.env)
+    this.authorization_redirect_uri = config.registration.authorization_redirect_uri
+    this.post_logout_redirect_uri = config.registration.post_logout_redirect_uri
     this.#timeout_ms = checkTimeout(options.timeout_ms ?? config.timeout_ms ?? DEFAULT_TIMEOUT_MS)
     this.#connection = new Connection(config.address, this.#timeout_ms)
     this.#registration = new Registration(config, this.#connection, this.#timeout_ms)

@@ -123,6 +123,8 @@ export interface GetAuthorizationUrlParams {
   ui_locales?: string[] | undefined
   /** Single claims to ask for (OIDC Core 5.5). */
   claims?: Record<string, unknown> | undefined
+  /** Where the site sends the browser after the login. relyd does not look at it: it comes back with the tokens, and to nobody else. */
+  return_to?: string | undefined
   /** Further parameters for the OP. They cannot set what the protocol sets itself. */
   custom_parameters?: Record<string, string> | undefined
 }
@@ -169,6 +171,8 @@ export interface GetTokensByCallbackResult {
   expires_in?: number
   /** What was granted, if the OP said (RFC 6749 3.3). */
   scope?: string
+  /** As get_authorization_url was given it. */
+  return_to?: string
   /** Value of a `Set-Cookie` header that takes the login's cookie from the browser. */
   set_cookie: string
 }
@@ -207,13 +211,45 @@ export interface GetTokensByCodeResult {
   expires_in?: number
   /** What was granted, if the OP said (RFC 6749 3.3). */
   scope?: string
+  /** As get_authorization_url was given it. */
+  return_to?: string
   /** Value of a `Set-Cookie` header that takes the login's cookie from the browser. */
   set_cookie: string
 }
 
+/** Parameters of `get_session`, besides the site itself. */
+export interface GetSessionParams {
+  /** The session that the login answered. */
+  session_id: string
+}
+
+/** Result of `get_session`. */
+export interface GetSessionResult {
+  /** The End-User, unique at this issuer (OIDC Core 2). */
+  sub: string
+  /** The OP. Key users by issuer and sub (OIDC Core 2). */
+  issuer: string
+  /** The claims of the login's ID Token (OIDC Core 2). */
+  id_token_claims: Record<string, unknown>
+  /** The session at the OP, if it named one (OIDC Front-Channel Logout 3). */
+  sid?: string
+  /** How the End-User authenticated, if the OP said (OIDC Core 2). */
+  acr?: string
+  /** By which methods, if the OP said (OIDC Core 2). */
+  amr?: string[]
+  /** When, if the OP said, in seconds since the epoch (OIDC Core 2). */
+  auth_time?: number
+  /** When the login was completed, in seconds since the epoch. */
+  created_at: number
+  /** When the session ends in relyd, in seconds since the epoch. */
+  expires_at: number
+  /** What was granted, if the OP said (RFC 6749 3.3). */
+  scope?: string
+}
+
 /** Parameters of `get_user_info`, besides the site itself. */
 export interface GetUserInfoParams {
-  /** The session that the login answered. */
+  /** The session that the login answered. Its access token is refreshed first, if it has expired and can be. */
   session_id?: string | undefined
   /** Its access token instead, if the site has it. It must come from a login of this site. */
   access_token?: string | undefined
@@ -225,6 +261,118 @@ export interface GetUserInfoResult {
   claims: Record<string, unknown>
 }
 
+/** Parameters of `get_access_token`, besides the site itself. */
+export interface GetAccessTokenParams {
+  /** The session that the login answered. */
+  session_id: string
+  /** Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had. */
+  min_lifetime?: number | undefined
+  /** An access token that an API refused with 401. If it still is the one of the session, it is refreshed (RFC 6750 3.1). */
+  rejected_access_token?: string | undefined
+}
+
+/** Result of `get_access_token`. */
+export interface GetAccessTokenResult {
+  /** The access token (RFC 6749 1.4). */
+  access_token: string
+  /** How it is used (RFC 6750 2.1). */
+  token_type: 'Bearer'
+  /** Seconds until it expires, if the OP said (RFC 6749 5.1). */
+  expires_in?: number
+  /** What was granted, if the OP said (RFC 6749 3.3). */
+  scope?: string
+}
+
+/** Parameters of `get_access_token_by_refresh_token`, besides the site itself. */
+export interface GetAccessTokenByRefreshTokenParams {
+  /** The refresh token (RFC 6749 1.5). */
+  refresh_token: string
+  /** Fewer scopes than were granted, for this access token alone; the session keeps its own (RFC 6749 6). */
+  scope?: string[] | undefined
+}
+
+/** Result of `get_access_token_by_refresh_token`. */
+export interface GetAccessTokenByRefreshTokenResult {
+  /** The access token (RFC 6749 1.4). */
+  access_token: string
+  /** How it is used (RFC 6750 2.1). */
+  token_type: 'Bearer'
+  /** Seconds until it expires, if the OP said (RFC 6749 5.1). */
+  expires_in?: number
+  /** The refresh token from now on: a new one, or the same where the OP goes on with it (RFC 6749 6). */
+  refresh_token: string
+  /** An ID Token, if the OP issued one (OIDC Core 12.2). */
+  id_token?: string
+  /** What was granted, if the OP said (RFC 6749 3.3). */
+  scope?: string
+}
+
+/** Parameters of `introspect_access_token`, besides the site itself. */
+export interface IntrospectAccessTokenParams {
+  /** The access token. */
+  access_token: string
+}
+
+/** Result of `introspect_access_token`. */
+export interface IntrospectAccessTokenResult {
+  /** Whether the access token is good now; if not, nothing else is told. Nor is one good that has expired by this host's clock, that another than the site's OP issued, or that is bound to a key (`cnf`) (RFC 7662 2.2). */
+  active: boolean
+  /** Its scopes, separated by spaces (RFC 7662 2.2). */
+  scope?: string
+  /** The client that it was issued to (RFC 7662 2.2). */
+  client_id?: string
+  /** A name of its End-User, for people to read (RFC 7662 2.2). */
+  username?: string
+  /** How it is used (RFC 7662 2.2). */
+  token_type?: string
+  /** When it expires, in seconds since the epoch (RFC 7662 2.2). */
+  exp?: number
+  /** When it was issued, in seconds since the epoch (RFC 7662 2.2). */
+  iat?: number
+  /** From when on it is good, in seconds since the epoch (RFC 7662 2.2). */
+  nbf?: number
+  /** Whom it stands for; most often the End-User (RFC 7662 2.2). */
+  sub?: string
+  /** For which APIs it was issued (RFC 7662 2.2). */
+  aud?: string[]
+  /** Who issued it (RFC 7662 2.2). */
+  iss?: string
+  /** Its own identifier (RFC 7662 2.2). */
+  jti?: string
+}
+
+/** Parameters of `revoke_token`, besides the site itself. */
+export interface RevokeTokenParams {
+  /** An access or refresh token of this site. */
+  token?: string | undefined
+  /** Which of the two (RFC 7009 2.1). */
+  token_type_hint?: 'access_token' | 'refresh_token' | undefined
+  /** The session instead, whose login goes on. */
+  session_id?: string | undefined
+}
+
+/** Result of `revoke_token`. */
+export interface RevokeTokenResult {
+  /** False where the session had no token left. An OP says yes to tokens that it does not know (RFC 7009 2.2). */
+  revoked: boolean
+}
+
+/** Parameters of `end_session`, besides the site itself. */
+export interface EndSessionParams {
+  /** The session that the login answered. */
+  session_id: string
+  /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: true (RFC 7009 2.1). */
+  revoke_tokens?: boolean | undefined
+}
+
+/** Result of `end_session`. */
+export interface EndSessionResult {
+  /** Whether there was such a session; it is gone in any case. */
+  ended: boolean
+  /** Whether the OP confirmed that it forgot the token. False where it does not answer or offers no revocation. */
+  tokens_revoked: boolean
+}
+
 /** Parameters of `get_logout_uri`, besides the site itself. */
 export interface GetLogoutUriParams {
   /** The session that the login answered. Its ID Token becomes the hint. */
@@ -233,6 +381,8 @@ export interface GetLogoutUriParams {
   id_token_hint?: string | undefined
   /** Where the OP sends the browser afterwards, instead of the site's own; it must be registered (OIDC RP-Initiated Logout 3). */
   post_logout_redirect_uri?: string | undefined
+  /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: true (RFC 7009 2.1). */
+  revoke_tokens?: boolean | undefined
   /** Comes back to post_logout_redirect_uri unchanged. */
   state?: string | undefined
 }
@@ -273,6 +423,7 @@ export interface LogoutEvent {
 
 /** What listeners of the Client get, by the event's name. */
 export interface ClientEvents {
+  /** A session of the site ended in relyd. A website that keeps sessions of its own ends those of this End-User at this OP: the one that came of the OP's session `sid`, or all if there is no `sid`. */
   logout: LogoutEvent
 }
 
@@ -354,7 +505,7 @@ export abstract class Methods {
   /**
    * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token and stores a session. A callback succeeds once.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_issuer`, `no_id_token`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.7](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.7)
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
@@ -375,7 +526,7 @@ export abstract class Methods {
   /**
    * Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_issuer`, `no_id_token`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
    * @see [RFC 6749 4.1.3](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.3)
@@ -393,9 +544,25 @@ export abstract class Methods {
   }
 
   /**
+   * Who is logged in: what the login found out, without asking the OP and without any token.
+   *
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [OIDC Core 2](https://openid.net/specs/openid-connect-core-1_0.html#section-2)
+   */
+  getSession(params: GetSessionParams, options?: CallOptions): Promise<GetSessionResult> {
+    return this.request(
+      'get_session',
+      params,
+      { site: true, retry: 'safe' },
+      options,
+    ) as Promise<GetSessionResult>
+  }
+
+  /**
    * Asks the OP for the End-User's claims, and checks that they are this End-User's.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `unknown_access_token`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_user_info`
+   * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 5.3](https://openid.net/specs/openid-connect-core-1_0.html#section-5.3)
    */
@@ -409,7 +576,98 @@ export abstract class Methods {
   }
 
   /**
-   * Ends a session: forgets it here and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.
+   * An access token for calls to APIs on behalf of the session's End-User. It is answered from the store while it is good, and refreshed otherwise: once, however many processes ask, and whatever `tokens` says.
+   *
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
+   * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
+   */
+  getAccessToken(
+    params: GetAccessTokenParams,
+    options?: CallOptions,
+  ): Promise<GetAccessTokenResult> {
+    return this.request(
+      'get_access_token',
+      params,
+      { site: true, retry: 'safe' },
+      options,
+    ) as Promise<GetAccessTokenResult>
+  }
+
+  /**
+   * Redeems a refresh token that the site keeps itself. If it belongs to a session here, that session is refreshed, once for all who ask with the same token: within a minute of its use it answers the tokens that it brought. get_access_token needs no token and is the better choice.
+   *
+   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
+   * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
+   */
+  getAccessTokenByRefreshToken(
+    params: GetAccessTokenByRefreshTokenParams,
+    options?: CallOptions,
+  ): Promise<GetAccessTokenByRefreshTokenResult> {
+    return this.request(
+      'get_access_token_by_refresh_token',
+      params,
+      { site: true, retry: 'never' },
+      options,
+    ) as Promise<GetAccessTokenByRefreshTokenResult>
+  }
+
+  /**
+   * Asks the OP what an access token is worth that somebody brought, for a site that is an API.
+   *
+   * @throws {CommandError} `invalid_oxd_id`, `no_introspection_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 7662 2](https://www.rfc-editor.org/rfc/rfc7662.html#section-2)
+   */
+  introspectAccessToken(
+    params: IntrospectAccessTokenParams,
+    options?: CallOptions,
+  ): Promise<IntrospectAccessTokenResult> {
+    return this.request(
+      'introspect_access_token',
+      params,
+      { site: true, retry: 'safe' },
+      options,
+    ) as Promise<IntrospectAccessTokenResult>
+  }
+
+  /**
+   * Makes the OP forget a token: one that the site has, or the refresh token of a session (where it has none, its access token). What is revoked is not handed out again.
+   *
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `tokens_kept_by_daemon`, `no_revocation_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 7009 2](https://www.rfc-editor.org/rfc/rfc7009.html#section-2)
+   */
+  revokeToken(params: RevokeTokenParams = {}, options?: CallOptions): Promise<RevokeTokenResult> {
+    return this.request(
+      'revoke_token',
+      params,
+      { site: true, retry: 'safe' },
+      options,
+    ) as Promise<RevokeTokenResult>
+  }
+
+  /**
+   * Forgets a session here, and then revokes its tokens at the OP, as far as the OP lets it. The End-User stays logged in at the OP: get_logout_uri ends that too.
+   *
+   * @throws {CommandError} `invalid_oxd_id`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 7009 2](https://www.rfc-editor.org/rfc/rfc7009.html#section-2)
+   */
+  endSession(params: EndSessionParams, options?: CallOptions): Promise<EndSessionResult> {
+    return this.request(
+      'end_session',
+      params,
+      { site: true, retry: 'safe' },
+      options,
+    ) as Promise<EndSessionResult>
+  }
+
+  /**
+   * Ends a session: forgets it here, as end_session does, and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_end_session_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`

@@ -50,6 +50,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
     const first = await logIn({
       scope: ['profile'],
       max_age: 300,
+      return_to: '/basket?of=böb',
       custom_parameters: { hd: 'é&x' },
     })
     const asked = new URL(first.authorization_url).searchParams
@@ -68,8 +69,23 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
       access_token: expect.any(String),
       id_token: expect.stringMatching(/^ey/),
     })
+    expect(tokens.return_to).toBe('/basket?of=böb')
+    expect(asked.toString()).not.toContain('basket')
     expect(first.set_cookie).toContain('__Host-')
     expect(tokens.set_cookie).toContain('Max-Age=0')
+
+    const session = await wire.ok('get_session', { oxd_id, session_id: tokens.session_id })
+    expect(session).toMatchObject({
+      sub: 'alice',
+      issuer: op.issuer,
+      id_token_claims: tokens.id_token_claims,
+      auth_time: tokens.id_token_claims.auth_time,
+      expires_at: session.created_at + 28_800,
+      scope: 'openid profile',
+    })
+    for (const token of [tokens.access_token, tokens.id_token]) {
+      expect(JSON.stringify(session)).not.toContain(token)
+    }
 
     const { claims } = await wire.ok('get_user_info', { oxd_id, session_id: tokens.session_id })
     expect(claims).toMatchObject({ sub: 'alice', name: 'Alice Ångström' })
@@ -86,6 +102,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
       binding: second.binding,
     })
     expect(classic.sub).toBe('alice')
+    expect(classic).not.toHaveProperty('return_to')
 
     expect(await wire.ok('subscribe', { oxd_id })).toEqual({ events: ['logout'] })
     const { uri } = await wire.ok('get_logout_uri', {
@@ -111,6 +128,103 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
     expect(
       await wire.refused('get_user_info', { oxd_id, session_id: classic.session_id }),
     ).toMatchObject({ error: 'invalid_oxd_id' })
+  })
+})
+
+describe.each<DialectName>(['json', 'msgpack'])('tokens over %s', (dialect) => {
+  test('are refreshed, introspected, revoked and forgotten', async () => {
+    using wire = await Wire.connect(daemon.socket, dialect)
+    const { oxd_id } = await wire.ok('register_site', {
+      authorization_redirect_uri: redirect_uri,
+      scope: ['openid', 'profile', 'offline_access'],
+    })
+    const logIn = async () => {
+      const { authorization_url, binding } = await wire.ok('get_authorization_url', {
+        oxd_id,
+        prompt: 'consent',
+      })
+      const callback = await new EndUser().logIn(authorization_url)
+      return wire.ok('get_tokens_by_callback', { oxd_id, callback, binding })
+    }
+    const login = await logIn()
+    const { session_id } = login
+    const introspect = (access_token: string) =>
+      wire.ok('introspect_access_token', { oxd_id, access_token })
+    expect(await introspect(login.access_token)).toEqual({
+      active: true,
+      client_id: expect.any(String),
+      exp: expect.any(Number),
+      iat: expect.any(Number),
+      iss: op.issuer,
+      scope: 'openid profile offline_access',
+      sub: 'alice',
+      token_type: 'Bearer',
+    })
+    expect(await introspect('nobody issued this')).toEqual({ active: false })
+
+    const first = await wire.ok('get_access_token', { oxd_id, session_id })
+    expect(first).toEqual({
+      access_token: login.access_token,
+      token_type: 'Bearer',
+      expires_in: expect.any(Number),
+      scope: 'openid profile offline_access',
+    })
+    const rejected = { oxd_id, session_id, rejected_access_token: first.access_token }
+    const second = await wire.ok('get_access_token', rejected)
+    expect(second.access_token).not.toBe(first.access_token)
+    expect(await wire.ok('get_access_token', rejected)).toMatchObject({
+      access_token: second.access_token,
+    })
+    const { access_token } = second
+    const { claims } = await wire.ok('get_user_info', { oxd_id, access_token })
+    expect(claims.name).toBe('Alice Ångström')
+
+    const { refresh_token } = login
+    const classic = await wire.ok('get_access_token_by_refresh_token', { oxd_id, refresh_token })
+    // It was used a moment ago, so that what that brought is the answer.
+    expect(classic).toMatchObject({
+      access_token,
+      token_type: 'Bearer',
+      refresh_token: expect.any(String),
+    })
+    const narrow = await wire.ok('get_access_token_by_refresh_token', {
+      oxd_id,
+      refresh_token: classic.refresh_token,
+      scope: ['openid'],
+    })
+    expect(narrow.scope).toBe('openid')
+    expect(narrow.id_token).toEqual(expect.any(String))
+    expect(await introspect(narrow.access_token)).toMatchObject({ active: true, scope: 'openid' })
+    expect(await wire.ok('get_access_token', { oxd_id, session_id })).toMatchObject({
+      access_token,
+    })
+
+    expect(await wire.ok('revoke_token', { oxd_id, token: access_token })).toEqual({
+      revoked: true,
+    })
+    expect(await introspect(access_token)).toEqual({ active: false })
+    // This OP revokes all that came of the same login.
+    const rejection = { error: 'refresh_token_rejected', retryable: false }
+    expect(await wire.refused('get_access_token', { oxd_id, session_id })).toMatchObject(rejection)
+
+    const once = await logIn()
+    const revoke = { oxd_id, session_id: once.session_id }
+    expect(await wire.ok('revoke_token', revoke)).toEqual({ revoked: true })
+    expect(await introspect(once.access_token)).toEqual({ active: false })
+    expect(await wire.ok('revoke_token', revoke)).toEqual({ revoked: false })
+    for (const command of ['get_access_token', 'get_user_info']) {
+      expect(await wire.refused(command, revoke)).toMatchObject({ error: 'no_refresh_token' })
+    }
+    expect(await wire.ok('get_session', revoke)).toMatchObject({ sub: 'alice' })
+
+    const other = await logIn()
+    const end = { oxd_id, session_id: other.session_id }
+    expect(await wire.ok('end_session', end)).toEqual({ ended: true, tokens_revoked: true })
+    expect(await wire.ok('end_session', end)).toEqual({ ended: false, tokens_revoked: false })
+    expect(await wire.refused('get_session', end)).toMatchObject({ error: 'invalid_session_id' })
+    expect(await introspect(other.access_token)).toEqual({ active: false })
+    const lost = { oxd_id, refresh_token: other.refresh_token }
+    expect(await wire.refused('get_access_token_by_refresh_token', lost)).toMatchObject(rejection)
   })
 })
 

@@ -24,7 +24,7 @@ ${eventTable.map(([name, event]) => eventTypeOf(name, event)).join('\n\n')}
 
 /** What listeners of the Client get, by the event's name. */
 export interface ClientEvents {
-${eventTable.map(([name]) => `  ${name}: ${pascalCase(name)}Event`).join('\n')}
+${eventTable.map(([name, { doc }]) => `  /** ${doc} */\n  ${name}: ${pascalCase(name)}Event`).join('\n')}
 }
 
 /** One method for each command but \`register_site\` and \`subscribe\`; the Client says how they reach the daemon. */

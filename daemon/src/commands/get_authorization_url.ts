@@ -40,6 +40,11 @@ export const get_authorization_url = command({
     login_hint: string({ doc: 'Who is about to log in.', spec: 'OIDC Core 3.1.2.1' }),
     ui_locales: strings({ doc: "Languages of the OP's pages.", spec: 'OIDC Core 3.1.2.1' }),
     claims: object({ doc: 'Single claims to ask for.', spec: 'OIDC Core 5.5' }),
+    return_to: string({
+      doc: 'Where the site sends the browser after the login. relyd does not look at it: it comes back with the tokens, and to nobody else.',
+      maxLength: 2048,
+      secret: 'address',
+    }),
     custom_parameters: stringMap({
       doc: 'Further parameters for the OP. They cannot set what the protocol sets itself.',
     }),
@@ -85,7 +90,11 @@ export const get_authorization_url = command({
         redirect_uri: site.redirect_uri,
         binding_hash: site.settings.login_binding === 'none' ? null : hashBinding(binding),
         max_age: params.max_age ?? null,
-        secrets: { nonce, code_verifier },
+        secrets: {
+          nonce,
+          code_verifier,
+          ...(params.return_to !== undefined && { return_to: params.return_to }),
+        },
       },
       realm.quotas,
     )

@@ -1,8 +1,9 @@
 import { command, oxd_id, required, string, token } from '../command.js'
 import { endSessionEndpoint, logoutUri } from '../op/logout.js'
+import { endSession, revoke_tokens, sessionGone } from '../sessions.js'
 
 export const get_logout_uri = command({
-  doc: "Ends a session: forgets it here and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.",
+  doc: "Ends a session: forgets it here, as end_session does, and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.",
   spec: ['OIDC RP-Initiated Logout 2'],
   retry: 'never',
   params: {
@@ -19,6 +20,7 @@ export const get_logout_uri = command({
       doc: "Where the OP sends the browser afterwards, instead of the site's own; it must be registered.",
       spec: 'OIDC RP-Initiated Logout 3',
     }),
+    revoke_tokens,
     state: string({ doc: 'Comes back to post_logout_redirect_uri unchanged.' }),
   },
   result: {
@@ -37,17 +39,15 @@ export const get_logout_uri = command({
     'invalid_op_metadata',
     'op_host_not_allowed',
   ],
-  async run({ op, store, clock, events, refuse }, site, { session_id, id_token_hint, ...request }) {
+  async run(context, site, { session_id, id_token_hint, revoke_tokens, ...request }) {
     // Looked up first: a session is not ended by a command that fails.
-    const endpoint = await endSessionEndpoint(op, site)
+    const endpoint = await endSessionEndpoint(context.op, site)
     if (session_id === undefined) {
       return { uri: logoutUri(site, endpoint, { ...request, id_token_hint }) }
     }
-    const session = await store.takeSession(session_id, site.oxd_id, clock())
-    if (!session) return refuse('invalid_session_id', 'the session expired or was ended before')
-    events.sessionEnded(session)
-    return {
-      uri: logoutUri(site, endpoint, { ...request, id_token_hint: session.secrets.id_token }),
-    }
+    const ended = await endSession(context, site, session_id, revoke_tokens)
+    if (!ended) throw sessionGone()
+    const { id_token } = ended.session.secrets
+    return { uri: logoutUri(site, endpoint, { ...request, id_token_hint: id_token }) }
   },
 })

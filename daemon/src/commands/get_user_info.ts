@@ -1,6 +1,9 @@
 import { command, object, oxd_id, required, string, token } from '../command.js'
-import { hashAccessToken } from '../logins.js'
+import type { Context } from '../context.js'
 import { fetchUserInfo } from '../op/userinfo.js'
+import { sessionRefreshErrors } from '../refreshes.js'
+import { hashToken, isGoodFor, sessionOf } from '../sessions.js'
+import type { Site, StoredSession } from '../store/store.js'
 
 export const get_user_info = command({
   doc: "Asks the OP for the End-User's claims, and checks that they are this End-User's.",
@@ -8,7 +11,10 @@ export const get_user_info = command({
   retry: 'safe',
   params: {
     oxd_id,
-    session_id: string({ doc: 'The session that the login answered.', secret: true }),
+    session_id: string({
+      doc: 'The session that the login answered. Its access token is refreshed first, if it has expired and can be.',
+      secret: true,
+    }),
     access_token: token({
       doc: 'Its access token instead, if the site has it. It must come from a login of this site.',
     }),
@@ -18,39 +24,42 @@ export const get_user_info = command({
       object({ doc: 'The claims as the OP answered them.', spec: 'OIDC Core 5.3.2' }),
     ),
   },
-  errors: [
-    'invalid_oxd_id',
-    'invalid_session_id',
-    'unknown_access_token',
-    'no_connect_discovery_response',
-    'invalid_op_metadata',
-    'op_host_not_allowed',
-    'op_unreachable',
-    'op_error',
-    'invalid_op_response',
-    'invalid_user_info',
-  ],
-  async run({ op, store, clock, refuse }, site, { session_id, access_token }) {
+  errors: ['invalid_oxd_id', 'unknown_access_token', 'invalid_user_info', ...sessionRefreshErrors],
+  async run(context, site, { session_id, access_token }) {
+    const { op, store, clock, refuse } = context
     if ((session_id === undefined) === (access_token === undefined)) {
       return refuse('invalid_request', 'give either session_id or access_token', {
         details: { field: 'session_id' },
       })
     }
     if (session_id !== undefined) {
-      const session = await store.getSession(session_id, site.oxd_id, clock())
-      if (!session)
-        return refuse('invalid_session_id', 'the session expired or was ended; log in again')
-      const claims = await fetchUserInfo(op, site, session.secrets.access_token, session.sub)
-      return { claims }
+      const session = await withLiveToken(context, site, await sessionOf(context, site, session_id))
+      const { access_token: known } = session.secrets
+      if (known === undefined) {
+        return refuse('no_refresh_token', "the session's tokens were revoked; log in again")
+      }
+      return { claims: await fetchUserInfo(op, site, known, session.sub) }
     }
     const token = access_token as string
-    const sub = await store.subjectOfAccessToken(site.oxd_id, hashAccessToken(token), clock())
-    if (sub === undefined) {
+    const found = await store.findSession(site.oxd_id, 'access', hashToken(token), clock())
+    if (!found) {
       return refuse(
         'unknown_access_token',
         'no session of this site has this access token; pass session_id, or log in again',
       )
     }
-    return { claims: await fetchUserInfo(op, site, token, sub) }
+    return { claims: await fetchUserInfo(op, site, token, found.session.sub) }
   },
 })
+
+/** The session, with its tokens refreshed where that is due and can be done. */
+async function withLiveToken(
+  { op, clock, refreshes }: Pick<Context<never>, 'op' | 'clock' | 'refreshes'>,
+  site: Site,
+  session: StoredSession,
+): Promise<StoredSession> {
+  const isDone = (one: StoredSession) => isGoodFor(one, 1, clock())
+  if (session.secrets.refresh_token === undefined || isDone(session)) return session
+  const refreshed = await refreshes.refresh(op, site, session, { isDone })
+  return refreshed.session
+}

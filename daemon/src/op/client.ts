@@ -37,7 +37,7 @@ export async function clientOf(op: OpSide, site: Site): Promise<SiteClient> {
     withoutSignedUserInfo(provider.metadata),
     site.client.client_id,
     {
-      ...(site.client as Partial<client.ClientMetadata>),
+      ...withoutSignedAnswers(site.client),
       ...signingAlg(site),
       [client.clockTolerance]: CLOCK_TOLERANCE,
     },
@@ -92,6 +92,12 @@ export function idTokenAlgs(site: Site, metadata: client.ServerMetadata): string
 function withoutSignedUserInfo(metadata: client.ServerMetadata): client.ServerMetadata {
   const { userinfo_signing_alg_values_supported: _, ...rest } = metadata
   return rest as client.ServerMetadata
+}
+
+/** The same of introspection, which openid-client would ask for as a JWT. */
+function withoutSignedAnswers(metadata: Site['client']): Partial<client.ClientMetadata> {
+  const { introspection_signed_response_alg: _, ...rest } = metadata
+  return rest as Partial<client.ClientMetadata>
 }
 
 function signingAlg(site: Site): Partial<client.ClientMetadata> {

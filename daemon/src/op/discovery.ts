@@ -10,7 +10,14 @@ import { plainMembers } from './plain_members.js'
 const REQUIRED = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const
 
 /** Metadata that, where present, the daemon calls. */
-const CALLED = ['token_endpoint', 'jwks_uri', 'userinfo_endpoint', 'registration_endpoint'] as const
+const CALLED = [
+  'token_endpoint',
+  'jwks_uri',
+  'userinfo_endpoint',
+  'registration_endpoint',
+  'revocation_endpoint',
+  'introspection_endpoint',
+] as const
 
 /** Metadata that, where present, the browser is sent to. */
 const VISITED = ['authorization_endpoint', 'end_session_endpoint'] as const

@@ -162,7 +162,9 @@ function faultOfHead(
   // openid-client reads any body as JSON; one that says it is something else is not what was asked for.
   const type = headers['content-type']
   if (statusCode >= 300 || !asked['accept']?.includes('json') || typeof type !== 'string') return
-  if (/^application\/([\w.+-]+\+)?(json|jwt)\b/i.test(type)) return
+  if (/^application\/([\w.+-]+\+)?json\b/i.test(type)) return
+  // Only where one was asked for is its signature seen to.
+  if (/^application\/([\w.+-]+\+)?jwt\b/i.test(type) && asked['accept'].includes('jwt')) return
   return new CommandError(
     'invalid_op_response',
     `${url.host} answered something that is not JSON`,

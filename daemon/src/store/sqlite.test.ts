@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import type Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ample } from '../../../test/support/quotas.js'
-import { makeExpiringId, parseExpiringId } from './expiring_id.js'
+import { sha256 } from '../digest.js'
+import { hideExpiringId, makeExpiringId, parseExpiringId } from './expiring_id.js'
 import { openKept } from './kept_database.js'
 import { openStore } from './open.js'
 import type { SqliteStore } from './sqlite.js'
-import type { Login, RegistrationIntent, Session, Site } from './store.js'
+import type { Login, RegistrationIntent, Session, Site, StoredSession } from './store.js'
 
 const NOW = 1_800_000_000
 const KEY_HASH = Buffer.alloc(32, 'key')
@@ -80,6 +81,16 @@ function session(changes: Partial<Session> = {}): Session {
       id_token_claims: { email: 'marker-claim' },
     },
     ...changes,
+  }
+}
+
+/** As the store gives back what was put. */
+function stored({ session_id, ...session }: Session): StoredSession {
+  const { refresh_token } = session.secrets
+  return {
+    ...session,
+    session_key: hideExpiringId(parseExpiringId(session_id) as Buffer),
+    refresh_token_hash: refresh_token === undefined ? null : sha256(refresh_token),
   }
 }
 
@@ -246,7 +257,9 @@ describe('a site', () => {
     expect(countOf('sessions')).toBe(1)
     expect(await store.putLogin(login(), ample)).toBe('no_site')
     expect(await store.takeLogin(kept_login.state, 'stays', BINDING, NOW)).toEqual(kept_login)
-    expect(await store.getSession(kept_session.session_id, 'stays', NOW)).toEqual(kept_session)
+    expect(await store.getSession(kept_session.session_id, 'stays', NOW)).toEqual(
+      stored(kept_session),
+    )
   })
 
   test('is found by its redirect_uri, each issuer once', async () => {
@@ -365,11 +378,11 @@ describe('a session', () => {
     ['sparse', session({ sid: null, acr: null, amr: null, auth_time: null })],
   ])('comes back as it was put, and goes once: %s', async (_, put) => {
     await store.putSession(put)
-    expect(await second.getSession(put.session_id, 'site', NOW)).toEqual(put)
+    expect(await second.getSession(put.session_id, 'site', NOW)).toEqual(stored(put))
     const taken = await Promise.all(
       [store, second, store].map((each) => each.takeSession(put.session_id, 'site', NOW)),
     )
-    expect(taken.filter((result) => result !== undefined)).toEqual([put])
+    expect(taken.filter((result) => result !== undefined)).toEqual([stored(put)])
     expect(await store.getSession(put.session_id, 'site', NOW)).toBeUndefined()
   })
 
@@ -383,9 +396,9 @@ describe('a session', () => {
     ] as const) {
       expect(await store.getSession(session_id, oxd_id, now)).toBeUndefined()
       expect(await store.takeSession(session_id, oxd_id, now)).toBeUndefined()
-      expect(await store.subjectOfAccessToken(oxd_id, access_token_hash, now)).toBeUndefined()
+      expect(await store.findSession(oxd_id, 'access', access_token_hash, now)).toBeUndefined()
     }
-    expect(await store.getSession(session_id, 'site', NOW)).toEqual(put)
+    expect(await store.getSession(session_id, 'site', NOW)).toEqual(stored(put))
     expect(await store.getSession('no id', 'site', NOW)).toBeUndefined()
     expect(await store.takeSession('no id', 'site', NOW)).toBeUndefined()
   })
@@ -395,9 +408,13 @@ describe('a session', () => {
     await store.putSession(session())
     await store.putSession(session({ sub: 'other', access_token_hash: other_hash }))
     const { access_token_hash } = session()
-    expect(await store.subjectOfAccessToken('site', access_token_hash, NOW)).toBe('marker-sub')
-    expect(await store.subjectOfAccessToken('site', other_hash, NOW)).toBe('other')
-    expect(await store.subjectOfAccessToken('site', Buffer.alloc(32), NOW)).toBeUndefined()
+    const sub = async (hash: Buffer) => {
+      const found = await store.findSession('site', 'access', hash, NOW)
+      return found?.session.sub
+    }
+    expect(await sub(access_token_hash)).toBe('marker-sub')
+    expect(await sub(other_hash)).toBe('other')
+    expect(await sub(Buffer.alloc(32))).toBeUndefined()
   })
 })
 
@@ -551,7 +568,7 @@ describe('closing', () => {
       store.putSession(session()),
       store.getSession(state, 'site', NOW),
       store.takeSession(state, 'site', NOW),
-      store.subjectOfAccessToken('site', hash, NOW),
+      store.findSession('site', 'access', hash, NOW),
       store.getOpDocuments('shop', 'https://op.example'),
       store.putOpDocuments({
         realm: 'shop',

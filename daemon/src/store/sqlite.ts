@@ -13,6 +13,7 @@ import { GroupCommit } from './group_commit.js'
 import type { HeldKeys } from './held_keys.js'
 import { Resealer } from './reseal.js'
 import { secretsCell } from './sealed_tables.js'
+import { hashOf, SessionTokens } from './session_tokens.js'
 import {
   type LoginRow,
   prepareStatements,
@@ -28,8 +29,10 @@ import type {
   RegistrationIntent,
   RegistrationStart,
   Session,
+  SessionOfToken,
   Site,
   Store,
+  StoredSession,
   TakenLogin,
 } from './store.js'
 
@@ -48,6 +51,7 @@ export class SqliteStore implements Store {
   readonly #db: Database.Database
   readonly #group: GroupCommit
   readonly #prepared: Statements
+  readonly #tokens: SessionTokens
 
   /** @param db migrated and durable, see `open.ts`; the store closes it */
   constructor(db: Database.Database, keys: HeldKeys) {
@@ -56,6 +60,13 @@ export class SqliteStore implements Store {
     this.#group = new GroupCommit(db, () => keys.requireRecorded())
     this.resealer = new Resealer(db, keys, this.#group)
     this.#prepared = prepareStatements(db)
+    this.#tokens = new SessionTokens({
+      statements: () => this.#sql,
+      group: this.#group,
+      seal: (secrets, cell) => this.#seal(secrets, cell),
+      open: (secrets, cell) => this.#open(secrets, cell),
+      session: (row) => this.#session(row),
+    })
   }
 
   /** How many commits were made, each by all writes of an event-loop turn. */
@@ -175,36 +186,53 @@ export class SqliteStore implements Store {
       ...columns,
       session_key,
       amr: amr && JSON.stringify(amr),
+      refresh_token_hash: hashOf(secrets.refresh_token) ?? null,
       secrets: this.#seal(secrets, secretsCell('sessions', session_key)),
     }
     await this.#group.run(() => putSession.run(row))
   }
 
-  async getSession(session_id: string, oxd_id: string, now: Seconds): Promise<Session | undefined> {
+  async getSession(
+    session_id: string,
+    oxd_id: string,
+    now: Seconds,
+  ): Promise<StoredSession | undefined> {
     const { getSession } = this.#sql
     const session_key = liveSessionKey(session_id, now)
     const row = session_key && getSession.get(session_key, oxd_id)
-    return row && this.#session(session_id, row)
+    return row && this.#session(row)
   }
 
   async takeSession(
     session_id: string,
     oxd_id: string,
     now: Seconds,
-  ): Promise<Session | undefined> {
+  ): Promise<StoredSession | undefined> {
     const { takeSession } = this.#sql
     const session_key = liveSessionKey(session_id, now)
     if (!session_key) return undefined
     const row = await this.#group.run(() => takeSession.get(session_key, oxd_id))
-    return row && this.#session(session_id, row)
+    return row && this.#session(row)
   }
 
-  async subjectOfAccessToken(
-    oxd_id: string,
-    access_token_hash: Buffer,
-    now: Seconds,
-  ): Promise<string | undefined> {
-    return this.#sql.subjectOfAccessToken.get(oxd_id, access_token_hash, expiredBelow(now))
+  findSession(...given: Parameters<Store['findSession']>): Promise<SessionOfToken | undefined> {
+    return this.#tokens.findSession(...given)
+  }
+
+  leaseSession(...given: Parameters<Store['leaseSession']>): ReturnType<Store['leaseSession']> {
+    return this.#tokens.leaseSession(...given)
+  }
+
+  finishRefresh(...given: Parameters<Store['finishRefresh']>): ReturnType<Store['finishRefresh']> {
+    return this.#tokens.finishRefresh(...given)
+  }
+
+  releaseSession(...given: Parameters<Store['releaseSession']>): Promise<void> {
+    return this.#tokens.releaseSession(...given)
+  }
+
+  dropTokens(...given: Parameters<Store['dropTokens']>): Promise<void> {
+    return this.#tokens.dropTokens(...given)
   }
 
   async getOpDocuments(realm: string, op_host: string): Promise<OpDocuments | undefined> {
@@ -224,13 +252,15 @@ export class SqliteStore implements Store {
   }
 
   async sweep(now: Seconds, limit: number): Promise<number> {
-    const { sweepLogins, sweepSessions, sweepRegistrations, sweepOpDocuments } = this.#sql
+    const { sweepLogins, sweepSessions, sweepRegistrations } = this.#sql
+    const { sweepOpDocuments, sweepEarlierTokens } = this.#sql
     const below = expiredBelow(now)
     const swept = await Promise.all([
       this.#group.run(() => sweepLogins.run(below, limit).changes),
       this.#group.run(() => sweepSessions.run(below, limit).changes),
       this.#group.run(() => sweepRegistrations.run(now - ABANDONED_AFTER, limit).changes),
       this.#group.run(() => sweepOpDocuments.run(now - UNUSED_DOCUMENTS, limit).changes),
+      this.#group.run(() => sweepEarlierTokens.run(now, limit).changes),
       this.#sweepRemovedSite(limit),
     ])
     return swept.reduce((sum, changes) => sum + changes, 0)
@@ -326,12 +356,11 @@ export class SqliteStore implements Store {
     return { ...row, state, secrets: this.#open(row.secrets, secretsCell('logins', bytes)) }
   }
 
-  #session(session_id: string, { session_key, ...row }: SessionRow): Session {
+  #session(row: SessionRow): StoredSession {
     return {
       ...row,
-      session_id,
       amr: parseOrNull(row.amr),
-      secrets: this.#open(row.secrets, secretsCell('sessions', session_key)),
+      secrets: this.#open(row.secrets, secretsCell('sessions', row.session_key)),
     }
   }
 }

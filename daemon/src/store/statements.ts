@@ -44,7 +44,23 @@ export interface SessionRow {
   auth_time: number | null
   created_at: number
   access_token_hash: Buffer
+  refresh_token_hash: Buffer | null
   secrets: Buffer
+}
+
+/** Who refreshes a session, beside the session itself. */
+export interface LeaseRow {
+  lease_token: Buffer | null
+  lease_until: number | null
+}
+
+/** A token that a session had. */
+export interface EarlierTokenRow {
+  oxd_id: string
+  kind: 'access' | 'refresh'
+  token_hash: Buffer
+  session_key: Buffer
+  forget_at: number
 }
 
 /** An OP's documents as JSON texts. */
@@ -93,6 +109,10 @@ interface Prepared<Given extends unknown[], Row> {
   all(...given: Given): Row[]
 }
 
+/** The columns of a {@link SessionRow}. */
+const SESSION = `session_key, oxd_id, issuer, sub, sid, acr, amr, auth_time, created_at,
+  access_token_hash, refresh_token_hash, secrets`
+
 /** What {@link prepareStatements} makes. */
 export type Statements = ReturnType<typeof prepareStatements>
 
@@ -106,6 +126,11 @@ export function prepareStatements(db: Database) {
     db.prepare<unknown[], Row>(sql)
   const pluck = <Given extends unknown[], Value>(sql: string): Prepared<Given, Value> =>
     db.prepare<unknown[], Value>(sql).pluck()
+  const sessionBy = (column: 'access_token_hash' | 'refresh_token_hash') =>
+    statement<[oxd_id: string, token_hash: Buffer, not_below: Buffer], SessionRow>(
+      `SELECT ${SESSION} FROM sessions
+       WHERE oxd_id = ? AND ${column} = ? AND session_key >= ? LIMIT 1`,
+    )
   const deleteOfSite = (table: string) =>
     statement<[oxd_id: string]>(`DELETE FROM ${table} WHERE oxd_id = ?`)
   return {
@@ -202,22 +227,67 @@ export function prepareStatements(db: Database) {
 
     putSession: statement<[SessionRow]>(
       `INSERT INTO sessions (session_key, oxd_id, issuer, sub, sid, acr, amr, auth_time, created_at,
-         access_token_hash, secrets)
+         access_token_hash, refresh_token_hash, secrets)
        VALUES (@session_key, @oxd_id, @issuer, @sub, @sid, @acr, @amr, @auth_time, @created_at,
-         @access_token_hash, @secrets)`,
+         @access_token_hash, @refresh_token_hash, @secrets)`,
     ),
     getSession: statement<[session_key: Buffer, oxd_id: string], SessionRow>(
-      'SELECT * FROM sessions WHERE session_key = ? AND oxd_id = ?',
+      `SELECT ${SESSION} FROM sessions WHERE session_key = ? AND oxd_id = ?`,
     ),
     takeSession: statement<[session_key: Buffer, oxd_id: string], SessionRow>(
-      'DELETE FROM sessions WHERE session_key = ? AND oxd_id = ? RETURNING *',
+      `DELETE FROM sessions WHERE session_key = ? AND oxd_id = ? RETURNING ${SESSION}`,
     ),
-    subjectOfAccessToken: pluck<
-      [oxd_id: string, access_token_hash: Buffer, not_below: Buffer],
-      string
+    sessionByAccessToken: sessionBy('access_token_hash'),
+    sessionByRefreshToken: sessionBy('refresh_token_hash'),
+    sessionByEarlierToken: statement<
+      [oxd_id: string, kind: string, token_hash: Buffer, now: number, not_below: Buffer],
+      SessionRow
     >(
-      `SELECT sub FROM sessions
-         WHERE oxd_id = ? AND access_token_hash = ? AND session_key >= ? LIMIT 1`,
+      `SELECT ${SESSION} FROM sessions WHERE session_key = (
+         SELECT session_key FROM earlier_tokens
+         WHERE oxd_id = ? AND kind = ? AND token_hash = ? AND forget_at >= ?
+       ) AND session_key >= ?`,
+    ),
+    leasedSession: statement<[session_key: Buffer], SessionRow & LeaseRow>(
+      'SELECT * FROM sessions WHERE session_key = ?',
+    ),
+    leaseSession: statement<
+      [{ session_key: Buffer; token: Buffer; until: number; now: number }],
+      SessionRow
+    >(
+      `UPDATE sessions SET lease_token = @token, lease_until = @until
+       WHERE session_key = @session_key AND (lease_token IS NULL OR lease_until < @now)
+       RETURNING ${SESSION}`,
+    ),
+    releaseSession: statement<[session_key: Buffer, lease_token: Buffer]>(
+      `UPDATE sessions SET lease_token = NULL, lease_until = NULL
+       WHERE session_key = ? AND lease_token = ?`,
+    ),
+    changeSession: statement<
+      [
+        Pick<SessionRow, 'session_key' | 'access_token_hash' | 'refresh_token_hash' | 'secrets'> & {
+          /** The secrets as they were read. */
+          was: Buffer
+          /** The lease that must be held, null for anybody's. */
+          lease: Buffer | null
+          /** Whether the lease ends. */
+          release: 0 | 1
+        },
+      ]
+    >(
+      `UPDATE sessions SET access_token_hash = @access_token_hash,
+         refresh_token_hash = @refresh_token_hash, secrets = @secrets,
+         lease_token = iif(@release, NULL, lease_token),
+         lease_until = iif(@release, NULL, lease_until)
+       WHERE session_key = @session_key AND secrets = @was
+         AND (@lease IS NULL OR lease_token = @lease)`,
+    ),
+    putEarlierToken: statement<[EarlierTokenRow]>(
+      `INSERT OR REPLACE INTO earlier_tokens (oxd_id, kind, token_hash, session_key, forget_at)
+       VALUES (@oxd_id, @kind, @token_hash, @session_key, @forget_at)`,
+    ),
+    sweepEarlierTokens: statement<[forget_at: number, limit: number]>(
+      'DELETE FROM earlier_tokens WHERE forget_at < ? LIMIT ?',
     ),
     sweepSessions: statement<[below: Buffer, limit: number]>(
       'DELETE FROM sessions WHERE session_key < ? LIMIT ?',

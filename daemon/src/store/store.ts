@@ -65,13 +65,18 @@ export interface Login {
   binding_hash: Buffer | null
   /** The `max_age` that was asked for, in seconds. */
   max_age: number | null
-  secrets: { nonce: string; code_verifier: string }
+  secrets: {
+    nonce: string
+    code_verifier: string
+    /** Where the site sends the browser afterwards. */
+    return_to?: string
+  }
 }
 
-/** A completed login. */
-export interface Session {
-  /** An expiring id; the store keeps only its hash. */
-  session_id: string
+/** A completed login as the store knows it. */
+export interface StoredSession {
+  /** Its place: its expiry, and the hash of its id, which is not kept. */
+  session_key: Buffer
   oxd_id: string
   issuer: string
   sub: string
@@ -82,17 +87,55 @@ export interface Session {
   created_at: Seconds
   /** SHA-256 of the access token, to find the session's `sub` by the token. */
   access_token_hash: Buffer
+  /** SHA-256 of the refresh token, also of one that the OP rejected and that is kept no longer. */
+  refresh_token_hash: Buffer | null
   secrets: SessionSecrets
 }
 
+/** A completed login with the expiring id by which its site knows it. */
+export interface Session extends Omit<StoredSession, 'session_key' | 'refresh_token_hash'> {
+  session_id: string
+}
+
 export interface SessionSecrets {
-  access_token: string
+  /** Absent once it was revoked. */
+  access_token?: string
   /** When the access token expires; absent if the OP did not say. */
   access_token_expires_at?: Seconds
+  /** Seconds from its issue to then. */
+  access_token_lifetime?: Seconds
+  /** Absent if the OP issued none, and once it was revoked or rejected. */
   refresh_token?: string
+  /** The OP has answered `invalid_grant` to the refresh token. */
+  refresh_rejected?: true
   id_token: string
   id_token_claims: Record<string, unknown>
   scope?: string
+}
+
+/** Who holds it refreshes the session's tokens, and nobody else does. */
+export interface Lease {
+  /** Random: a later holder has another. */
+  token: Buffer
+  /** It ends then, should its holder have died. */
+  until: Seconds
+}
+
+export type TokenKind = 'access' | 'refresh'
+
+/** A session found by one of its tokens. */
+export interface SessionOfToken {
+  session: StoredSession
+  /** False for a token that a refresh used or replaced lately. */
+  current: boolean
+}
+
+/** Tokens that a refresh used or replaced, by their SHA-256. */
+export interface EarlierTokens {
+  refresh: Buffer[]
+  access: Buffer[]
+  /** For how long the session is still found by them. */
+  forget_at: Seconds
 }
 
 /** An OP's documents as a realm last fetched them and found them good. */
@@ -193,15 +236,47 @@ export interface Store {
   ): Promise<TakenLogin>
 
   putSession(session: Session): Promise<void>
-  getSession(session_id: string, oxd_id: string, now: Seconds): Promise<Session | undefined>
+  getSession(session_id: string, oxd_id: string, now: Seconds): Promise<StoredSession | undefined>
   /** Deletes and returns the session in one statement. */
-  takeSession(session_id: string, oxd_id: string, now: Seconds): Promise<Session | undefined>
-  /** @returns the `sub` that this access token was issued for at this site */
-  subjectOfAccessToken(
+  takeSession(session_id: string, oxd_id: string, now: Seconds): Promise<StoredSession | undefined>
+  /** @returns the session that this token was issued for at this site */
+  findSession(
     oxd_id: string,
-    access_token_hash: Buffer,
+    kind: TokenKind,
+    token_hash: Buffer,
     now: Seconds,
-  ): Promise<string | undefined>
+  ): Promise<SessionOfToken | undefined>
+
+  /**
+   * Takes the session's lease in one statement, if nobody has it at `now`.
+   *
+   * @returns the session as it is then, and whether the lease was had; undefined if it is gone
+   */
+  leaseSession(
+    session_key: Buffer,
+    lease: Lease,
+    now: Seconds,
+  ): Promise<{ session: StoredSession; leased: boolean } | undefined>
+  /**
+   * Stores what a refresh has brought and gives the lease back, in one commit.
+   *
+   * @param change makes the new secrets of what they are now; perhaps several times
+   * @returns the session as it is then. `lost`: the lease is somebody else's by now. `ended`: the
+   * session is gone, or its refresh token was taken out. Nothing is stored with either
+   */
+  finishRefresh(
+    session_key: Buffer,
+    lease: Lease,
+    change: (secrets: SessionSecrets) => SessionSecrets,
+    earlier?: EarlierTokens,
+  ): Promise<StoredSession | 'lost' | 'ended'>
+  /** Gives the lease back and leaves the session as it is. */
+  releaseSession(session_key: Buffer, lease: Lease): Promise<void>
+  /**
+   * Takes tokens out of a session, and with the refresh token the lease from whoever is refreshing it:
+   * what he brings comes too late.
+   */
+  dropTokens(session_key: Buffer, kinds: readonly TokenKind[]): Promise<void>
 
   getOpDocuments(realm: string, op_host: string): Promise<OpDocuments | undefined>
   putOpDocuments(documents: OpDocuments): Promise<void>

@@ -1,4 +1,5 @@
 /** Ready answers and faults for a bent OP. */
+import type { ServerResponse } from 'node:http'
 import type { Answer, Bend, Members, Takeover } from './types.js'
 
 export function json(body: object, status = 200, headers: Record<string, string> = {}): Answer {
@@ -50,4 +51,16 @@ export const resetMidBody: Takeover = (response) => {
   response.write('{"access_token":"', () => response.socket?.resetAndDestroy())
 }
 
-// ID Tokens for bends.
+/** A bend that gives the honest answer, when it may. */
+export function held(until: Promise<unknown>): Bend {
+  return (answer) => (response) => {
+    void until.then(() => send(response, answer))
+  }
+}
+
+/** Writes an answer as HTTP. */
+export function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  response.writeHead(status, headers)
+  const isText = typeof body === 'string' || Buffer.isBuffer(body)
+  response.end(isText ? body : JSON.stringify(body))
+}

@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
-import { json } from './answers.js'
+import { json, send } from './answers.js'
 import { atHash, makeKey, randomText, sha256, signJwt } from './tokens.js'
 import type {
   Alg,
@@ -30,6 +30,15 @@ interface Grant {
   nonce: string
   code_challenge: string
   max_age: string | null
+  scope: string
+  auth_time: number
+}
+
+/** What a refresh token is good for. */
+interface RefreshGrant {
+  grant: Grant
+  /** It was rotated: whoever brings it again has stolen it, or was stolen from. */
+  used: boolean
 }
 
 const MAX_NONCE = 43
@@ -49,9 +58,16 @@ export class BentOp implements AsyncDisposable {
   key: SigningKey
   /** Who logs in. */
   sub = 'alice'
+  /** Seconds that access tokens live, as it says. */
+  expires_in: number | undefined = 300
+  /** Whether each refresh brings a new refresh token and uses up the old one. */
+  rotates = true
   readonly #server: Server
   readonly #paths = new Map<string, Endpoint>([['/.well-known/openid-configuration', 'discovery']])
   readonly #grants = new Map<string, Grant>()
+  readonly #refresh_tokens = new Map<string, RefreshGrant>()
+  /** Access tokens that were not revoked, with their scope. */
+  readonly #active = new Map<string, { grant: Grant; scope: string }>()
   readonly #registration_tokens = new Map<string, string>()
   readonly #options: BentOpOptions
   #bends: Bends = {}
@@ -62,7 +78,15 @@ export class BentOp implements AsyncDisposable {
     this.#options = options
     this.key = makeKey(options.alg ?? 'RS256')
     this.keys = [this.key.jwk]
-    for (const endpoint of ['jwks', 'registration', 'client', 'token', 'userinfo'] as const) {
+    for (const endpoint of [
+      'jwks',
+      'registration',
+      'client',
+      'token',
+      'userinfo',
+      'revocation',
+      'introspection',
+    ] as const) {
       this.#paths.set(`/${randomText(6)}/${endpoint}`, endpoint)
     }
     server.on('request', (request, response) => {
@@ -105,6 +129,8 @@ export class BentOp implements AsyncDisposable {
       userinfo_endpoint: this.address('userinfo'),
       jwks_uri: this.address('jwks'),
       registration_endpoint: this.address('registration'),
+      revocation_endpoint: this.address('revocation'),
+      introspection_endpoint: this.address('introspection'),
       response_types_supported: ['code'],
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: [this.#options.alg ?? 'RS256'],
@@ -139,6 +165,23 @@ export class BentOp implements AsyncDisposable {
     this.clients.set(client.client_id, client)
     if (client.client_secret !== undefined) this.secrets.push(client.client_secret)
     return client
+  }
+
+  /** Tokens as of a login that nobody sees. */
+  grant(client_id: string): { access_token: string; refresh_token: string } {
+    const scope = 'openid offline_access'
+    const auth_time = Math.floor(Date.now() / 1000)
+    const asked = { redirect_uri: '', nonce: '', code_challenge: '', max_age: null }
+    const grant = { ...asked, client_id, scope, auth_time }
+    return {
+      access_token: this.#accessToken(grant, scope),
+      refresh_token: this.#refreshToken(grant),
+    }
+  }
+
+  /** Whether an access token that it gave out is still good. */
+  isActive(access_token: string): boolean {
+    return this.#active.has(access_token)
   }
 
   /** How often each endpoint was asked, without those that were not; since `start` of {@link asked}. */
@@ -193,6 +236,8 @@ export class BentOp implements AsyncDisposable {
       nonce,
       code_challenge: once('code_challenge'),
       max_age: asked.get('max_age'),
+      scope: once('scope'),
+      auth_time: Math.floor(Date.now() / 1000),
     })
     const response = new URLSearchParams({ code, state: once('state') })
     if (this.metadata['authorization_response_iss_parameter_supported'] === true) {
@@ -247,6 +292,10 @@ export class BentOp implements AsyncDisposable {
           return this.#token(asked)
         case 'userinfo':
           return this.#userInfo(asked)
+        case 'revocation':
+          return this.#revoke(asked)
+        case 'introspection':
+          return this.#introspect(asked)
         case 'other':
           return json({ error: 'not_found' }, 404)
       }
@@ -296,8 +345,8 @@ export class BentOp implements AsyncDisposable {
     return { status: 204, headers: {}, body: '' }
   }
 
-  /** RFC 6749 4.1.3, RFC 7636 4.6. */
-  #token({ method, headers, body }: Asked): Answer {
+  /** A form from a client that authenticated. */
+  #form({ method, headers, body }: Asked): { form: URLSearchParams; client: BentClient } {
     if (method !== 'POST') throw refusal('invalid_request', 'not a POST')
     if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded')) {
       throw refusal('invalid_request', 'not a form')
@@ -306,7 +355,13 @@ export class BentOp implements AsyncDisposable {
     for (const name of new Set(form.keys())) {
       if (form.getAll(name).length > 1) throw refusal('invalid_request', `${name} twice`)
     }
-    const client = this.#authenticate(headers.authorization, form)
+    return { form, client: this.#authenticate(headers.authorization, form) }
+  }
+
+  /** RFC 6749 4.1.3, RFC 7636 4.6. */
+  #token(asked: Asked): Answer {
+    const { form, client } = this.#form(asked)
+    if (form.get('grant_type') === 'refresh_token') return this.#refresh(form, client)
     if (form.get('grant_type') !== 'authorization_code') throw refusal('unsupported_grant_type')
     const code = form.get('code') ?? ''
     const grant = this.#grants.get(code)
@@ -320,14 +375,95 @@ export class BentOp implements AsyncDisposable {
     if (grant.code_challenge !== sha256(form.get('code_verifier') ?? '').toString('base64url')) {
       throw refusal('invalid_grant', 'another code_verifier')
     }
+    const offline = grant.scope.split(' ').includes('offline_access')
+    return this.#tokens(grant, grant.scope, offline ? this.#refreshToken(grant) : undefined)
+  }
+
+  /** RFC 6749 6, with the reuse detection of RFC 9700 4.14.2. */
+  #refresh(form: URLSearchParams, client: BentClient): Answer {
+    const refresh_token = form.get('refresh_token') ?? ''
+    const known = this.#refresh_tokens.get(refresh_token)
+    if (known?.grant.client_id !== client.client_id) throw refusal('invalid_grant', 'no such token')
+    const { grant, used } = known
+    if (used) {
+      this.#forget(grant)
+      throw refusal('invalid_grant', 'used before')
+    }
+    const scope = form.get('scope') ?? grant.scope
+    const granted = grant.scope.split(' ')
+    if (!scope.split(' ').every((one) => granted.includes(one))) throw refusal('invalid_scope')
+    known.used = this.rotates
+    return this.#tokens(grant, scope, this.rotates ? this.#refreshToken(grant) : undefined, true)
+  }
+
+  #accessToken(grant: Grant, scope: string): string {
     const access_token = this.#secret()
     this.access_tokens.push(access_token)
-    const id_token = this.#idToken(grant, access_token)
+    this.#active.set(access_token, { grant, scope })
+    return access_token
+  }
+
+  #refreshToken(grant: Grant): string {
+    const refresh_token = this.#secret()
+    this.#refresh_tokens.set(refresh_token, { grant, used: false })
+    return refresh_token
+  }
+
+  #tokens(
+    grant: Grant,
+    scope: string,
+    refresh_token: string | undefined,
+    refreshed = false,
+  ): Answer {
+    const access_token = this.#accessToken(grant, scope)
+    const id_token = this.#idToken(grant, access_token, refreshed)
+    const { expires_in } = this
     return json({
       access_token,
       token_type: 'Bearer',
-      expires_in: 300,
+      ...(expires_in !== undefined && { expires_in }),
+      ...(refresh_token !== undefined && { refresh_token }),
       ...(id_token !== undefined && { id_token }),
+      ...(refreshed && { scope }),
+    })
+  }
+
+  #forget(grant: Grant): void {
+    for (const [token, known] of this.#refresh_tokens) {
+      if (known.grant === grant) this.#refresh_tokens.delete(token)
+    }
+    for (const [token, known] of this.#active) {
+      if (known.grant === grant) this.#active.delete(token)
+    }
+  }
+
+  /** RFC 7009 2. */
+  #revoke(asked: Asked): Answer {
+    const { form } = this.#form(asked)
+    const token = form.get('token')
+    if (token === null) throw refusal('invalid_request', 'no token')
+    const refreshed = this.#refresh_tokens.get(token)
+    if (refreshed) this.#forget(refreshed.grant)
+    else this.#active.delete(token)
+    return { status: 200, headers: {}, body: '' }
+  }
+
+  /** RFC 7662 2. */
+  #introspect(asked: Asked): Answer {
+    const { form, client } = this.#form(asked)
+    const known = this.#active.get(form.get('token') ?? '')
+    if (!known) return json({ active: false })
+    const now = Math.floor(Date.now() / 1000)
+    return json({
+      active: true,
+      scope: known.scope,
+      client_id: client.client_id,
+      token_type: 'Bearer',
+      exp: now + 300,
+      iat: now,
+      sub: this.sub,
+      aud: client.client_id,
+      iss: this.issuer,
     })
   }
 
@@ -358,7 +494,7 @@ export class BentOp implements AsyncDisposable {
     return client
   }
 
-  #idToken(grant: Grant, access_token: string): string | undefined {
+  #idToken(grant: Grant, access_token: string, refreshed: boolean): string | undefined {
     const key = this.#bends.key ?? this.key
     const now = Math.floor(Date.now() / 1000)
     const honest: Members = {
@@ -367,9 +503,10 @@ export class BentOp implements AsyncDisposable {
       aud: grant.client_id,
       iat: now,
       exp: now + 300,
-      nonce: grant.nonce,
+      // OIDC Core 12.2: none in a refreshed one.
+      ...(!refreshed && { nonce: grant.nonce }),
       at_hash: atHash(key.alg, access_token),
-      ...(grant.max_age !== null && { auth_time: now }),
+      ...(grant.max_age !== null && { auth_time: grant.auth_time }),
     }
     const claims = this.#bends.claims?.(honest) ?? honest
     const honest_header = { alg: key.alg, kid: key.kid, typ: 'JWT' }
@@ -383,7 +520,7 @@ export class BentOp implements AsyncDisposable {
   /** OIDC Core 5.3.2, RFC 6750 2.1. */
   #userInfo({ headers }: Asked): Answer {
     const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1]
-    if (token === undefined || !this.access_tokens.includes(token)) {
+    if (token === undefined || !this.#active.has(token)) {
       return json({ error: 'invalid_token' }, 401, {
         'www-authenticate': 'Bearer error="invalid_token"',
       })
@@ -411,14 +548,6 @@ class Refusal extends Error {
 /** RFC 6749 5.2. */
 function refusal(error: string, error_description?: string, status = 400): Refusal {
   return new Refusal(json({ error, ...(error_description && { error_description }) }, status))
-}
-
-// Answers for bends.
-
-function send(response: ServerResponse, { status, headers, body }: Answer): void {
-  response.writeHead(status, headers)
-  const isText = typeof body === 'string' || Buffer.isBuffer(body)
-  response.end(isText ? body : JSON.stringify(body))
 }
 
 function formDecode(text: string): string {

@@ -10,6 +10,8 @@ export type Endpoint =
   | 'client'
   | 'token'
   | 'userinfo'
+  | 'revocation'
+  | 'introspection'
   | 'other'
 
 export type Calls = Partial<Record<Endpoint, number>>

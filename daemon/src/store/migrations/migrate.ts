@@ -4,9 +4,10 @@ import { StoreError } from '../errors.js'
 import { sql as initial } from './0001_initial.js'
 import { sql as quotas } from './0002_quotas.js'
 import { sql as key_recorded_at } from './0003_key_recorded_at.js'
+import { sql as refresh } from './0004_refresh.js'
 
 /** In order and never changed once released; the place in the list is the schema's version. */
-const MIGRATIONS = [initial, quotas, key_recorded_at]
+const MIGRATIONS = [initial, quotas, key_recorded_at, refresh]
 
 /** The schema's version after all migrations. */
 export const SCHEMA_VERSION = MIGRATIONS.length

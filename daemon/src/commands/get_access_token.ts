@@ -1,0 +1,58 @@
+import type { Seconds } from '../clock.js'
+import { command, integer, oneOf, oxd_id, required, session_id, string, token } from '../command.js'
+import { CommandError } from '../errors.js'
+import { sessionRefreshErrors } from '../refreshes.js'
+import { describeAccessToken, hashToken, isGoodFor, MIN_LIFETIME, sessionOf } from '../sessions.js'
+import type { StoredSession } from '../store/store.js'
+
+export const get_access_token = command({
+  doc: "An access token for calls to APIs on behalf of the session's End-User. It is answered from the store while it is good, and refreshed otherwise: once, however many processes ask, and whatever `tokens` says.",
+  spec: ['RFC 6749 6', 'OIDC Core 12'],
+  retry: 'safe',
+  params: {
+    oxd_id,
+    session_id,
+    min_lifetime: integer({
+      doc: 'Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had.',
+    }),
+    rejected_access_token: token({
+      doc: 'An access token that an API refused with 401. If it still is the one of the session, it is refreshed.',
+      spec: 'RFC 6750 3.1',
+    }),
+  },
+  result: {
+    access_token: required(token({ doc: 'The access token.', spec: 'RFC 6749 1.4' })),
+    token_type: required(oneOf({ doc: 'How it is used.', spec: 'RFC 6750 2.1' }, ['Bearer'])),
+    expires_in: integer({
+      doc: 'Seconds until it expires, if the OP said.',
+      spec: 'RFC 6749 5.1',
+    }),
+    scope: string({ doc: 'What was granted, if the OP said.', spec: 'RFC 6749 3.3' }),
+  },
+  errors: ['invalid_oxd_id', ...sessionRefreshErrors],
+  async run(context, site, { session_id, min_lifetime, rejected_access_token }) {
+    const { op, clock, refreshes } = context
+    const rejected =
+      rejected_access_token === undefined ? undefined : hashToken(rejected_access_token)
+    const isGood = (session: StoredSession, lifetime: Seconds) =>
+      isGoodFor(session, lifetime, clock()) && !rejected?.equals(session.access_token_hash)
+    const isDone = (session: StoredSession) => isGood(session, min_lifetime ?? MIN_LIFETIME)
+    const session = await sessionOf(context, site, session_id)
+    if (isDone(session)) return describeAccessToken(session, clock())
+    try {
+      const refreshed = await refreshes.refresh(op, site, session, { isDone })
+      return describeAccessToken(refreshed.session, clock())
+    } catch (error) {
+      // Nobody asked for more than a token that works.
+      const isEnough = min_lifetime === undefined && isGood(session, 1)
+      if (isEnough && isPassing(error)) return describeAccessToken(session, clock())
+      throw error
+    }
+  },
+})
+
+/** Whether a refresh failed in a way that says nothing of the session. */
+function isPassing(error: unknown): boolean {
+  const codes = ['no_refresh_token', 'op_unreachable', 'no_connect_discovery_response']
+  return error instanceof CommandError && codes.includes(error.code)
+}
