@@ -72,6 +72,12 @@ export function oneOf<const V extends string>(doc: FieldDoc, values: readonly V[
   return field(doc, Type.Unsafe<V>(Type.Enum([...values])))
 }
 
+/** Some of a few words. */
+export function listOf<const V extends string>(doc: FieldDoc, values: readonly V[]) {
+  const item = Type.Unsafe<V>(Type.Enum([...values]))
+  return field(doc, Type.Array(item, { maxItems: LIST_LENGTH }))
+}
+
 /** A JSON object whose members the daemon passes on without knowing them. */
 export function object(doc: FieldDoc) {
   return field(doc, mapOf(Type.Unknown()))

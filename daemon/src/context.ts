@@ -1,6 +1,7 @@
 /** What a command's handler may reach. */
 import type { Clock } from './clock.js'
 import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.js'
+import type { EventHub, Subscriber } from './events.js'
 import type { Log } from './log.js'
 import type { OpSide } from './op/op_side.js'
 import type { InFlight, Quotas } from './quota.js'
@@ -32,6 +33,7 @@ export interface Realm extends RealmPolicy {
 export interface Services {
   store: Store
   sites: SiteCache
+  events: EventHub
   clock: Clock
   log: Log
   settings: Settings
@@ -52,6 +54,8 @@ export interface Context<E extends ErrorCode> extends Services {
   realm: Realm
   /** The realm's, at hand. */
   op: OpSide
+  /** The connection that the command came over. */
+  caller: Subscriber
   /** Answers the caller with an error that the command declares. */
   refuse(code: E | CommonErrorCode, description: string, options?: CommandErrorOptions): never
 }

@@ -2,6 +2,7 @@
 import { systemClock } from './clock.js'
 import type { Config, DaemonConfig } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
+import { EventHub } from './events.js'
 import { keepKeys } from './key_keeper.js'
 import { flushLog, type Log } from './log.js'
 import { hostsOf } from './op/op_host.js'
@@ -42,6 +43,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const services: Services = {
     store,
     sites: new SiteCache(store),
+    events: new EventHub(),
     clock,
     log,
     refreshes: new Refreshes({ store, clock, op_timeout: options.op_timeout }),

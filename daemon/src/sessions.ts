@@ -96,13 +96,14 @@ export interface EndedSession {
  * @returns undefined if there is no such session
  */
 export async function endSession(
-  { op, store, clock }: Pick<Context<never>, 'op' | 'store' | 'clock'>,
+  { op, store, clock, events }: Pick<Context<never>, 'op' | 'store' | 'clock' | 'events'>,
   site: Site,
   session_id: string,
   revoke_tokens = true,
 ): Promise<EndedSession | undefined> {
   const session = await store.takeSession(session_id, site.oxd_id, clock())
   if (!session) return undefined
+  events.sessionEnded(session)
   if (!revoke_tokens) return { session, tokens_revoked: false }
   const tokens_revoked = await revokeTokens({ op }, site, session).catch((error: unknown) => {
     if (error instanceof CommandError) return false

@@ -40,7 +40,9 @@ export async function writeSiteConfig(
     client: {
       op_host: op,
       authorization_redirect_uri: `${origin}/callback`,
-      post_logout_redirect_uri: `${origin}/`,
+      post_logout_redirect_uri: `${origin}/logged-out`,
+      // Access, refresh and ID tokens stay in relyd; the website asks for one when it calls an API.
+      tokens: 'daemon',
       client_name: 'relyd demosite',
       scope: options.scope.join(','),
       client_id: options.client_id,

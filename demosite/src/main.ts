@@ -79,7 +79,7 @@ function banner({ op, port: wanted }: DemoOptions, website: string, port: number
       '',
       `  If your OP (${op.href}) wants to know this website beforehand, enter there:`,
       `    redirect address      ${website}/callback`,
-      `    post-logout address   ${website}/`,
+      `    post-logout address   ${website}/logged-out`,
     )
   } else {
     const people = users.map(({ name, password }) => `${name} / ${password}`)

@@ -12,6 +12,9 @@ import { Html, pageHeaders } from './page.js'
 import { printableError } from './printable.js'
 import { type User, users } from './users.js'
 
+const hour = 60 * 60
+const day = 24 * hour
+
 const oidc = await quietly(() => import('oidc-provider'))
 
 export interface OpOptions {
@@ -19,6 +22,8 @@ export interface OpOptions {
   port?: number
   /** Whether the login page tells the users' passwords; not unless asked. */
   show_hint?: boolean
+  /** Seconds that an access token is good for; an hour when left out. */
+  access_token_ttl?: number
   /** Laid over the configuration below, member by member, and feature by feature. */
   configuration?: Configuration
 }
@@ -46,9 +51,12 @@ export async function startOp(options: OpOptions = {}): Promise<Op> {
   }
 }
 
-function serve(server: Server, { configuration, show_hint = false }: OpOptions): Op {
+function serve(
+  server: Server,
+  { configuration, show_hint = false, access_token_ttl = hour }: OpOptions,
+): Op {
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const provider = new oidc.Provider(issuer, configure(configuration))
+  const provider = new oidc.Provider(issuer, configure(access_token_ttl, configuration))
   provider.on('server_error', (_ctx, error) =>
     console.error('The OP failed:', printableError(error)),
   )
@@ -65,9 +73,7 @@ function serve(server: Server, { configuration, show_hint = false }: OpOptions):
   return { issuer, users, provider, close: () => close(server) }
 }
 
-function configure(overrides: Configuration = {}): Configuration {
-  const hour = 60 * 60
-  const day = 24 * hour
+function configure(access_token_ttl: number, overrides: Configuration = {}): Configuration {
   const defaults: Configuration = {
     adapter: memoryAdapter(),
     cookies: { keys: [randomBytes(32).toString('base64url')] },
@@ -121,7 +127,7 @@ function configure(overrides: Configuration = {}): Configuration {
     // Whatever this OP calls is on loopback, as it is itself; the dispatcher given would refuse that.
     fetch: (url, { dispatcher: _, ...init } = {}) => fetch(url, init),
     ttl: {
-      AccessToken: hour,
+      AccessToken: access_token_ttl,
       AuthorizationCode: 60,
       IdToken: hour,
       RefreshToken: 14 * day,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { consentPage, errorPage, loginPage } from './op_pages.js'
 import { document, Html, html, pageHeaders } from './page.js'
-import { homePage, profilePage, troublePage } from './pages.js'
+import { homePage, profilePage, timePage, troublePage } from './pages.js'
 import { printableError } from './printable.js'
 
 const hostile = `<script>alert("x")</script>'&`
@@ -45,9 +45,13 @@ describe('text from outside', () => {
   const obeyed = /[^\P{Cc}\n]|[\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/u
   const session = {
     session_id: 's',
-    id_token: undefined,
+    issuer: hostile,
+    sub: hostile,
     id_token_claims: { iss: hostile, sub: hostile },
+    created_at: 0,
+    expires_at: 0,
   }
+  const exchange = { url: 'http://localhost/', token_hash: hostile, expires_in: 1, status: 200 }
 
   test.each([
     [
@@ -56,8 +60,9 @@ describe('text from outside', () => {
     ],
     [
       'as an error',
-      () => troublePage({ status: 400, title: hostile, text: hostile, quote: hostile, ways: [] }),
+      () => troublePage({ title: hostile, text: hostile, quote: hostile, login_path: hostile }),
     ],
+    ['as an API’s answer', () => timePage(session, { ...exchange, scope: hostile, body: hostile })],
     ['as who logged in', () => homePage(session, hostile)],
     [
       'as a client and what it asks for',

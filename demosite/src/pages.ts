@@ -1,16 +1,17 @@
 /** What the website shows. */
-import type { Trouble } from './explain.js'
+import type { Session } from '@relyd/sdk/web'
+import type { Exchange } from './api_client.js'
+import type { Explained } from './explain.js'
 import { document, type Html, html, type Piece } from './page.js'
-import type { Session } from './sessions.js'
 
 const login_button = html`<form method="post" action="/login"><button>Log in</button></form>`
 const logout_button = html`<form method="post" action="/logout"><button class="quiet">Log out</button></form>`
 
-export function homePage(session: Session | undefined, note: string | false): string {
+export function homePage(session: Session | undefined, note?: string): string {
   const main = session ? welcome(session) : invitation()
   return websitePage(
     'Home',
-    html`${note && html`<p class="note good" role="status">${note}</p>`}${main}`,
+    html`${note !== undefined && html`<p class="note good" role="status">${note}</p>`}${main}`,
     session,
   )
 }
@@ -28,24 +29,24 @@ a daemon beside it, <strong>relyd</strong>, does that part.</p>
 <li><strong>You come back with a code.</strong> The website hands it to relyd, which gets your tokens, verifies them and answers who you are.<br><code>client.getTokensByCallback(…)</code></li>
 </ol>
 </section>
-<p class="muted">The whole website is one short file to read: <code>demosite/src/website.ts</code></p>`
+<p class="muted">The website calls neither by hand: <code>nodeWebsite(client)</code> does. All of it is one short file to read:
+<code>demosite/src/website.ts</code></p>`
 }
 
-function welcome({ id_token_claims }: Session): Html {
+function welcome({ issuer, sub }: Session): Html {
   return html`<h1>You are logged in</h1>
-<p class="lead">The OpenID Provider at <strong>${text(id_token_claims['iss'])}</strong> says that you are
-<strong>${text(id_token_claims['sub'])}</strong>.</p>
-<div class="actions intro"><a class="button" href="/profile">See what it knows</a>${logout_button}</div>
-<p class="muted">This website remembers a cookie and the <code>session_id</code> that relyd gave it. The tokens are in relyd’s keeping.</p>`
+<p class="lead">The OpenID Provider at <strong>${issuer}</strong> says that you are <strong>${sub}</strong>.</p>
+<div class="actions intro"><a class="button" href="/profile">See what it knows</a><a class="button quiet" href="/time">Ask an API the time</a>${logout_button}</div>
+<p class="muted">This website remembers nothing. Your browser has a cookie with the session’s id, and relyd the session and its tokens.</p>`
 }
 
 /** @param claims what the OP's UserInfo endpoint answered */
 export function profilePage(session: Session, claims: Record<string, unknown>): string {
-  const { id_token, id_token_claims } = session
+  const { issuer, id_token_claims } = session
   return websitePage(
     'Profile',
     html`<h1>${text(claims['name'] ?? claims['sub'])}</h1>
-<p class="lead">Logged in at ${text(id_token_claims['iss'])}</p>
+<p class="lead">Logged in at ${issuer}</p>
 <section class="card" aria-labelledby="claims">
 <h2 id="claims">What the provider says about you</h2>
 <table class="claims"><tbody>
@@ -55,8 +56,7 @@ ${Object.entries(claims).map(([name, value]) => html`<tr><th scope="row">${name}
 </section>
 <section class="card" aria-labelledby="token">
 <h2 id="token">Your ID Token</h2>
-<p>The provider signed it, and relyd verified it before this website saw it.</p>
-${id_token && html`<h3>Header</h3>${json(tokenHeader(id_token))}<h3>Payload</h3>`}
+<p>The provider signed these claims, and relyd verified the signature. The token itself stays there.</p>
 ${json(id_token_claims)}
 </section>
 <section class="card" aria-labelledby="done">
@@ -75,24 +75,52 @@ ${json(id_token_claims)}
   )
 }
 
-export function troublePage({ title, text, quote, cure, ways }: Trouble): string {
-  const way = {
-    login: login_button,
-    profile: html`<a class="button quiet" href="/profile">Profile</a>`,
-    home: html`<a class="button quiet" href="/">Home</a>`,
-  }
+/** @param exchange what was sent to the API, and its answer */
+export function timePage(session: Session, exchange: Exchange): string {
+  const { url, token_hash, expires_in, scope, status, body } = exchange
+  const { pathname, host } = new URL(url)
+  return websitePage(
+    'Time',
+    html`<h1>An API that asks who you are</h1>
+<p class="lead">This website has just called an API on your behalf, with your access token. Your browser never had it.</p>
+<section class="card" aria-labelledby="request">
+<h2 id="request">What the website sent</h2>
+<pre><code>GET ${pathname} HTTP/1.1
+Host: ${host}
+Authorization: Bearer ••••••••</code></pre>
+<table class="claims"><tbody>
+<tr><th scope="row">Token</th><td>the one with the SHA-256 <code>${token_hash}…</code></td></tr>
+${expires_in !== undefined && html`<tr><th scope="row">Good for</th><td>${expires_in} seconds</td></tr>`}
+${scope !== undefined && html`<tr><th scope="row">Scope</th><td>${scope}</td></tr>`}
+</tbody></table>
+<p class="muted"><code>client.getAccessToken({ session_id })</code> answers one that is good. When it runs out, relyd has the
+provider make another: load this page again in a minute, and its SHA-256 is a new one.</p>
+</section>
+<section class="card" aria-labelledby="answer">
+<h2 id="answer">What the API answered: ${status}</h2>
+<pre><code>${indented(body)}</code></pre>
+<p class="muted">It asked relyd about the token, which asked the provider: <code>nodeGuard(client).require('openid')</code>.
+<a href="${pathname}">Ask it without a token</a>, and it refuses.</p>
+</section>
+<div class="actions"><a class="button" href="/time">Ask again</a><a class="button quiet" href="/profile">Profile</a></div>`,
+    session,
+  )
+}
+
+export function troublePage({ title, text, quote, cure, login_path }: Explained): string {
   return websitePage(
     title,
     html`<h1>${title}</h1>
 <p class="lead">${text}</p>
 ${quote && html`<pre>${quote}</pre>`}
 ${cure && html`<p>${cure}</p>`}
-<div class="actions">${ways.map((name) => way[name])}</div>`,
+<div class="actions">${login_path !== undefined && html`<a class="button" href="${login_path}">Log in</a>`}<a class="button quiet" href="/">Home</a></div>`,
   )
 }
 
 function websitePage(title: string, main: Html, session?: Session): string {
-  const navigation = session && html`<a href="/profile">Profile</a>${logout_button}`
+  const navigation =
+    session && html`<a href="/profile">Profile</a><a href="/time">Time</a>${logout_button}`
   return document({ title, main, party: 'website', ...(navigation && { navigation }) })
 }
 
@@ -109,8 +137,11 @@ function json(value: unknown): Html {
   return html`<pre><code>${JSON.stringify(value, null, 2)}</code></pre>`
 }
 
-/** The first of a JWT's three parts, for show: relyd has verified the whole. */
-function tokenHeader(token: string): unknown {
-  const [header = ''] = token.split('.')
-  return JSON.parse(Buffer.from(header, 'base64url').toString())
+/** JSON with its members in lines of their own, if it is JSON. */
+function indented(body: string): string {
+  try {
+    return JSON.stringify(JSON.parse(body), null, 2)
+  } catch {
+    return body
+  }
 }

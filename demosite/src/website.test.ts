@@ -1,191 +1,154 @@
 import type { RequestListener } from 'node:http'
-import { type Client, CommandError, TransportError } from '@relyd/sdk'
-import { afterEach, expect, test, vi } from 'vitest'
+import { Client } from '@relyd/sdk'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { cookiesOf } from '../../test/support/cookies.js'
+import { TestDaemon } from '../../test/support/daemon.js'
+import { EndUser } from '../../test/support/end_user.js'
+import { navigate } from '../../test/support/navigate.js'
+import { writeSiteConfig } from './config_files.js'
 import { type Localhost, listenOnLocalhost } from './localhost.js'
-import { serve } from './server.js'
+import { type Op, startOp } from './op.js'
 import { website } from './website.js'
 
-// A stand-in for the SDK's client: these tests are about the website. The real one is used in test/e2e.
-const getAuthorizationUrl = vi.fn()
-const getTokensByCallback = vi.fn()
-const getUserInfo = vi.fn()
-const getLogoutUri = vi.fn()
-const client = {
-  getAuthorizationUrl,
-  getTokensByCallback,
-  getUserInfo,
-  getLogoutUri,
-} as unknown as Client
-
+let op: Op
+let daemon: TestDaemon
 let server: Localhost
-afterEach(() => server.close())
+let client: Client
+let origin: string
 
-/** Starts the website on a port chosen by the kernel; answers its address. */
-async function start(): Promise<string> {
-  vi.resetAllMocks()
+beforeAll(async () => {
+  op = await startOp({
+    configuration: { issueRefreshToken: async () => true },
+  })
+  daemon = await TestDaemon.start()
   // The website must know its own address, which is known once it listens.
-  let handle: RequestListener = () => {}
-  server = await listenOnLocalhost(0, (request, response) => handle(request, response))
-  const origin = `http://localhost:${server.port}`
-  handle = serve(website(client), { origin, form_action: [] })
-  return origin
+  let listener: RequestListener = () => {}
+  server = await listenOnLocalhost(0, (request, response) => listener(request, response))
+  origin = `http://localhost:${server.port}`
+  const options = { scope: ['openid', 'profile'], client_id: undefined, client_secret: undefined }
+  const config = await writeSiteConfig(
+    daemon.folder,
+    { ...options, help: false, port: 0, op: undefined },
+    { op: op.issuer, origin },
+  )
+  client = new Client(config)
+  listener = website(client)
+})
+
+afterAll(async () => {
+  await server?.close()
+  await client?.close()
+  await daemon?.[Symbol.asyncDispose]()
+  await op?.close()
+})
+
+const get = (path: string, cookie = '', headers: Record<string, string> = {}) =>
+  navigate(new URL(path, origin), { headers: { cookie, ...headers } })
+
+const post = (path: string, cookie = '', from = origin) =>
+  navigate(new URL(path, origin), { method: 'POST', headers: { cookie, origin: from } })
+
+/** Logs Alice in. @returns the cookies that she has then */
+async function logIn(): Promise<string> {
+  const login = await post('/login')
+  const callback = await new EndUser().logIn(login.headers.get('location') as string)
+  const back = await get(callback, cookiesOf(login))
+  expect(back.headers.get('location')).toBe(`${origin}/profile`)
+  return cookiesOf(back)
 }
 
-function get(url: string, cookie = ''): Promise<Response> {
-  return fetch(url, { redirect: 'manual', headers: { cookie } })
-}
-
-function post(url: string, headers: Record<string, string> = {}): Promise<Response> {
-  return fetch(url, { method: 'POST', redirect: 'manual', headers })
-}
-
-/** Completes a login; answers the Cookie header that goes with it. */
-async function logIn(origin: string): Promise<string> {
-  getTokensByCallback.mockResolvedValueOnce({
-    session_id: 'session-1',
-    id_token_claims: { iss: 'https://op.example', sub: '<alice>' },
-    set_cookie: 'relyd-login=; Max-Age=0',
-  })
-  const response = await get(`${origin}/callback?code=c&state=s&iss=i`, 'relyd-login=b')
-  expect(response.status).toBe(303)
-  expect(response.headers.get('location')).toBe('/profile')
-  const [cleared, session = ''] = response.headers.getSetCookie()
-  expect(cleared).toBe('relyd-login=; Max-Age=0')
-  expect(session).toMatch(/^demosite_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/)
-  return session.split(';')[0] ?? ''
-}
-
-function refusal(error: string, details?: Record<string, unknown>): CommandError {
-  const error_description = `<${error}>`
-  return new CommandError('get_tokens_by_callback', {
-    error,
-    error_description,
-    details,
-    retryable: false,
-  })
-}
-
-test('Log in sends the browser to the OP with the cookie of the login', async () => {
-  const origin = await start()
-  const set_cookie = 'relyd-login=b; HttpOnly'
-  getAuthorizationUrl.mockResolvedValue({
-    authorization_url: 'https://op.example/auth',
-    set_cookie,
-  })
-  const response = await post(`${origin}/login`, { origin })
-  expect(response.status).toBe(303)
-  expect(response.headers.get('location')).toBe('https://op.example/auth')
-  expect(response.headers.getSetCookie()).toEqual([set_cookie])
+test('the home page invites strangers, and knows who is logged in', async () => {
+  expect(await (await get('/')).text()).toContain('A login, and not one secret in the website')
+  const home = await (await get('/', await logIn())).text()
+  expect(home).toContain('You are logged in')
+  expect(home).toContain(op.issuer)
 })
 
-test('the callback goes to relyd whole, with its cookies', async () => {
-  const origin = await start()
-  await logIn(origin)
-  expect(getTokensByCallback).toHaveBeenCalledExactlyOnceWith({
-    callback: `${origin}/callback?code=c&state=s&iss=i`,
-    cookie: 'relyd-login=b',
-  })
+test('the profile shows the claims to their owner, and is stored nowhere', async () => {
+  const profile = await get('/profile', await logIn())
+  expect(profile.headers.get('cache-control')).toBe('no-store')
+  expect(await profile.text()).toContain('Alice Ångström')
+  const stranger = await get('/profile')
+  expect(stranger.headers.get('location')).toContain(`${op.issuer}/auth?`)
 })
 
-test('the profile shows the claims, escaped, and is stored nowhere', async () => {
-  const origin = await start()
-  const cookie = await logIn(origin)
-  getUserInfo.mockResolvedValue({ claims: { sub: '<alice>', '<x>': ['<y>'] } })
-  const response = await get(`${origin}/profile`, cookie)
-  expect(response.headers.get('cache-control')).toBe('no-store')
-  const page = await response.text()
-  expect(page).toContain('&lt;alice&gt;')
-  expect(page).toContain('&lt;x&gt;')
-  expect(page).not.toMatch(/<(alice|x|y)>/)
+test('the time page shows what was sent to the API and what came, and no token', async () => {
+  const cookie = await logIn()
+  const page = await (await get('/time', cookie)).text()
+  expect(page).toContain('GET /api/time HTTP/1.1')
+  expect(page).toContain('What the API answered: 200')
+  expect(page).toContain('&quot;asked_by&quot;: &quot;alice&quot;')
+  const [session_id = ''] = /(?<==)[\w-]{20,}$/.exec(cookie) ?? []
+  const { access_token } = await client.getAccessToken({ session_id })
+  expect(page).not.toContain(access_token.slice(0, 8))
 })
 
-test('a profile is for its owner only', async () => {
-  const origin = await start()
-  await logIn(origin)
-  expect((await get(`${origin}/profile`)).headers.get('location')).toBe('/')
-  const guess = `demosite_session=${'A'.repeat(43)}`
-  expect((await get(`${origin}/profile`, guess)).headers.get('location')).toBe('/')
-  expect(getUserInfo).not.toHaveBeenCalled()
+test('an access token that was revoked meanwhile is replaced by another', async () => {
+  const cookie = await logIn()
+  const [session_id = ''] = /(?<==)[\w-]{20,}$/.exec(cookie) ?? []
+  const { access_token } = await client.getAccessToken({ session_id })
+  await (await op.provider.AccessToken.find(access_token))?.destroy()
+  expect(await (await get('/time', cookie)).text()).toContain('What the API answered: 200')
+  expect((await client.getAccessToken({ session_id })).access_token).not.toBe(access_token)
 })
 
-test('every login has a new cookie, and the one before opens nothing', async () => {
-  const origin = await start()
-  const first = await logIn(origin)
-  getTokensByCallback.mockResolvedValueOnce({
-    session_id: '2',
-    id_token_claims: {},
-    set_cookie: 'x=',
-  })
-  await get(`${origin}/callback?code=d`, first)
-  expect((await get(`${origin}/profile`, first)).headers.get('location')).toBe('/')
+test('the API refuses who has no token, or a wrong one', async () => {
+  const none = await get('/api/time')
+  expect([none.status, none.headers.get('www-authenticate')]).toEqual([
+    401,
+    expect.stringMatching(/^Bearer /),
+  ])
+  const wrong = await get('/api/time', '', { authorization: 'Bearer wrong' })
+  expect(wrong.headers.get('www-authenticate')).toContain('invalid_token')
 })
 
-test('Log out ends the session here and leads to the OP', async () => {
-  const origin = await start()
-  const cookie = await logIn(origin)
-  getLogoutUri.mockResolvedValue({ uri: 'https://op.example/end' })
-  const response = await post(`${origin}/logout`, { origin, cookie })
-  expect(response.headers.get('location')).toBe('https://op.example/end')
-  expect(getLogoutUri).toHaveBeenCalledWith({ session_id: 'session-1', state: 'logged_out' })
-  expect((await get(`${origin}/profile`, cookie)).headers.get('location')).toBe('/')
-  expect(await (await get(`${origin}/?state=logged_out`)).text()).toContain('You are logged out')
+test('Log out ends the session and leads to the OP', async () => {
+  const cookie = await logIn()
+  expect((await post('/logout', cookie, 'https://evil.example')).status).toBe(403)
+  expect((await get('/profile', cookie)).status).toBe(200)
+  const logout = await post('/logout', cookie)
+  expect(logout.headers.get('location')).toContain(`${op.issuer}/session/end?`)
+  expect((await get('/profile', cookie)).headers.get('location')).toContain('/auth?')
+  expect(await (await get('/logged-out')).text()).toContain('You are logged out')
+  const stayed = await (await get('/logged-out', await logIn())).text()
+  expect(stayed).not.toContain('You are logged out')
 })
 
-test('a form on another website, or on another port, can neither log in nor out', async () => {
-  const origin = await start()
-  const cookie = await logIn(origin)
-  for (const other of ['https://evil.example', 'http://localhost:1', 'null']) {
-    expect((await post(`${origin}/logout`, { origin: other, cookie })).status).toBe(403)
-    expect((await post(`${origin}/login`, { origin: other })).status).toBe(403)
-  }
-  expect(getLogoutUri).not.toHaveBeenCalled()
-  expect(getAuthorizationUrl).not.toHaveBeenCalled()
+test('who cancelled, and a login that began elsewhere, get a page of this website with a way on', async () => {
+  const login = await post('/login')
+  const state = new URL(login.headers.get('location') ?? '').searchParams.get('state') ?? ''
+  const back = new URLSearchParams({ error: 'access_denied', state, iss: op.issuer })
+  const elsewhere = await get(`/callback?${back}`)
+  expect(elsewhere.status).toBe(400)
+  expect(await elsewhere.text()).toMatch(
+    /relyd demosite.*This login began elsewhere.*href="\/login/s,
+  )
+  const cancelled = await get(`/callback?${back}`, cookiesOf(login))
+  const page = await cancelled.text()
+  expect(page).toContain('You cancelled the login')
+  expect(page).toContain('href="/login')
 })
 
-test.each([
-  ['the person cancelled', refusal('op_error', { error: 'access_denied' }), 200, 'You cancelled'],
-  ['the login expired', refusal('invalid_state'), 400, 'This login is over'],
-  ['the cookie is missing', refusal('invalid_binding'), 400, 'in another browser'],
-  ['the OP is down', refusal('op_unreachable'), 502, 'does not answer'],
-  ['anything else', refusal('invalid_id_token_bad_nonce'), 502, '&lt;invalid_id_token_bad_nonce'],
-  [
-    'relyd is down',
-    new TransportError('ERR_UNREACHABLE', 'start "relyd"', 'not_executed'),
-    503,
-    'start &quot;relyd&quot;',
-  ],
-])('when %s, the page says so and offers a way on', async (_what, error, status, words) => {
-  const origin = await start()
-  getTokensByCallback.mockRejectedValue(error)
-  const response = await get(`${origin}/callback?state=s`)
-  expect(response.status).toBe(status)
-  const page = await response.text()
-  expect(page).toContain(words)
-  expect(page).toMatch(/<a class="button quiet" href="\/">|action="\/login"/)
-})
-
-test("the website's own mistakes are not told to strangers", async () => {
-  const origin = await start()
-  const print = vi.spyOn(console, 'error').mockImplementation(() => {})
-  getTokensByCallback.mockRejectedValue(new Error('secret thing'))
-  const response = await get(`${origin}/callback`)
-  expect(response.status).toBe(500)
-  expect(await response.text()).not.toContain('secret thing')
-  expect(print).toHaveBeenCalledOnce()
+test('when relyd is away the page says so, and it works again when it is back', async () => {
+  const cookie = await logIn()
+  await daemon.stop()
+  const away = await get('/profile', cookie)
+  expect(away.status).toBe(503)
+  expect(await away.text()).toContain('relyd demosite')
+  await daemon.start()
+  expect((await get('/profile', cookie)).status).toBe(200)
 })
 
 test('unknown pages and methods are refused politely', async () => {
-  const origin = await start()
-  expect((await get(`${origin}/nowhere`)).status).toBe(404)
-  expect((await get(`${origin}/constructor`)).status).toBe(404)
-  const response = await get(`${origin}/login`)
-  expect(response.status).toBe(405)
-  expect(response.headers.get('allow')).toBe('POST')
-  expect((await fetch(origin, { method: 'HEAD' })).status).toBe(200)
+  expect((await get('/nowhere')).status).toBe(404)
+  expect((await get('/constructor')).status).toBe(404)
+  const posted = await post('/profile')
+  expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  const head = await navigate(origin, { method: 'HEAD' })
+  expect([head.status, await head.text()]).toEqual([200, ''])
 })
 
 test('reached by another name, it leads to the one that its cookies belong to', async () => {
-  const origin = await start()
-  const response = await get(`${origin.replace('localhost', '127.0.0.1')}/profile?a=b`)
+  const response = await navigate(`${origin.replace('localhost', '127.0.0.1')}/profile?a=b`)
   expect(response.headers.get('location')).toBe(`${origin}/profile?a=b`)
 })

@@ -1,65 +1,73 @@
 /** A website with a login: everything OpenID Connect is left to relyd, through its SDK. */
+import type { RequestListener } from 'node:http'
 import type { Client } from '@relyd/sdk'
-import { homePage, profilePage } from './pages.js'
-import { page, type Reply, type Routes, redirect, type Visit } from './server.js'
-import { Sessions } from './sessions.js'
+import { nodeGuard, nodeWebsite } from '@relyd/sdk/node'
+import { askApi } from './api_client.js'
+import { explain } from './explain.js'
+import { pageHeaders } from './page.js'
+import { homePage, profilePage, timePage, troublePage } from './pages.js'
+import { type Route, serve } from './server.js'
 
 /**
  * Makes the website.
  *
  * @param client made by `new Client('/path/to/site.cfg')`. That file says where relyd's socket is,
  *   which OP the website logs in at, and where the OP sends people back to.
+ * @param form_action where its forms may lead besides itself: the OP, for login and logout
  */
-export function website(client: Client): Routes {
-  const sessions = new Sessions()
+export function website(client: Client, form_action: readonly string[] = []): RequestListener {
+  const { origin } = new URL(client.authorization_redirect_uri)
+  const headers = pageHeaders(form_action)
 
-  function home({ cookie, url }: Visit): Reply {
-    const note = url.searchParams.get('state') === 'logged_out' && 'You are logged out.'
-    return page(homePage(sessions.find(cookie), note))
-  }
+  // Login, callback and logout, whole. The browser gets an opaque cookie, relyd has the session.
+  const site = nodeWebsite(client, {
+    after_login: '/profile',
+    after_logout: '/logged-out',
+    // Without this, the helper shows plain pages of its own.
+    on_trouble(trouble) {
+      const { status } = trouble
+      return new Response(troublePage(explain(trouble)), { status, headers })
+    },
+  })
 
-  // Step 1: "Log in" was pressed. relyd makes the address to send the browser to, and a cookie that
-  // ties this login to this browser, so that nobody can be made to finish somebody else's login.
-  async function login(): Promise<Reply> {
-    const { authorization_url, set_cookie } = await client.getAuthorizationUrl()
-    return redirect(authorization_url, set_cookie)
-  }
+  // An API lets requests pass that bring a good access token; relyd asks the OP about it.
+  const needToken = nodeGuard(client).require('openid')
 
-  // Step 2: the browser comes back from the OP. relyd gets the whole address and the cookies, checks
-  // all there is to check, fetches the tokens, and answers who this is.
-  async function callback({ cookie, url }: Visit): Promise<Reply> {
-    const login = await client.getTokensByCallback({ callback: url.href, cookie })
-    const { session_id, id_token, id_token_claims } = login
-    // A new cookie at every login: one that somebody else planted before opens nothing.
-    sessions.end(cookie)
-    const set_cookie = sessions.start({ session_id, id_token, id_token_claims })
-    return redirect('/profile', login.set_cookie, set_cookie)
-  }
+  const routes: Record<string, Route> = {
+    '/': async (request) => homePage(await site.session(request)),
 
-  // Step 3: what does the OP know about this person? relyd has the access token, and asks.
-  async function profile({ cookie }: Visit): Promise<Reply> {
-    const session = sessions.find(cookie)
-    if (!session) return redirect('/')
-    const { claims } = await client.getUserInfo({ session_id: session.session_id })
-    return page(profilePage(session, claims))
-  }
+    // Whoever would rather stay comes here as well.
+    async '/logged-out'(request) {
+      const session = await site.session(request)
+      return homePage(session, session ? undefined : 'You are logged out.')
+    },
 
-  // Step 4: end the session here, in relyd and, by sending the browser there, at the OP. The OP sends
-  // it back to the home page, with our `state`.
-  async function logout({ cookie }: Visit): Promise<Reply> {
-    const session = sessions.end(cookie)
-    if (!session) return redirect('/')
-    const { session_id } = session
-    const { uri } = await client.getLogoutUri({ session_id, state: 'logged_out' })
-    return redirect(uri)
-  }
+    // What does the OP know about this person? relyd has the access token, and asks.
+    async '/profile'(request, response) {
+      const session = await site.requireLogin(request, response)
+      if (!session) return undefined
+      const { claims } = await client.getUserInfo({ session_id: session.session_id })
+      return profilePage(session, claims)
+    },
 
-  // Login and logout are POST: no link, image or prefetching browser can trigger them.
-  return {
-    '/': { GET: home },
-    '/login': { POST: login },
-    '/callback': { GET: callback },
-    '/profile': { GET: profile },
-    '/logout': { POST: logout },
+    // The website as an API's client. The access token comes from relyd, fresh, and goes no further.
+    async '/time'(request, response) {
+      const session = await site.requireLogin(request, response)
+      if (!session) return undefined
+      const exchange = await askApi(client, session, `${origin}/api/time`)
+      if (exchange) return timePage(session, exchange)
+      // What the session had has expired: the next login brings new tokens.
+      await site.startLogin(request, response)
+      return undefined
+    },
+
+    async '/api/time'(request, response) {
+      const grant = await needToken(request, response)
+      if (!grant) return undefined
+      response.setHeader('content-type', 'application/json').setHeader('cache-control', 'no-store')
+      response.end(JSON.stringify({ time: new Date(), asked_by: grant.sub, scope: grant.scope }))
+      return undefined
+    },
   }
+  return serve(routes, { origin, headers, before: site.handle })
 }

@@ -3,7 +3,6 @@ import { parseArgs } from 'node:util'
 import { Client } from '@relyd/sdk'
 import { serveParent } from './child.js'
 import { listenOnLocalhost } from './localhost.js'
-import { serve } from './server.js'
 import { website } from './website.js'
 
 await serveParent(async () => {
@@ -15,11 +14,10 @@ await serveParent(async () => {
     },
   })
   const client = new Client(values.config)
-  const origin = `http://localhost:${values.port}`
-  const listener = serve(website(client), { origin, form_action: values['form-action'] })
+  const listener = website(client, values['form-action'])
   const server = await listenOnLocalhost(Number(values.port), listener)
   return {
-    address: origin,
+    address: `http://localhost:${values.port}`,
     async close() {
       await server.close()
       await client.close()

@@ -1,19 +1,22 @@
-/** One socket's life: bytes out, with back-pressure, messages in, and its end. */
-import { connect, isIP, Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+/** One socket's life: calls out, with back-pressure, messages in, and its end. */
+import type { Socket } from 'node:net'
+import type { Call } from './call.js'
 import { ProtocolError } from './errors.js'
 import { encodeMsgpack, MSGPACK_MAGIC, MsgpackDecoder } from './framing/index.js'
-import { readReply } from './reply.js'
-import { type Address, nameOfAddress, type TcpAddress } from './site_address.js'
-import { readTlsFiles, type TlsFiles } from './tls_files.js'
+import { Liveness } from './liveness.js'
+import { isSecure, openSocket } from './open_socket.js'
+import { readMessage } from './reply.js'
+import { type Address, nameOfAddress } from './site_address.js'
 import { unreachable } from './unreachable.js'
 
 /** What a channel tells its owner. */
 export interface ChannelOwner {
-  /** The channel became ready for bytes: it is connected, or has passed on what it got before. */
+  /** The channel became ready for calls: it is connected, or has passed on what it got before. */
   ready(channel: Channel): void
   /** @throws {ProtocolError} to end the channel */
   received(channel: Channel, message: unknown): void
+  /** Replies are due and nothing comes, also when asked; it may be slow, or the peer is gone. */
+  silent(channel: Channel): void
   /**
    * The channel is no more; told once, and not after `destroy`.
    *
@@ -23,36 +26,55 @@ export interface ChannelOwner {
   ended(channel: Channel, fault: Error | undefined): void
 }
 
-/**
- * What opens a connection over TLS; calls have other ids. In TLS 1.3 a client is done with the
- * handshake before the daemon has looked at its certificate: only a reply tells that it was
- * accepted, and no call is sent before.
- */
-const greeting = Buffer.concat([MSGPACK_MAGIC, encodeMsgpack({ id: 0, command: 'ping' })])
+/** Milliseconds that some things may take. */
+export interface ChannelTimes {
+  /** From the first packet to a daemon that lets the site in. */
+  open_ms: number
+  /** Of silence while replies are due. */
+  silence_ms: number
+}
+
+/** With the id 0, which no call has: what every daemon answers at once. */
+const ping = encodeMsgpack({ id: 0, command: 'ping' })
 
 /** A connection to the daemon; made anew for each one. */
 export class Channel {
+  /** Calls that were written and have no reply yet, by id. */
+  readonly due = new Map<number, Call>()
   readonly #address: Address
   readonly #owner: ChannelOwner
   readonly #socket: Socket
   readonly #decoder = new MsgpackDecoder()
+  readonly #liveness: Liveness
+  readonly #opening: NodeJS.Timeout
   #connected: boolean = false
   #ready: boolean = false
   #over: boolean = false
   #magicSent: boolean = false
   #heard: boolean = false
 
-  constructor(address: Address, owner: ChannelOwner) {
+  constructor(address: Address, owner: ChannelOwner, { open_ms, silence_ms }: ChannelTimes) {
     this.#address = address
     this.#owner = owner
-    this.#socket = open(address)
+    this.#socket = openSocket(address)
     // Pending calls keep the process alive by their timers; an idle connection must not.
     this.#socket.unref()
+    const { due } = this
+    this.#liveness = new Liveness(silence_ms, {
+      get owed() {
+        return due.size > 0
+      },
+      ask: () => this.#write(ping),
+      silent: () => this.#owner.silent(this),
+    })
+    this.#opening = setTimeout(() => {
+      const words = `no answer in ${open_ms} ms`
+      this.#lost(Object.assign(new Error(words), { code: 'ETIMEDOUT' }))
+    }, open_ms).unref()
     if (isSecure(address)) {
-      this.#socket.on('secureConnect', () => {
-        this.#magicSent = true
-        this.#socket.write(greeting)
-      })
+      // In TLS 1.3 a client is done with the handshake before the daemon has looked at its
+      // certificate: only a reply tells that it was accepted, and no call is sent before.
+      this.#socket.on('secureConnect', () => this.#write(ping))
     } else this.#socket.on('connect', () => this.#accepted())
     this.#socket.on('drain', () => {
       if (this.#connected) this.#becomeReady()
@@ -73,27 +95,44 @@ export class Channel {
     return !this.#heard && 'host' in this.#address && !isSecure(this.#address)
   }
 
-  /** Whether it takes bytes now; otherwise the owner is told when it does. */
+  /** Whether it takes calls now; otherwise the owner is told when it does. */
   get ready(): boolean {
     return this.#ready && !this.#over
   }
 
-  /** @param bytes whole frames */
-  write(bytes: Buffer): void {
-    const all = this.#magicSent ? bytes : Buffer.concat([MSGPACK_MAGIC, bytes])
-    this.#magicSent = true
-    this.#ready = this.#socket.write(all)
+  /** @returns false if nothing of them left: the connection was broken already, which the owner is told soon */
+  send(calls: Call[]): boolean {
+    this.#ready = this.#write(Buffer.concat(calls.map(({ frame }) => frame)))
+    // What the kernel refuses at once it refuses whole.
+    if (this.#socket.errored) {
+      this.#ready = false
+      return false
+    }
+    for (const call of calls) {
+      call.channel = this
+      call.setback = undefined
+      this.due.set(call.id, call)
+    }
+    this.#liveness.watch()
+    return true
   }
 
   /** Closes it without a word to the owner. */
   destroy(): Promise<void> {
-    this.#over = true
-    this.#socket.destroy()
+    this.#close()
     if (this.#socket.closed) return Promise.resolve()
     return new Promise((resolve) => this.#socket.once('close', () => resolve()))
   }
 
+  /** @param bytes whole frames @returns whether it takes more */
+  #write(bytes: Buffer): boolean {
+    const all = this.#magicSent ? bytes : Buffer.concat([MSGPACK_MAGIC, bytes])
+    this.#magicSent = true
+    return this.#socket.write(all)
+  }
+
   #accepted(): void {
+    clearTimeout(this.#opening)
     this.#connected = true
     this.#becomeReady()
   }
@@ -104,13 +143,14 @@ export class Channel {
   }
 
   #read(chunk: Buffer): void {
+    this.#liveness.heard()
     for (const frame of this.#decoder.push(chunk)) {
       if (this.#over) return
       try {
         if ('error' in frame) throw this.#unreadable(frame.error)
         this.#heard = true
         if (this.#connected) this.#owner.received(this, frame.message)
-        else if (readReply(frame.message)) this.#accepted()
+        else if (readMessage(frame.message)) this.#accepted()
       } catch (error) {
         this.#end(error as Error)
         return
@@ -127,37 +167,19 @@ export class Channel {
   }
 
   #lost(error: Error | undefined): void {
+    if (this.#over) return
     this.#end(this.#connected ? error : unreachable(this.#address, error))
   }
 
   #end(fault: Error | undefined): void {
-    if (this.#over) return
-    this.#over = true
-    this.#socket.destroy()
+    this.#close()
     this.#owner.ended(this, fault)
   }
-}
 
-function isSecure(address: Address): address is TcpAddress & { tls: TlsFiles } {
-  return 'tls' in address
-}
-
-function open(address: Address): Socket {
-  if ('path' in address) return connect({ path: address.path })
-  const { host, port } = address
-  const options = { host, port, noDelay: true, keepAlive: true }
-  if (!isSecure(address)) return connect(options)
-  try {
-    return connectTls({
-      ...options,
-      // Read for each connection: they are renewed while a website runs.
-      ...readTlsFiles(address.tls),
-      minVersion: 'TLSv1.3',
-      // Against NODE_TLS_REJECT_UNAUTHORIZED=0, which is meant for somebody else's connections.
-      rejectUnauthorized: true,
-      ...(isIP(host) === 0 && { servername: host }),
-    })
-  } catch (error) {
-    return new Socket().destroy(error as Error)
+  #close(): void {
+    this.#over = true
+    clearTimeout(this.#opening)
+    this.#liveness.stop()
+    this.#socket.destroy()
   }
 }

@@ -8,6 +8,7 @@ import { checkTimeout } from './limits.js'
 import { Methods, type RemoveSiteParams, type RemoveSiteResult } from './methods.js'
 import { Registration } from './registration.js'
 import { readSiteConfig } from './site_config.js'
+import { type EventListener, type EventName, Subscription } from './subscription.js'
 
 /** Milliseconds a call may take unless call, Client or cfg say otherwise. */
 const DEFAULT_TIMEOUT_MS = 30_000
@@ -16,6 +17,12 @@ const DEFAULT_TIMEOUT_MS = 30_000
 export interface ClientOptions {
   /** Milliseconds a call may take, instead of what the cfg says. */
   timeout_ms?: number | undefined
+  /**
+   * Variables that override the cfg's keys: `RELYD_SOCKET` overrides `socket`, and so on for every
+   * key. `process.env` unless given, which all clients of a process share: a process with several
+   * sites gives each its own, or `{}` for none.
+   */
+  env?: Readonly<Record<string, string | undefined>> | undefined
 }
 
 /**
@@ -41,25 +48,35 @@ export interface ClientOptions {
  * ```
  */
 export class Client extends Methods {
+  /** Where the OP sends browsers after a login, by the cfg: the website's origin is this one's. */
+  readonly authorization_redirect_uri: string
+  /** Where the OP sends browsers after a logout, if the cfg says. */
+  readonly post_logout_redirect_uri: string | undefined
   readonly #path: string
   readonly #timeout_ms: number
   readonly #connection: Connection
   readonly #registration: Registration
+  readonly #subscription: Subscription
 
   /**
-   * Reads the cfg; nothing is sent yet.
+   * Reads the cfg, and the environment variables that override it; nothing is sent yet.
    *
-   * @param configPath the site's cfg, made from relyd's `sample.cfg`
-   * @throws {ConfigError} if the cfg cannot be read or is wrong
+   * What is odd but does no harm is told as a warning of the process, of type `RelydConfigWarning`.
+   *
+   * @param configPath the site's cfg, made from relyd's `sample.cfg`; docs/cfg.md tells how it is read
+   * @throws {ConfigError} if the cfg cannot be read or a value is wrong
    */
   constructor(configPath: string | URL, options: ClientOptions = {}) {
     super()
     // Once and for all: the process may change its folder later.
     this.#path = configPath instanceof URL ? fileURLToPath(configPath) : resolve(configPath)
-    const config = readSiteConfig(this.#path)
+    const config = readSiteConfig(this.#path, options.env)
+    this.authorization_redirect_uri = config.registration.authorization_redirect_uri
+    this.post_logout_redirect_uri = config.registration.post_logout_redirect_uri
     this.#timeout_ms = checkTimeout(options.timeout_ms ?? config.timeout_ms ?? DEFAULT_TIMEOUT_MS)
     this.#connection = new Connection(config.address, this.#timeout_ms)
     this.#registration = new Registration(config, this.#connection, this.#timeout_ms)
+    this.#subscription = new Subscription(this.#connection, this.#registration, this.#timeout_ms)
   }
 
   /**
@@ -69,7 +86,33 @@ export class Client extends Methods {
    * @see `register_site` in relyd's docs/protocol.md
    */
   async registerSite(options: CallOptions = {}): Promise<string> {
-    return this.#registration.ensure(this.#limits(options))
+    const oxd_id = await this.#registration.ensure(this.#limits(options))
+    this.#subscription.resume()
+    return oxd_id
+  }
+
+  /**
+   * Calls the listener for each event of this site, from now on. The daemon is asked for them in the
+   * background, over each connection anew, and a process waits for none: troubles, and what a
+   * listener throws or rejects with, are process warnings of the type `RelydEventWarning`. What
+   * happens while there is no connection is not told later, and one event may be told twice.
+   *
+   * @param listener given again, it is called once all the same
+   * @example
+   * ```ts
+   * client.on('logout', ({ sub, sid }) => sessions.end(sub, sid))
+   * ```
+   * @see "Events" in relyd's docs/protocol.md
+   */
+  on<E extends EventName>(event: E, listener: EventListener<E>): this {
+    this.#subscription.add(event, listener)
+    return this
+  }
+
+  /** Calls the listener no more. Without any, the daemon is asked to send nothing. */
+  off<E extends EventName>(event: E, listener: EventListener<E>): this {
+    this.#subscription.remove(event, listener)
+    return this
   }
 
   /**
@@ -97,6 +140,7 @@ export class Client extends Methods {
     }
     const result = await super.removeSite(params, options)
     this.#registration.forget()
+    this.#subscription.pause()
     return result
   }
 
@@ -126,6 +170,7 @@ export class Client extends Methods {
       const began = performance.now()
       const { timeout_ms } = this.#limits(options)
       oxd_id = await this.#registration.ensure({ ...options, timeout_ms })
+      this.#subscription.resume()
       limits = { ...options, timeout_ms: Math.max(1, timeout_ms - (performance.now() - began)) }
     }
     return this.#connection.call(command, { ...params, oxd_id }, traits.retry, limits)

@@ -1,61 +1,93 @@
 /** Calls to the daemon over one connection, opened on the first call and again after a loss. */
-import type { CallOptions, CommandTraits } from './call_options.js'
-import { Channel } from './channel.js'
-import { CommandError, ProtocolError, TransportError } from './errors.js'
-import { encodeMsgpack, MAX_FRAME_BYTES } from './framing/index.js'
-import { findMsgpackFault } from './framing/msgpack_scan.js'
-import { backOffMs, checkTimeout, watchLimits } from './limits.js'
-import { type Refusal, readReply } from './reply.js'
+import {
+  aborted,
+  busy,
+  type Call,
+  closed,
+  encodeCall,
+  lost,
+  notSent,
+  outcomeOf,
+  timedOut,
+  weightOf,
+} from './call.js'
+import type { CommandTraits } from './call_options.js'
+import { Channel, type ChannelTimes } from './channel.js'
+import { CommandError, ProtocolError } from './errors.js'
+import { checkTimeout, type Limits, watchLimits } from './limits.js'
+import { SILENCE_MS } from './liveness.js'
+import { Outage, PATIENCE, type Patience } from './outage.js'
+import { type DaemonEvent, type Refusal, readMessage } from './reply.js'
 import { type Address, nameOfAddress } from './site_address.js'
-
-const LENGTH_BYTES = 4
+import { mayPass } from './unreachable.js'
 
 /** About how much is written at once, so that what a slow daemon does not take stays unsent. */
 const WRITE_BYTES = 64 * 1024
 
-/** A call without its reply: queued, written to a channel, or waiting to be queued again. */
-interface Call {
-  id: number
-  command: string
-  retry: CommandTraits['retry']
-  frame: Buffer
-  /** Where it was written; undefined means that no daemon can have executed it. */
-  channel: Channel | undefined
-  /** Its connection broke once, and it was sent again. */
-  resent: boolean
-  /** The daemon's last word that it is shutting down and did not execute it. */
-  refusal: CommandError | undefined
-  refusals: number
-  fail(error: Error): void
-  succeed(data: unknown): void
+/** Bytes that calls without a reply may take: some 50,000 small ones. */
+const MOST_BYTES = 64 * 1024 * 1024
+
+/** Channels given up at the same time while their replies are due: a daemon that hangs gets no more of them. */
+const MOST_RETIRED = 4
+
+/** What else happens on a connection. */
+export interface Watcher {
+  event(event: DaemonEvent): void
+  /** The first answer over a new connection came. */
+  opened(): void
+  /** A connection over which answers came takes no more calls. */
+  lost(): void
 }
+
+/** Milliseconds; tests have less patience. */
+export interface Times extends ChannelTimes {
+  patience: Patience
+}
+
+const usualTimes: Times = { open_ms: 10_000, silence_ms: SILENCE_MS, patience: PATIENCE }
 
 /** A multiplexed connection that comes back after a loss. */
 export class Connection {
   readonly #address: Address
   readonly #name: string
   readonly #timeout_ms: number
-  /** Everything that is not settled, by id; ids are never used again. */
-  readonly #calls = new Map<number, Call>()
-  #queue: Call[] = []
+  readonly #times: Times
+  readonly #outage: Outage
+  #watcher: Watcher | undefined
+  /** Everything that is not settled; ids are never used again. */
+  readonly #calls = new Set<Call>()
+  /** Bytes that they take. */
+  #weight = 0
+  /** Those that are not written, in their order. */
+  readonly #queue = new Set<Call>()
   #flushScheduled = false
   #lastId = 0
   /** Takes new calls. */
   #channel: Channel | undefined
-  /** Of daemons that shut down: open for the replies still due. */
+  /** Whether an answer came over it. */
+  #answered = false
+  /** Take no calls, and are open for the replies still due: of daemons that shut down, or are silent. */
   readonly #retired = new Set<Channel>()
+  #reopening: NodeJS.Timeout | undefined
   readonly #closing = new AbortController()
 
   /** @param timeout_ms of calls that do not say otherwise */
-  constructor(address: Address, timeout_ms: number) {
+  constructor(address: Address, timeout_ms: number, times = usualTimes) {
     this.#address = address
     this.#name = nameOfAddress(address)
     this.#timeout_ms = checkTimeout(timeout_ms)
+    this.#times = times
+    this.#outage = new Outage(times.patience)
   }
 
   /** Fires when `close` is called. */
   get closing(): AbortSignal {
     return this.#closing.signal
+  }
+
+  /** @param watcher told from now on, instead of another */
+  watch(watcher: Watcher): void {
+    this.#watcher = watcher
   }
 
   /**
@@ -71,26 +103,25 @@ export class Connection {
     command: string,
     params: object,
     retry: CommandTraits['retry'],
-    options: CallOptions = {},
+    options: Limits = {},
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timeout_ms = checkTimeout(options.timeout_ms ?? this.#timeout_ms)
-      this.#lastId += 1
-      const id = this.#lastId
       if (this.#closing.signal.aborted) throw closed(command, 'not_executed')
+      if (this.#weight >= MOST_BYTES) throw busy(command, this.#calls.size)
+      this.#lastId += 1
       const settle = (): void => {
         unwatch()
         this.#settled(call)
       }
       const call: Call = {
-        id,
+        id: this.#lastId,
         command,
         retry,
-        frame: encode(id, command, params),
+        frame: encodeCall(this.#lastId, command, params),
         channel: undefined,
         resent: false,
-        refusal: undefined,
-        refusals: 0,
+        setback: undefined,
         fail: (error) => {
           settle()
           reject(error)
@@ -101,10 +132,12 @@ export class Connection {
         },
       }
       let unwatch = (): void => {}
-      this.#calls.set(id, call)
+      this.#calls.add(call)
+      this.#weight += weightOf(call)
       this.#enqueue(call)
       unwatch = watchLimits({ ...options, timeout_ms }, (code, cause) => {
-        call.fail(this.#overLimit(call, code, timeout_ms, cause))
+        if (code === 'ERR_ABORTED') call.fail(aborted(call, cause))
+        else call.fail(timedOut(call, this.#name, timeout_ms))
       })
     })
   }
@@ -112,17 +145,19 @@ export class Connection {
   /** Rejects what is pending and closes; later calls are rejected too. */
   async close(): Promise<void> {
     this.#closing.abort()
+    clearTimeout(this.#reopening)
     const channels = [...this.#retired, ...(this.#channel ? [this.#channel] : [])]
     this.#channel = undefined
     this.#retired.clear()
     const gone = channels.map((channel) => channel.destroy())
-    for (const call of this.#calls.values()) call.fail(closed(call.command, outcomeOf(call)))
+    for (const call of this.#calls) call.fail(closed(call.command, outcomeOf(call)))
     await Promise.all(gone)
   }
 
   #enqueue(call: Call): void {
+    call.channel?.due.delete(call.id)
     call.channel = undefined
-    this.#queue.push(call)
+    this.#queue.add(call)
     if (this.#flushScheduled) return
     this.#flushScheduled = true
     // After this turn of the event loop: the calls of all its callbacks share a write.
@@ -133,84 +168,126 @@ export class Connection {
   }
 
   #flush(): void {
-    this.#queue = this.#queue.filter((call) => this.#calls.has(call.id))
-    if (this.#queue.length === 0) return
-    this.#channel ??= new Channel(this.#address, {
-      ready: () => this.#flush(),
-      received: (channel, message) => this.#received(channel, message),
-      ended: (channel, fault) => this.#ended(channel, fault),
-    })
-    const channel = this.#channel
-    let next = 0
-    while (channel.ready && next < this.#queue.length) {
-      const frames: Buffer[] = []
-      for (let bytes = 0; bytes < WRITE_BYTES && next < this.#queue.length; next += 1) {
-        const call = this.#queue[next] as Call
-        call.channel = channel
-        frames.push(call.frame)
+    if (this.#queue.size === 0) return
+    const channel = this.#channel ?? this.#open()
+    while (channel?.ready && this.#queue.size > 0) {
+      const calls: Call[] = []
+      let bytes = 0
+      for (const call of this.#queue) {
+        if (bytes >= WRITE_BYTES) break
+        calls.push(call)
         bytes += call.frame.length
       }
-      channel.write(Buffer.concat(frames))
+      if (channel.send(calls)) for (const call of calls) this.#queue.delete(call)
     }
-    this.#queue.splice(0, next)
+  }
+
+  /** @returns undefined while it is too early for another attempt; the queue is flushed then */
+  #open(): Channel | undefined {
+    if (this.#reopening) return undefined
+    const { delay_ms } = this.#outage
+    if (delay_ms > 0) {
+      this.#reopening = setTimeout(() => {
+        this.#reopening = undefined
+        this.#flush()
+      }, delay_ms).unref()
+      return undefined
+    }
+    this.#answered = false
+    this.#channel = new Channel(
+      this.#address,
+      {
+        ready: () => this.#flush(),
+        received: (channel, message) => this.#received(channel, message),
+        silent: (channel) => this.#silent(channel),
+        ended: (channel, fault) => this.#ended(channel, fault),
+      },
+      this.#times,
+    )
+    return this.#channel
   }
 
   #received(channel: Channel, message: unknown): void {
-    const reply = readReply(message)
-    const call = this.#calls.get(reply?.id as number)
-    // An event, or a reply to a call that was given up.
-    if (!reply || call?.channel !== channel) return
-    if ('data' in reply) call.succeed(reply.data)
-    else if (reply.refusal.error === 'shutting_down') this.#refused(call, channel, reply.refusal)
-    else call.fail(new CommandError(call.command, reply.refusal))
+    const said = readMessage(message)
+    if (!said) return
+    const isRefused = 'refusal' in said && said.refusal.error === 'shutting_down'
+    if (!isRefused && channel === this.#channel && !this.#answered) {
+      this.#answered = true
+      this.#outage.end()
+      this.#watcher?.opened()
+    }
+    if ('event' in said) {
+      this.#watcher?.event(said)
+      return
+    }
+    const call = channel.due.get(said.id as number)
+    // A reply to a call that was given up, or a sign of life.
+    if (!call) return
+    if ('data' in said) call.succeed(said.data)
+    else if (isRefused) this.#refused(call, channel, said.refusal)
+    else call.fail(new CommandError(call.command, said.refusal))
   }
 
   /** A daemon that shuts down has not executed the call: the next one will, once it is there. */
   #refused(call: Call, channel: Channel, refusal: Refusal): void {
-    call.refusal = new CommandError(call.command, refusal)
+    call.setback = new CommandError(call.command, refusal)
     if (this.#channel === channel) {
-      this.#channel = undefined
-      this.#retired.add(channel)
+      this.#outage.announced()
+      this.#retire(channel)
     }
-    this.#enqueueLater(call)
+    if (this.#outage.isLong) call.fail(notSent(call, call.setback))
+    else this.#enqueue(call)
     this.#closeIfDone(channel)
   }
 
-  #enqueueLater(call: Call): void {
-    call.channel = undefined
-    const delay = backOffMs(call.refusals)
-    call.refusals += 1
-    setTimeout(() => {
-      if (this.#calls.has(call.id)) this.#enqueue(call)
-    }, delay).unref()
+  /** What is due may still come, but later calls go where they have better hopes. */
+  #silent(channel: Channel): void {
+    if (this.#channel === channel && this.#retired.size < MOST_RETIRED) this.#retire(channel)
+  }
+
+  #retire(channel: Channel): void {
+    this.#retired.add(channel)
+    this.#leave()
+    this.#flush()
+  }
+
+  #leave(): void {
+    this.#channel = undefined
+    if (this.#answered) this.#watcher?.lost()
   }
 
   #ended(channel: Channel, fault: Error | undefined): void {
     this.#retired.delete(channel)
-    if (this.#channel === channel) this.#channel = undefined
-    if (!channel.connected) {
-      const queue = this.#queue
-      this.#queue = []
-      for (const call of queue) {
-        // While one daemon follows another there may be none for a moment.
-        if (call.refusal) this.#enqueueLater(call)
-        else call.fail(fault ?? closed(call.command, 'not_executed'))
+    if (this.#channel === channel) {
+      if (!this.#answered) this.#outage.attemptFailed()
+      this.#leave()
+    }
+    if (!channel.connected) this.#notOpened(fault as Error)
+    else {
+      for (const call of channel.due.values()) {
+        if (fault instanceof ProtocolError) call.fail(fault)
+        else if (call.retry === 'safe' && !call.resent) {
+          call.resent = true
+          this.#enqueue(call)
+        } else call.fail(lost(call, this.#name, fault))
       }
-      return
     }
-    for (const call of this.#calls.values()) {
-      if (call.channel !== channel) continue
-      if (fault instanceof ProtocolError) call.fail(fault)
-      else if (call.retry === 'safe' && !call.resent) {
-        call.resent = true
-        this.#enqueue(call)
-      } else call.fail(lost(call.command, this.#name, channel, fault))
+    this.#flush()
+  }
+
+  #notOpened(fault: Error): void {
+    const isFinal = !mayPass(fault) || this.#outage.isLong
+    for (const call of this.#queue) {
+      call.setback = fault
+      if (isFinal) call.fail(notSent(call, fault))
     }
-    if (this.#queue.length > 0) this.#flush()
   }
 
   #settled(call: Call): void {
-    this.#calls.delete(call.id)
+    this.#calls.delete(call)
+    this.#weight -= weightOf(call)
+    this.#queue.delete(call)
+    call.channel?.due.delete(call.id)
     if (call.channel) this.#closeIfDone(call.channel)
     // Nobody waits any more for a connection that is slow to open.
     if (this.#calls.size === 0 && this.#channel?.connected === false) {
@@ -220,80 +297,7 @@ export class Connection {
   }
 
   #closeIfDone(channel: Channel): void {
-    if (!this.#retired.has(channel)) return
-    for (const call of this.#calls.values()) if (call.channel === channel) return
-    this.#retired.delete(channel)
+    if (channel.due.size > 0 || !this.#retired.delete(channel)) return
     void channel.destroy()
   }
-
-  #overLimit(
-    call: Call,
-    code: 'ERR_TIMEOUT' | 'ERR_ABORTED',
-    timeout_ms: number,
-    cause: unknown,
-  ): Error {
-    const outcome = outcomeOf(call)
-    if (code === 'ERR_ABORTED') {
-      return new TransportError(
-        code,
-        `${call.command} was aborted; ${say(outcome)}`,
-        outcome,
-        cause,
-      )
-    }
-    if (call.refusal && outcome === 'not_executed') return call.refusal
-    const message = `no reply to ${call.command} from ${this.#name} in ${timeout_ms} ms; ${say(outcome)}`
-    return new TransportError(code, message, outcome)
-  }
-}
-
-/**
- * A frame the daemon cannot read would cost everybody their connection, so it is checked as the
- * daemon will.
- */
-function encode(id: number, command: string, params: object): Buffer {
-  let frame: Buffer
-  try {
-    frame = encodeMsgpack({ id, command, params })
-  } catch (error) {
-    throw unsendable(command, (error as Error).message, error)
-  }
-  const body = frame.subarray(LENGTH_BYTES)
-  if (body.length > MAX_FRAME_BYTES) {
-    throw unsendable(command, `they are larger than ${MAX_FRAME_BYTES} bytes`)
-  }
-  const fault = findMsgpackFault(body)
-  if (fault) throw unsendable(command, `${fault}; send what JSON can express`)
-  return frame
-}
-
-function unsendable(command: string, why: string, cause?: unknown): ProtocolError {
-  return new ProtocolError(`the params of ${command} cannot be sent: ${why}`, { cause })
-}
-
-function outcomeOf(call: Call): TransportError['outcome'] {
-  return call.channel ? 'unknown' : 'not_executed'
-}
-
-function say(outcome: TransportError['outcome']): string {
-  return outcome === 'unknown'
-    ? 'its outcome is unknown: relyd may have executed it'
-    : 'it was not executed'
-}
-
-function closed(command: string, outcome: TransportError['outcome']): TransportError {
-  return new TransportError('ERR_CLOSED', `${command}: client closed; ${say(outcome)}`, outcome)
-}
-
-function lost(
-  command: string,
-  name: string,
-  { wantedTls }: Channel,
-  cause: Error | undefined,
-): TransportError {
-  const hint = wantedTls
-    ? ". If relyd's listener there has TLS, the site's cfg needs tls_ca, tls_certificate and tls_key"
-    : ''
-  const message = `the connection to ${name} broke before the reply to ${command}; ${say('unknown')}${hint}`
-  return new TransportError('ERR_CLOSED', message, 'unknown', cause)
 }

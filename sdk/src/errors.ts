@@ -36,13 +36,19 @@ export class CommandError extends Error {
 /**
  * What went wrong on the way: `ERR_UNREACHABLE` no connection could be opened; `ERR_CLOSED` the
  * connection, or the client, was closed; `ERR_TIMEOUT` no reply in time; `ERR_ABORTED` the caller's
- * AbortSignal fired.
+ * AbortSignal fired; `ERR_BUSY` more calls wait for their replies than the client keeps (64 MiB).
  */
-export type TransportErrorCode = 'ERR_UNREACHABLE' | 'ERR_CLOSED' | 'ERR_TIMEOUT' | 'ERR_ABORTED'
+export type TransportErrorCode =
+  | 'ERR_UNREACHABLE'
+  | 'ERR_CLOSED'
+  | 'ERR_TIMEOUT'
+  | 'ERR_ABORTED'
+  | 'ERR_BUSY'
 
 /** The daemon could not be reached, or its reply did not arrive. */
 export class TransportError extends Error {
   override readonly name = 'TransportError'
+  /** What went wrong. */
   readonly code: TransportErrorCode
   /**
    * `not_executed`: the daemon never got the command, which may be sent again.
@@ -67,19 +73,36 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
 }
 
-/** A configuration file is wrong; the message starts with `path:line:` and says what to change. */
+/**
+ * A site's configuration is wrong; the message starts with the cfg's path and the line, or the
+ * environment variable, and says what to change.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
+  /** The cfg. */
   readonly path: string
   /** Line in the file, counted from 1; undefined when the error is about no single line. */
   readonly line: number | undefined
+  /** The environment variable that the value came from instead of the file. */
+  readonly variable: string | undefined
 
-  constructor(path: string, line: number | undefined, message: string, cause?: unknown) {
-    super(
-      `${path}:${line === undefined ? '' : `${line}:`} ${message}`,
-      cause === undefined ? undefined : { cause },
-    )
+  /** @param place a line, or the name of an environment variable */
+  constructor(path: string, place: number | string | undefined, message: string, cause?: unknown) {
+    super(`${atPlace(path, place)} ${message}`, cause === undefined ? undefined : { cause })
     this.path = path
-    this.line = line
+    this.line = typeof place === 'number' ? place : undefined
+    this.variable = typeof place === 'string' ? place : undefined
+  }
+}
+
+/** `path:`, `path:line:` or `path: VARIABLE:`, for the beginning of a message. */
+export function atPlace(path: string, place: number | string | undefined): string {
+  switch (typeof place) {
+    case 'number':
+      return `${path}:${place}:`
+    case 'string':
+      return `${path}: ${place}:`
+    default:
+      return `${path}:`
   }
 }

@@ -118,13 +118,6 @@ test.each([
   30_000,
 )
 
-test('a read-only cfg without key is an error that gives the line to add', async () => {
-  const path = newCfg(EMPTY)
-  const said = await asOrdinaryUser(path, `print(() => ensureIdempotencyKey(path))`)
-  expect(said).toMatch(/^ConfigError .*site\.cfg: .*"idempotency_key = [\w-]{43}" to \[oxd\]/)
-  expect(readdirSync(join(path, '..'))).toEqual(['site.cfg'])
-})
-
 test('a read-only cfg with a key serves, and says that an id cannot be written', async () => {
   const path = newCfg(`[oxd]\nidempotency_key = ${KEY}\n`)
   const said = await asOrdinaryUser(

@@ -17,9 +17,13 @@
  *
  * A slow process may write back a cfg it read before a faster one added the `id`: that id is then
  * lost from the file, and the next registration with the same key answers the same id.
+ *
+ * Where this user may not write the cfg itself, but its folder, the key stays in `<cfg>.key` and
+ * serves from there. Where the folder is not the file's own, as beside a file that is mounted alone,
+ * nothing is kept: another container, or the next one, would not find it and register again.
  */
 import { randomBytes } from 'node:crypto'
-import { linkSync, readFileSync } from 'node:fs'
+import { linkSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import {
   assertWritable,
@@ -33,33 +37,29 @@ import {
   unlinkIfThere,
 } from './cfg_file.js'
 import { ConfigError } from './errors.js'
-import { parseIniFile, setIniValue } from './ini_file.js'
+import { setIniValue } from './ini_edit.js'
+import { escapePercent } from './interpolation.js'
+import { type RegistrationState, stateOf } from './registration_state.js'
 
-/** A registered site's id, or the key to register it with. */
-export type RegistrationState = { id: string } | { idempotency_key: string }
+/** What to register with; `kept_in` is the file beside a cfg that this user may not write. */
+export type EnsuredState = RegistrationState & { kept_in?: string }
 
 /**
  * Makes sure that the cfg has an idempotency key or, of a site registered by other means, an id.
  *
  * @returns what the file holds afterwards: another process may have been faster
- * @throws {ConfigError} if there is neither and this user cannot write
+ * @throws {ConfigError} if there is neither and this user can keep none
  */
-export function ensureIdempotencyKey(path: string): RegistrationState {
+export function ensureIdempotencyKey(path: string): EnsuredState {
   for (;;) {
-    const state = stateOf(readText(path), path)
+    const state = stateOf(readText(path), path) ?? settleKey(path)
     if (state) return state
-    try {
-      settleKey(path)
-    } catch (error) {
-      if (isRefusal(error)) throw unwritable(path, error)
-      throw error
-    }
   }
 }
 
-/** Whether the cfg has an id or a key. */
+/** Whether the cfg has an id or a key, or a key is kept beside it. */
 export function isRegistrationBegun(path: string): boolean {
-  return stateOf(readText(path), path) !== undefined
+  return stateOf(readText(path), path) !== undefined || readKey(keyFileOf(path)) !== undefined
 }
 
 /**
@@ -71,7 +71,7 @@ export function storeId(path: string, id: string, idempotency_key: string): bool
   return tryToChange(path, (text) => {
     const state = stateOf(text, path)
     const isOurs = state && 'idempotency_key' in state && state.idempotency_key === idempotency_key
-    return isOurs ? setIniValue(text, 'oxd', 'id', id) : text
+    return isOurs ? setIniValue(text, 'oxd', 'id', escapePercent(id)) : text
   })
 }
 
@@ -79,50 +79,75 @@ export function storeId(path: string, id: string, idempotency_key: string): bool
  * Takes the id and key of a removed site out of the cfg. A `<cfg>.key` that a killed process left
  * goes first, while the cfg still has its key: it would come back to life afterwards.
  *
- * @returns whether this user may write the file
+ * @returns whether this user may write where they are kept
  */
 export function forgetRegistration(path: string): boolean {
-  return tryToChange(path, (text) => {
-    unlinkIfThere(keyFileOf(path))
+  const keyFile = keyFileOf(path)
+  const changed = tryToChange(path, (text) => {
+    unlinkIfThere(keyFile)
     return setIniValue(setIniValue(text, 'oxd', 'id', ''), 'oxd', 'idempotency_key', '')
   })
+  if (changed) return true
+  return stateOf(readText(path), path) === undefined && tryTo(() => unlinkIfThere(keyFile))
 }
 
-/** 43 characters that nobody can guess. */
-export function newIdempotencyKey(): string {
-  return randomBytes(32).toString('base64url')
-}
-
-function settleKey(path: string): void {
-  assertWritable(path)
+/** Gets the key that counts into the cfg, or finds that it has to stay beside it. */
+function settleKey(path: string): EnsuredState | undefined {
+  const refusal = refusalOf(() => assertWritable(path))
   const keyFile = keyFileOf(path)
-  const winner = winningKey(keyFile)
-  if (winner === undefined) return // removed by another process, so the cfg has its key
+  const winner = readKey(keyFile) ?? makeKey(path, keyFile, refusal)
+  if (winner === undefined) return undefined // removed by another process, so the cfg has its key
+  if (refusal) {
+    return stateOf(readText(path), path) ?? { idempotency_key: winner, kept_in: keyFile }
+  }
   changeFile(path, (text) =>
     stateOf(text, path) ? text : setIniValue(text, 'oxd', 'idempotency_key', winner),
   )
-  unlinkIfThere(keyFile)
+  // Where that is refused, it does no harm: the cfg's own key counts.
+  tryTo(() => unlinkIfThere(keyFile))
+  return undefined
 }
 
-function winningKey(keyFile: string): string | undefined {
-  const candidate = makeTemporary(keyFile, newIdempotencyKey())
+/** @returns the winner's key, or undefined if it is in the cfg by now */
+function makeKey(path: string, keyFile: string, refusal: unknown): string | undefined {
+  if (refusal && !isNeighbour(path, refusal)) throw unwritable(path, 'a read-only mount', refusal)
   try {
-    linkSync(candidate, keyFile)
-    syncFolder(dirname(keyFile))
+    const candidate = makeTemporary(keyFile, randomBytes(32).toString('base64url'))
+    try {
+      linkSync(candidate, keyFile)
+      syncFolder(dirname(keyFile))
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error
+    } finally {
+      unlinkIfThere(candidate)
+    }
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error
-  } finally {
-    unlinkIfThere(candidate)
+    if (!isRefusal(error)) throw error
+    throw unwritable(path, refusal ? 'neither' : 'the file only', error)
   }
+  return readKey(keyFile)
+}
+
+function readKey(keyFile: string): string | undefined {
   let key: string
   try {
     key = readFileSync(keyFile, 'utf8')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
+    if (isRefusal(error)) throw unreadable(keyFile, error)
     throw error
   }
   if (/^[\w-]{43}$/.test(key)) return key
   throw new ConfigError(keyFile, undefined, 'this is not a key that relyd made; remove the file')
+}
+
+/**
+ * Whether what is kept in the file's folder is found wherever the file is. A read-only file system,
+ * and a file mounted alone, say no: the folder around it may be a container's own.
+ */
+function isNeighbour(path: string, refusal: unknown): boolean {
+  const file = realFile(path)
+  return codeOf(refusal) !== 'EROFS' && statSync(file).dev === statSync(dirname(file)).dev
 }
 
 /** Beside the file itself, so that every symbolic link to it leads to the same key. */
@@ -130,31 +155,56 @@ function keyFileOf(path: string): string {
   return `${realFile(path)}.key`
 }
 
-function stateOf(text: string, path: string): RegistrationState | undefined {
-  const section = parseIniFile(text, path).sections.get('oxd')
-  const id = section?.get('id')?.value
-  const idempotency_key = section?.get('idempotency_key')?.value
-  if (id) return { id }
-  return idempotency_key ? { idempotency_key } : undefined
+function tryToChange(path: string, change: (text: string) => string): boolean {
+  return tryTo(() => changeFile(path, change))
 }
 
-function tryToChange(path: string, change: (text: string) => string): boolean {
+/** @returns false if this user may not */
+function tryTo(work: () => void): boolean {
+  return refusalOf(work) === undefined
+}
+
+/** What the system says if this user may not do something. */
+function refusalOf(work: () => void): unknown {
   try {
-    changeFile(path, change)
-    return true
+    work()
   } catch (error) {
-    if (isRefusal(error)) return false
+    if (isRefusal(error)) return error
     throw error
   }
+  return undefined
 }
 
-function unwritable(path: string, cause: unknown): ConfigError {
+const WHAT_IS_CLOSED = {
+  'a read-only mount':
+    'the file is on a read-only mount, and a key that is kept elsewhere would be lost with the container',
+  neither: 'this user may write neither the file nor a file beside it',
+  'the file only':
+    'this user may write the file but not its folder, where processes that start at once agree on one key',
+}
+
+function unwritable(
+  path: string,
+  closed: keyof typeof WHAT_IS_CLOSED,
+  cause: unknown,
+): ConfigError {
   return new ConfigError(
     path,
     undefined,
-    'this user can write neither the registration into the file nor a file beside it. Add the line ' +
-      `"idempotency_key = ${newIdempotencyKey()}" to [oxd], ` +
-      'or make the file and its folder writable by this user',
+    `the site's registration needs an idempotency_key, and ${WHAT_IS_CLOSED[closed]}. Add a line ` +
+      '"idempotency_key = …" to [oxd], or set RELYD_IDEMPOTENCY_KEY, to what this prints: ' +
+      `node -p "crypto.randomBytes(32).toString('base64url')"` +
+      (closed === 'a read-only mount' ? '' : '; or let this user write the file and its folder'),
+    cause,
+  )
+}
+
+function unreadable(keyFile: string, cause: unknown): ConfigError {
+  return new ConfigError(
+    keyFile,
+    undefined,
+    `the key that another user keeps here for the site cannot be read (${codeOf(cause)}): let the ` +
+      "website's processes run as one user, or move the key into the cfg's [oxd] as idempotency_key",
     cause,
   )
 }

@@ -9,3 +9,4 @@ export {
   type TransportErrorCode,
 } from './errors.js'
 export type * from './methods.js'
+export type { EventListener, EventName } from './subscription.js'

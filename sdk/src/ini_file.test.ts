@@ -1,7 +1,9 @@
 /** Files are read as ConfigParser reads them, and a change touches one line. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ConfigError, parseIniFile, setIniValue } from './ini_file.js'
+import { setIniValue } from './ini_edit.js'
+import { ConfigError, parseIniFile } from './ini_file.js'
+import { readIniValue } from './ini_lines.js'
 
 function read(text: string): Record<string, Record<string, string>> {
   const sections = [...parseIniFile(text, 'site.cfg').sections]
@@ -20,7 +22,10 @@ function valueIn(line: string): string | undefined {
 describe('reading', () => {
   test.each([
     ['an inline # or ;', 'key = ab#cd;ef', 'ab#cd;ef'],
-    ['an inline comment look-alike', 'key = ab ; cd # ef', 'ab ; cd # ef'],
+    ['an inline # behind white space', 'key = ab # cd', 'ab # cd'],
+    ['all up to a ; behind white space', 'key = ab # cd ; ef', 'ab # cd'],
+    ['a ; at the beginning', 'key = ; ab', '; ab'],
+    ['nothing of an empty string', 'key = ""', ''],
     ['a fragment', 'key = https://op/#frag', 'https://op/#frag'],
     ['a colon as delimiter', 'key: 8099', '8099'],
     ['true', 'key = true', 'true'],
@@ -90,7 +95,8 @@ describe('reading', () => {
     ['a value without key', '[a]\n = 1\n', 2, /no key/],
     ['an open header', '[a\nx = 1\n', 1, /a section is written \[name\]/],
     ['text behind a header', '[a] b\n', 1, /a section is written \[name\]/],
-    ['a nameless section', '[ ]\n', 1, /a section is written \[name\]/],
+    ['a nameless section', '[]\n', 1, /a section is written \[name\]/],
+    ['a header that is indented too deep', '[a]\nx = 1\n [b]\n', 3, /\[b\] must not be indented/],
     ['a key given twice', '[a]\nx = 1\nX: 2\n', 3, /"x" is given twice, first on line 2/],
     ['a section given twice', '[a]\n[b]\n[a]\n', 3, /\[a\] is given twice, first on line 1/],
   ])('refuses %s, naming its line', (_, text, line, message) => {
@@ -125,7 +131,12 @@ describe('changing a value', () => {
       '[a]\nx=1\nid=new\n# b\n[b]',
     ],
     ['adds an indented key', '[a]\n  x = 1\n', '[a]\n  x = 1\n  id = new\n'],
-    ['spares an indented section', '[a]\nid=\n  [b]\n  x=1\n', '[a]\nid=new\n  [b]\n  x=1\n'],
+    ['spares an indented section', '[a]\n  [b]\n  x=1\n', '[a]\n  id = new\n  [b]\n  x=1\n'],
+    [
+      'gives a comment behind the value a line of its own',
+      '[a]\nid = 1 ; c\nx=1',
+      '[a]\n; c\nid = new\nx=1',
+    ],
     ['adds a section', '[b]\r\nx=1\r\n', '[b]\r\nx=1\r\n\r\n[a]\r\nid = new\r\n'],
     ['adds a section without last line ending', '[b]', '[b]\n\n[a]\nid = new'],
     ['adds a section to nothing', '', '[a]\nid = new\n'],
@@ -138,9 +149,17 @@ describe('changing a value', () => {
     expect(setIniValue('[a]\nid = 1\nx=2\n', 'a', 'id', '')).toBe('[a]\nid =\nx=2\n')
   })
 
-  test.each(['a\nb', 'a\rb', ' a', 'a\t'])('refuses %j, which would not read back', (value) => {
-    expect(() => setIniValue('[a]\n', 'a', 'id', value)).toThrow(RangeError)
+  test('changes the entry that counts, of several', () => {
+    const before = '[a]\nid=1\nid=2\n[b]\nid=3\n[a]\nid=4\n[b]\n'
+    expect(setIniValue(before, 'a', 'id', 'new')).toBe(before.replace('4', 'new'))
   })
+
+  test.each(['a\nb', 'a\rb', ' a', 'a\t', 'a ;b', '""', '\u3000a'])(
+    'refuses %j, which would not read back',
+    (value) => {
+      expect(() => setIniValue('[a]\n', 'a', 'id', value)).toThrow(RangeError)
+    },
+  )
 
   test('changes its own line only, and the value reads back', () => {
     fc.assert(
@@ -163,7 +182,7 @@ describe('changing a value', () => {
 
 const lineValue = fc
   .string({ unit: 'binary', maxLength: 30 })
-  .map((value) => value.replace(/[\r\n]/g, '').trim())
+  .map((value) => readIniValue(value.replace(/[\r\n]/g, '')).value)
 
 /** Files with `[oxd]` or without, with `id` or without, in every style this reader takes. */
 const iniText = fc
@@ -171,10 +190,10 @@ const iniText = fc
     bom: fc.constantFrom('', '\uFEFF'),
     ending: fc.constantFrom('\n', '\r\n'),
     last: fc.boolean(),
+    indent: fc.constantFrom('', '  '),
     sections: fc.uniqueArray(
       fc.record({
         name: fc.constantFrom('oxd', 'client', 'listener tcp'),
-        indent: fc.constantFrom('', '  '),
         lines: fc.uniqueArray(
           fc.record({
             key: fc.constantFrom('id', 'ID2', 'socket', 'timeout', '# note', '; id', ''),
@@ -187,12 +206,12 @@ const iniText = fc
       { selector: ({ name }) => name },
     ),
   })
-  .map(({ bom, ending, last, sections }) => {
+  .map(({ bom, ending, last, indent, sections }) => {
     const lines = sections.flatMap((section) => [
-      `${section.indent}[${section.name}]`,
-      // One indent a section: a deeper line would continue the one above.
+      `${indent}[${section.name}]`,
+      // One indent a file: a deeper line would continue the one above.
       ...section.lines.map(({ key, delimiter, value }) =>
-        key === '' ? '' : `${section.indent}${key}${delimiter}${value}`,
+        key === '' ? '' : `${indent}${key}${delimiter}${value}`,
       ),
     ])
     return bom + lines.join(ending) + (last && lines.length > 0 ? ending : '')

@@ -393,7 +393,41 @@ export interface GetLogoutUriResult {
   uri: string
 }
 
-/** One method for each command but `register_site`; the Client says how they reach the daemon. */
+/** Parameters of `subscribe`, besides the site itself. */
+export interface SubscribeParams {
+  /** Which ones. Default: all. */
+  events?: 'logout'[] | undefined
+}
+
+/** Result of `subscribe`. */
+export interface SubscribeResult {
+  /** What the connection gets of the site now. */
+  events: 'logout'[]
+}
+
+/**
+ * A session of the site ended in relyd. A website that keeps sessions of its own ends those of this End-User at this OP: the one that came of the OP's session `sid`, or all if there is no `sid`.
+ *
+ * @see [OIDC RP-Initiated Logout 2](https://openid.net/specs/openid-connect-rpinitiated-1_0.html#section-2)
+ */
+export interface LogoutEvent {
+  /** The site, as register_site named it. On TCP it is a secret of the site. */
+  oxd_id: string
+  /** The OP (OIDC Core 2). */
+  issuer: string
+  /** The End-User at that OP (OIDC Core 2). */
+  sub: string
+  /** The OP's session, if the ID Token of the login named one (OIDC Front-Channel Logout 3). */
+  sid?: string
+}
+
+/** What listeners of the Client get, by the event's name. */
+export interface ClientEvents {
+  /** A session of the site ended in relyd. A website that keeps sessions of its own ends those of this End-User at this OP: the one that came of the OP's session `sid`, or all if there is no `sid`. */
+  logout: LogoutEvent
+}
+
+/** One method for each command but `register_site` and `subscribe`; the Client says how they reach the daemon. */
 export abstract class Methods {
   protected abstract request(
     command: string,
@@ -405,7 +439,7 @@ export abstract class Methods {
   /**
    * Answers at once: whether the daemon is there, and which version it is.
    *
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    */
   ping(params: PingParams = {}, options?: CallOptions): Promise<PingResult> {
     return this.request(
@@ -420,7 +454,7 @@ export abstract class Methods {
    * What the daemon knows of the caller's site, without secrets.
    *
    * @throws {CommandError} `invalid_oxd_id`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    */
   getSite(params: GetSiteParams = {}, options?: CallOptions): Promise<GetSiteResult> {
     return this.request(
@@ -435,7 +469,7 @@ export abstract class Methods {
    * Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP's operator made is left there.
    *
    * @throws {CommandError} `invalid_oxd_id`, `op_host_not_allowed`, `remove_site_failed`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 7592 2.3](https://www.rfc-editor.org/rfc/rfc7592.html#section-2.3)
    */
   removeSite(params: RemoveSiteParams = {}, options?: CallOptions): Promise<RemoveSiteResult> {
@@ -451,7 +485,7 @@ export abstract class Methods {
    * Starts a login: answers the address to send the browser to, and the cookie that ties the login to this browser. Send both in one response: the redirect and `Set-Cookie`.
    *
    * @throws {CommandError} `invalid_oxd_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.1)
    * @see [RFC 6749 4.1.1](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.1)
    * @see [RFC 7636 4.3](https://www.rfc-editor.org/rfc/rfc7636.html#section-4.3)
@@ -472,7 +506,7 @@ export abstract class Methods {
    * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token and stores a session. A callback succeeds once.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.7](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.7)
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
    * @see [RFC 9207 2.4](https://www.rfc-editor.org/rfc/rfc9207.html#section-2.4)
@@ -493,7 +527,7 @@ export abstract class Methods {
    * Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
    * @see [RFC 6749 4.1.3](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.3)
    */
@@ -513,7 +547,7 @@ export abstract class Methods {
    * Who is logged in: what the login found out, without asking the OP and without any token.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 2](https://openid.net/specs/openid-connect-core-1_0.html#section-2)
    */
   getSession(params: GetSessionParams, options?: CallOptions): Promise<GetSessionResult> {
@@ -529,7 +563,7 @@ export abstract class Methods {
    * Asks the OP for the End-User's claims, and checks that they are this End-User's.
    *
    * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 5.3](https://openid.net/specs/openid-connect-core-1_0.html#section-5.3)
    */
   getUserInfo(params: GetUserInfoParams = {}, options?: CallOptions): Promise<GetUserInfoResult> {
@@ -545,7 +579,7 @@ export abstract class Methods {
    * An access token for calls to APIs on behalf of the session's End-User. It is answered from the store while it is good, and refreshed otherwise: once, however many processes ask, and whatever `tokens` says.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
    */
@@ -565,7 +599,7 @@ export abstract class Methods {
    * Redeems a refresh token that the site keeps itself. If it belongs to a session here, that session is refreshed. Within a minute of its use it answers the tokens that it brought, so that all who ask with the same token are one refresh. get_access_token needs no token and is the better choice.
    *
    * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
    */
@@ -585,7 +619,7 @@ export abstract class Methods {
    * Asks the OP what an access token is worth that somebody brought, for a site that is an API.
    *
    * @throws {CommandError} `invalid_oxd_id`, `no_introspection_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 7662 2](https://www.rfc-editor.org/rfc/rfc7662.html#section-2)
    */
   introspectAccessToken(
@@ -604,7 +638,7 @@ export abstract class Methods {
    * Makes the OP forget a token: one that the site has, or the refresh token of a session (where it has none, its access token). What is revoked is not handed out again.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `tokens_kept_by_daemon`, `no_revocation_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 7009 2](https://www.rfc-editor.org/rfc/rfc7009.html#section-2)
    */
   revokeToken(params: RevokeTokenParams = {}, options?: CallOptions): Promise<RevokeTokenResult> {
@@ -620,7 +654,7 @@ export abstract class Methods {
    * Forgets a session here, and then revokes its tokens at the OP, as far as the OP lets it. The End-User stays logged in at the OP: get_logout_uri ends that too.
    *
    * @throws {CommandError} `invalid_oxd_id`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 7009 2](https://www.rfc-editor.org/rfc/rfc7009.html#section-2)
    */
   endSession(params: EndSessionParams, options?: CallOptions): Promise<EndSessionResult> {
@@ -636,7 +670,7 @@ export abstract class Methods {
    * Ends a session: forgets it here, as end_session does, and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_end_session_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
-   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC RP-Initiated Logout 2](https://openid.net/specs/openid-connect-rpinitiated-1_0.html#section-2)
    */
   getLogoutUri(

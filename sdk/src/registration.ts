@@ -1,15 +1,16 @@
 /** Sees that a site is registered once, whoever and however many ask. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CallOptions } from './call_options.js'
+import { warnOnce } from './config_warning.js'
 import type { Connection } from './connection.js'
-import { CommandError, ProtocolError, TransportError } from './errors.js'
+import { CommandError, ConfigError, ProtocolError, TransportError } from './errors.js'
 import {
+  type EnsuredState,
   ensureIdempotencyKey,
   forgetRegistration,
   isRegistrationBegun,
   storeId,
 } from './idempotency_key.js'
-import { backOffMs, watchLimits } from './limits.js'
+import { backOffMs, type Limits, watchLimits } from './limits.js'
 import type { SiteConfig } from './site_config.js'
 
 /** A site's registration, as this process knows it. */
@@ -35,7 +36,8 @@ export class Registration {
 
   /** Whether this site was ever registered, or tried to, and not removed since. */
   get begun(): boolean {
-    return this.#id !== undefined || isRegistrationBegun(this.#config.path)
+    const { path, given } = this.#config
+    return this.#id !== undefined || given !== undefined || isRegistrationBegun(path)
   }
 
   /**
@@ -44,7 +46,7 @@ export class Registration {
    *
    * @returns the site's `oxd_id`
    */
-  ensure(options: CallOptions & { timeout_ms: number }): Promise<string> {
+  ensure(options: Limits & { timeout_ms: number }): Promise<string> {
     if (this.#id !== undefined) return Promise.resolve(this.#id)
     this.#running ??= this.#register(Math.max(this.#timeout_ms, options.timeout_ms)).finally(() => {
       this.#running = undefined
@@ -52,32 +54,50 @@ export class Registration {
     return within(this.#running, options)
   }
 
-  /** Takes a removed site's id and key out of memory and cfg: the next use registers anew. */
+  /**
+   * Takes a removed site's id and key out of memory and cfg: the next use registers anew. What the
+   * environment gave is not the cfg's to forget.
+   */
   forget(): void {
+    const { path, given } = this.#config
     this.#id = undefined
-    if (forgetRegistration(this.#config.path)) return
-    process.emitWarning(
-      `${this.#config.path}: the site was removed, but this user cannot write the file; ` +
-        'take the values of id and idempotency_key out of it',
-      { type: 'RelydConfigWarning' },
-    )
+    if (given?.id !== undefined) {
+      warnOnce(`${path}: the site was removed; take its id out of ${given.variable}`)
+    } else if (given === undefined && !forgetRegistration(path)) {
+      warnOnce(
+        `${path}: the site was removed, but this user cannot write the file; ` +
+          'take the values of id and idempotency_key out of it',
+      )
+    }
   }
 
   async #register(timeout_ms: number): Promise<string> {
     const { path, registration } = this.#config
-    const state = ensureIdempotencyKey(path)
+    const state = this.#state()
     if ('id' in state) {
       this.#id = state.id
       return state.id
     }
-    const result = await this.#send({ ...registration, ...state }, timeout_ms)
+    const { idempotency_key, kept_in } = state
+    const result = await this.#send({ ...registration, idempotency_key }, timeout_ms)
     const oxd_id = (result as { oxd_id?: unknown } | null)?.oxd_id
     if (typeof oxd_id !== 'string' || oxd_id === '') {
       throw new ProtocolError('the reply to register_site has no oxd_id')
     }
     this.#id = oxd_id
-    this.#writeBack(oxd_id, state.idempotency_key)
+    if (kept_in !== undefined) tellOfKeptKey(path, kept_in)
+    else if (this.#config.given === undefined) this.#writeBack(oxd_id, idempotency_key)
     return oxd_id
+  }
+
+  #state(): EnsuredState {
+    const { path, given } = this.#config
+    if (given?.id !== undefined) {
+      const message = "names a site that was removed; take it out of the website's environment"
+      throw new ConfigError(path, given.variable, message)
+    }
+    const { idempotency_key } = given ?? {}
+    return idempotency_key === undefined ? ensureIdempotencyKey(path) : { idempotency_key }
   }
 
   async #send(params: object, timeout_ms: number): Promise<unknown> {
@@ -87,6 +107,8 @@ export class Registration {
         // Its key makes this command safe to send again.
         return await this.#connection.call('register_site', params, 'safe', {
           timeout_ms: Math.max(1, end - performance.now()),
+          // Who waits for it keeps the process alive.
+          background: true,
         })
       } catch (error) {
         const delay = backOffMs(attempt)
@@ -101,18 +123,29 @@ export class Registration {
 
   /** With the key in the cfg a lost id is no harm: the next process gets the same one. */
   #writeBack(id: string, key: string): void {
+    const { path } = this.#config
     try {
-      storeId(this.#config.path, id, key)
-    } catch (error) {
-      process.emitWarning(
-        `${this.#config.path}: the site's id could not be written: ${(error as Error).message}`,
-        { type: 'RelydConfigWarning' },
+      if (storeId(path, id, key)) return
+      warnOnce(
+        `${path}: this user may not write the file, so the site's id is kept in memory only. Nothing ` +
+          'is lost: every process of the site asks relyd for the same id, by the idempotency_key. To ' +
+          'keep the id, let this user write the file',
       )
+    } catch (error) {
+      warnOnce(`${path}: the site's id could not be written: ${(error as Error).message}`)
     }
   }
 }
 
-function within(work: Promise<string>, options: CallOptions & { timeout_ms: number }) {
+function tellOfKeptKey(path: string, kept_in: string): void {
+  warnOnce(
+    `${path}: this user may not write the file, so the site's idempotency_key is kept in ${kept_in}, ` +
+      'and its id in memory only. Without that file the site would be registered again. To keep both ' +
+      `in the cfg, let this user write it, or move the key to its [oxd] as idempotency_key`,
+  )
+}
+
+function within(work: Promise<string>, options: Limits & { timeout_ms: number }) {
   return new Promise<string>((resolve, reject) => {
     const unwatch = watchLimits(options, (code, cause) => {
       const what = code === 'ERR_TIMEOUT' ? 'took too long' : 'was awaited by a call now aborted'

@@ -4,18 +4,26 @@ import { type CommandError, ProtocolError } from './errors.js'
 /** A command's reply. */
 export type Reply = { id: unknown; data: unknown } | { id: unknown; refusal: Refusal }
 
+/** What the daemon sends to who subscribed. */
+export interface DaemonEvent {
+  event: string
+  data: Record<string, unknown>
+}
+
 /** Why the daemon refused a command. */
 export type Refusal = ConstructorParameters<typeof CommandError>[1]
 
 /**
- * @returns undefined for an event, which this version does not ask for
+ * @returns undefined for what a later version may send without being asked
  * @throws {ProtocolError} if the message is none of the protocol, or says that the daemon could
  *   not read what it was sent and so cannot tell whose reply this is
  */
-export function readReply(message: unknown): Reply | undefined {
+export function readMessage(message: unknown): Reply | DaemonEvent | undefined {
   if (!isObject(message)) throw new ProtocolError('relyd sent a message that is not an object')
-  const { id, status, data } = message
-  if (id === undefined) return undefined
+  const { id, event, status, data } = message
+  if (id === undefined) {
+    return typeof event === 'string' && isObject(data) ? { event, data } : undefined
+  }
   if (status === 'ok' && id !== null) return { id, data }
   if (status !== 'error' || !isObject(data) || typeof data['error'] !== 'string') {
     throw new ProtocolError('relyd sent a reply of an unknown form')

@@ -1,7 +1,7 @@
 /** Reads from a cfg's `[oxd]` section where the daemon listens and how long to wait for it. */
 import { dirname, resolve } from 'node:path'
+import type { Setting, Settings } from './cfg_section.js'
 import { ConfigError } from './errors.js'
-import type { IniEntry } from './ini_file.js'
 import { isLoopback } from './loopback.js'
 import { readTlsFiles, TlsFileError, type TlsFiles, tlsKeys } from './tls_files.js'
 
@@ -32,7 +32,7 @@ export function nameOfAddress(address: Address): string {
  * @param path the cfg; relative paths in it count from its folder
  * @throws {ConfigError}
  */
-export function readAddress(oxd: Map<string, IniEntry>, path: string): Address {
+export function readAddress(oxd: Settings, path: string): Address {
   const socket = oxd.get('socket')
   const host = oxd.get('host')
   const port = oxd.get('port')
@@ -40,28 +40,28 @@ export function readAddress(oxd: Map<string, IniEntry>, path: string): Address {
   if (socket && tcp) {
     throw new ConfigError(
       path,
-      tcp.line,
-      `the daemon is named twice, by socket on line ${socket.line} and by host or port here; keep one`,
+      tcp.place,
+      `the daemon is named twice, by socket ${nameOfPlace(socket)} and by host or port here; keep one`,
     )
   }
   const tls = readTls(oxd, path)
   if (socket) {
     if (!tls) return { path: resolve(dirname(path), socket.value) }
-    const line = oxd.get('tls_ca')?.line
-    throw new ConfigError(path, line, `TLS is for TCP: give "host" and "port", or no ${TLS_KEYS}`)
+    const place = oxd.get('tls_ca')?.place
+    throw new ConfigError(path, place, `TLS is for TCP: give "host" and "port", or no ${TLS_KEYS}`)
   }
   if (host && !/^[\w.:%-]+$/.test(host.value)) {
     throw new ConfigError(
       path,
-      host.line,
+      host.place,
       `"host" must be a name or an address such as localhost, not "${host.value}"`,
     )
   }
   const number = Number(port?.value ?? DEFAULT_PORT)
-  if (port && !(Number.isInteger(number) && number >= 1 && number <= 65535)) {
+  if (port && !(/^\d{1,5}$/.test(port.value) && number >= 1 && number <= 65535)) {
     throw new ConfigError(
       path,
-      port.line,
+      port.place,
       `"port" must be a number from 1 to 65535, not "${port.value}"`,
     )
   }
@@ -70,29 +70,33 @@ export function readAddress(oxd: Map<string, IniEntry>, path: string): Address {
   if (isLoopback(address.host)) return address
   throw new ConfigError(
     path,
-    host?.line,
+    host?.place,
     `"host" is another host, where the site's id could be read on the way and used by others: ` +
       `add ${TLS_KEYS}, or connect to a relyd on this host`,
   )
 }
 
+function nameOfPlace({ place }: Setting): string {
+  return typeof place === 'number' ? `on line ${place}` : `by ${place}`
+}
+
 const TLS_KEYS = 'tls_ca, tls_certificate and tls_key'
 
-function readTls(oxd: Map<string, IniEntry>, path: string): TlsFiles | undefined {
+function readTls(oxd: Settings, path: string): TlsFiles | undefined {
   const given = tlsKeys.filter((key) => oxd.has(key))
   if (given.length === 0) return undefined
   const [ca, certificate, key] = tlsKeys.map((name) => {
     const entry = oxd.get(name)
     if (entry) return resolve(dirname(path), entry.value)
-    const line = oxd.get(given[0] as string)?.line
-    throw new ConfigError(path, line, `"${name}" is missing: TLS needs ${TLS_KEYS}`)
+    const place = oxd.get(given[0] as string)?.place
+    throw new ConfigError(path, place, `"${name}" is missing: TLS needs ${TLS_KEYS}`)
   }) as [string, string, string]
   const files: TlsFiles = { tls_ca: ca, tls_certificate: certificate, tls_key: key }
   try {
     readTlsFiles(files)
   } catch (error) {
     if (!(error instanceof TlsFileError)) throw error
-    throw new ConfigError(path, oxd.get(error.key)?.line, error.message, error)
+    throw new ConfigError(path, oxd.get(error.key)?.place, error.message, error)
   }
   return files
 }
@@ -102,14 +106,14 @@ function readTls(oxd: Map<string, IniEntry>, path: string): TlsFiles | undefined
  * @returns milliseconds, or undefined if the section does not say
  * @throws {ConfigError}
  */
-export function readTimeout(oxd: Map<string, IniEntry>, path: string): number | undefined {
+export function readTimeout(oxd: Settings, path: string): number | undefined {
   const timeout = oxd.get('timeout')
   if (!timeout) return undefined
   const seconds = Number(timeout.value)
-  if (seconds > 0 && Number.isFinite(seconds)) return seconds * 1000
+  if (seconds > 0 && /^\d{0,9}\.?\d{1,9}$/.test(timeout.value)) return seconds * 1000
   throw new ConfigError(
     path,
-    timeout.line,
+    timeout.place,
     `"timeout" must be a positive number of seconds, not "${timeout.value}"`,
   )
 }

@@ -1,5 +1,5 @@
 /** A site's cfg is read, oxd-python's included; what is wrong in it is named with its line. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -16,6 +16,7 @@ import {
 import { hasOpenssl, type Issued, TestCa } from '../../test/support/certificates.js'
 import { ConfigError } from './errors.js'
 import { readSiteConfig } from './site_config.js'
+import { clientKeys, oxdKeys } from './site_keys.js'
 import { tlsKeys } from './tls_files.js'
 
 const CLIENT = '[client]\nauthorization_redirect_uri = https://site.example/callback\n'
@@ -33,7 +34,7 @@ function newCfg(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'relyd-sdk-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const path = join(folder, 'site.cfg')
-  writeFileSync(path, text)
+  writeFileSync(path, text, { mode: 0o600 })
   return path
 }
 
@@ -51,13 +52,19 @@ test('the sample works as it is, and with every key in it', () => {
     registration: { authorization_redirect_uri: 'https://site.example/callback' },
   })
   const every = text.replace(/^socket/m, '#').replaceAll(/^#(?! )/gm, '')
-  const tls = /^tls_.*\n/gm
-  // Those are files that must be there: see below.
-  const all = readSiteConfig(newCfg(every.replaceAll(tls, '')))
+  // Those are files that must be there: see below, and secret_file.test.ts.
+  const files = /^(?:tls_|\w+_file).*\n/gm
+  const all = readSiteConfig(newCfg(every.replaceAll(files, '')))
   expect(Object.keys(all.registration)).toHaveLength(16)
+  const shown = [...text.matchAll(/^#?(\w+) =/gm)].map(([, key]) => key)
+  expect(shown.sort()).toEqual([...oxdKeys, ...clientKeys].sort())
   expect(all.address).toEqual({ host: 'localhost', port: 8099 })
   expect(all.timeout_ms).toBe(10_000)
-  expect(every.match(/^tls_\w+/gm)).toEqual([...tlsKeys])
+  expect(every.match(/^(?:tls_\w+|\w+_file)/gm)).toEqual([
+    ...tlsKeys,
+    'idempotency_key_file',
+    'client_secret_file',
+  ])
   expect(warnings()).toEqual([])
 })
 
@@ -119,47 +126,123 @@ describe.skipIf(!hasOpenssl())('TLS', () => {
   })
 })
 
-test('a file of oxd-python loads as it is', () => {
-  const path = newCfg(`;;;;;;;;;;
-; oxD Python - Sample Configuration File ;
-;;;;;;;;;;
+describe("oxd-python's files load as they are", () => {
+  const corpus = new URL('../../test/cfg/', import.meta.url)
+  const loaded = (name: string) => {
+    const path = newCfg(readFileSync(new URL(name, corpus), 'utf8'))
+    const config = readSiteConfig(path)
+    expect(config).toMatchObject({ address: { host: 'localhost', port: 8099 }, given: undefined })
+    return { ...config, warned: warnings().map((warning) => warning.replace(path, 'cfg')) }
+  }
 
-[oxd]
-; oxd hostname, fequently is localhost
-host=localhost
-port: 8099
-id = 788ffb4d-55e6-4964-b9fa-e0dcef72a00a
-[client]
-authorization_redirect_uri=https://gluu.example.com/callback
-op_host=https://op.example.org
-logout_redirect_uri=https://gluu.example.com/logout
-client_frontchannel_logout_uris=https://gluu.example.com/logout,https://gluu.example.com/user/logout
-acr_values=basic,duo
-scopes=openid,profile
-contacts=admin@example.com,admin2@example.com
-grant_types=authorization_code
-response_types=
-client_name=World's "Simplest" Client; #1
-application_type = web
-client_jwks_uri=
-`)
-  expect(readSiteConfig(path)).toEqual({
-    path,
-    address: { host: 'localhost', port: 8099 },
-    id: '788ffb4d-55e6-4964-b9fa-e0dcef72a00a',
-    timeout_ms: undefined,
+  test('2.4', () => {
+    expect(loaded('oxd_python_2.4.cfg')).toMatchObject({
+      id: '98cd5bd6-9e5e-4395-b9ab-6d61b3c1798f',
+      registration: {
+        authorization_redirect_uri: 'https://shop.example/callback',
+        redirect_uris: ['https://shop.example/callback', 'https://shop.example/callback2'],
+        post_logout_redirect_uri: 'https://shop.example/bye',
+        op_host: 'https://op.example',
+        acr_values: ['basic', 'duo'],
+        contacts: ['admin@shop.example', 'admin2@shop.example'],
+        client_name: 'Sample Client',
+      },
+      warned: [
+        'cfg:17: "client_logout_uris" is not used by this version of relyd',
+        'cfg:21: "scopes" in [client] is not used; did you mean "scope"?',
+      ],
+    })
+  })
+
+  test('3.0', () => {
+    expect(loaded('oxd_python_3.0.cfg')).toMatchObject({
+      registration: {
+        post_logout_redirect_uri: 'https://shop.example/bye',
+        scope: ['openid', 'profile', 'email', 'uma_protection'],
+        ui_locales: ['en', 'de'],
+      },
+      warned: [
+        'cfg:7: "application_type" is not used: relyd works as if it were web',
+        'cfg:10: "client_logout_uris" is not used by this version of relyd',
+        'cfg:16: "client_sector_identifier_uri" is not used by this version of relyd',
+      ],
+    })
+  })
+
+  test('3.1', () => {
+    expect(loaded('oxd_python_3.1.cfg')).toMatchObject({
+      registration: {
+        client_id: '@!4AF5.78F3.D253.8D5D!0001!F3C7.2B4B!0008!2A18',
+        client_secret: '31d7-4a39;fe#02',
+      },
+      warned: [
+        'cfg:4: "https_extension" is oxd\'s and not used: relyd is reached by "socket", or by "host" and "port"',
+        'cfg:11: "client_frontchannel_logout_uris" is not used by this version of relyd',
+        'cfg:12: "claims_redirect_uri" is not used by this version of relyd',
+        'cfg:15: "grant_types" is not used: relyd works as if it were authorization_code',
+        expect.stringMatching(/^cfg:19: "client_registration_access_token" is oxd's and not used/),
+        expect.stringMatching(/^cfg:20: "client_registration_client_uri" is oxd's and not used/),
+        expect.stringMatching(/^cfg:21: "client_id_issued_at" is oxd's and not used/),
+        expect.stringMatching(/^cfg:22: "protection_access_token" is oxd's and not used/),
+      ],
+    })
+  })
+
+  test('the development branch', () => {
+    expect(loaded('oxd_python_dev.cfg')).toMatchObject({
+      registration: { client_secret: '8c#7;f=1:2', op_discovery_path: '/.well-known' },
+      warned: [2, 3, 12, 13, 14, 17, 18].map((line) => expect.stringContaining(`cfg:${line}: `)),
+    })
+  })
+
+  test('written by Python, with values that refer to others', () => {
+    expect(loaded('written_by_python.cfg')).toMatchObject({
+      registration: {
+        authorization_redirect_uri: 'https://shop.example/callback',
+        scope: ['openid', 'profile', 'email'],
+      },
+      warned: [],
+    })
+  })
+})
+
+test('[DEFAULT] counts for both sections, also for one without a header', () => {
+  const path = newCfg(
+    '[DEFAULT]\nsocket = /run/%(name)s.sock\nname = x\nclient_name = Shop\ntypo = 1\n' +
+      'authorization_redirect_uri =\n  https://site.example/callback\n',
+  )
+  expect(readSiteConfig(path)).toMatchObject({
+    address: { path: '/run/x.sock' },
     registration: {
-      authorization_redirect_uri: 'https://gluu.example.com/callback',
-      op_host: 'https://op.example.org',
-      post_logout_redirect_uri: 'https://gluu.example.com/logout',
-      acr_values: ['basic', 'duo'],
-      contacts: ['admin@example.com', 'admin2@example.com'],
-      client_name: 'World\'s "Simplest" Client; #1',
+      authorization_redirect_uri: 'https://site.example/callback',
+      client_name: 'Shop',
     },
   })
+  expect(warnings()).toEqual([`${path}:5: "typo" in [DEFAULT] is not used`])
+})
+
+test('what Python reads, but hardly as it was meant, is warned about', () => {
+  const path = newCfg(
+    `[oxd] id = 1\nhost = a\nhost = localhost\n${CLIENT}scope = openid\n [x]\n[oxd]\nport = 1\n`,
+  )
+  expect(readSiteConfig(path)).toMatchObject({ address: { host: 'localhost', port: 1 } })
   expect(warnings()).toEqual([
-    `${path}:14: "client_frontchannel_logout_uris" is not used by this version of relyd`,
-    `${path}:16: "scopes" in [client] is not used; did you mean "scope"?`,
+    `${path}:1: a section is written [name], alone on its line; until then the rest is not read`,
+    `${path}:3: "host" is given twice, first on line 2; keep one; until then the last one counts`,
+    `${path}:7: a section's header [x] must not be indented deeper than the key above it; until then it continues the value of "scope"`,
+    `${path}:8: section [oxd] is given twice, first on line 1; keep one; until then both count`,
+  ])
+})
+
+test('a client_secret that others may read is warned about, wherever it stands', () => {
+  const path = newCfg(`${CLIENT}client_id = x\nclient_secret = y\n`)
+  expect(readSiteConfig(path).registration).toHaveProperty('client_secret', 'y')
+  expect(warnings()).toEqual([])
+  chmodSync(path, 0o644)
+  readSiteConfig(path)
+  readSiteConfig(path)
+  expect(warnings()).toEqual([
+    expect.stringMatching(/:4: every user of this host may read the client_secret; "chmod o= /),
   ])
 })
 
@@ -200,7 +283,20 @@ test.each([
   [`[oxd]\ntls_key = x\n${CLIENT}`, 2, /"tls_ca" is missing: TLS needs tls_ca, tls_certificate/],
   [`[oxd]\nsocket = /x\nport = 1\n${CLIENT}`, 3, /named twice, by socket on line 2 .*keep one/],
   [`[oxd]\ntimeout = 10s\n${CLIENT}`, 2, /"timeout" must be a positive number of seconds/],
-  [`[oxd]\nid = a\n  port = 1\n${CLIENT}`, 2, /line 3 is indented deeper.*indent all keys alike/],
+  [`[oxd]\nport = 0x50\n${CLIENT}`, 2, /"port" must be/],
+  [`[oxd]\ntimeout = 0\n${CLIENT}`, 2, /"timeout" must be a positive number of seconds, not "0"/],
+  [`[oxd]\nid = a\n  port = 1\n${CLIENT}`, 2, /"id" takes one line.*indent all keys alike/],
+  [`[oxd]\nid = a%b\n${CLIENT}`, 2, /"id" has a single %; write %% for it/],
+  [`[oxd]\nid = %(b)s\n${CLIENT}`, 2, /"id" refers to "b", which is neither in its section nor/],
+  [`[oxd]\nid = %(id)s\n${CLIENT}`, 2, /"id" refers to itself/],
+  [`${CLIENT}client_name = a\n  b\n`, 3, /"client_name" takes one line/],
+  [`${CLIENT}op_host = ftp://op\n`, 3, /"op_host" must be an OP's address such as/],
+  [`${CLIENT}op_host = https://op/?x=y\n`, 3, /"op_host" must be .* without user, query and frag/],
+  [`${CLIENT}client_secret = x\n`, 3, /"client_secret" belongs to a "client_id": give that too/],
+  [`${CLIENT}post_logout_redirect_uri = x\n`, 3, /"post_logout_redirect_uri" must be an absolute/],
+  [`${CLIENT}logout_redirect_uri = x\n`, 3, /"logout_redirect_uri" must be an absolute URI/],
+  ['[client]\nauthorization_redirect_uri = app://cb\n', 2, /must be an absolute URI such as https/],
+  ['[client]\nauthorization_redirect_uri = https://a/#b\n', 2, /without #, not "https:\/\/a\/#b"/],
   ['[client]\nauthorization_redirect_uri = /cb\n', 2, /must be an absolute URI .*not "\/cb"/],
   [`${CLIENT}login_binding = no\n`, 3, /"login_binding" must be required or none/],
   [`${CLIENT}client_token_endpoint_auth_method = x\n`, 3, /must be client_secret_basic or/],
@@ -221,13 +317,13 @@ test('a file that is not there is refused with what to do', () => {
 
 test('what is not used is warned about, with its line and what it may mean', () => {
   const path = newCfg(
-    `[oxd]\nsoket = x\nempty =\n${CLIENT}https_extension = true\ngrant_types = implicit\n[clients]\n`,
+    `[oxd]\nsoket = x\nempty =\n${CLIENT}htpps = true\ngrant_types = implicit\n[clients]\n`,
   )
   readSiteConfig(path)
   expect(warnings()).toEqual([
     `${path}:8: section [clients] is not used; did you mean "client"?`,
     `${path}:2: "soket" in [oxd] is not used; did you mean "socket"?`,
-    `${path}:6: "https_extension" in [client] is not used`,
+    `${path}:6: "htpps" in [client] is not used`,
     `${path}:7: "grant_types" is not used: relyd works as if it were authorization_code`,
   ])
 })

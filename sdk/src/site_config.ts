@@ -1,80 +1,106 @@
-/** Reads a site's cfg: where the daemon is, and what to register the site with. */
+/** Reads a site's configuration, from its cfg and the environment: where the daemon is, and what to register the site with. */
 import { readText } from './cfg_file.js'
-import { ConfigError } from './errors.js'
-import { type IniEntry, nearestName, parseIniFile } from './ini_file.js'
+import { CfgSection, type Setting, type Settings } from './cfg_section.js'
+import { warnOnce } from './config_warning.js'
+import { type Environment, override, warnOfUnknownVariables } from './environment.js'
+import { atPlace, ConfigError } from './errors.js'
+import { type IniFile, parseIniFile } from './ini_file.js'
 import type { RegisterSiteParams } from './methods.js'
+import { mayOthersRead, readSecret } from './secret_file.js'
 import { type Address, readAddress, readTimeout } from './site_address.js'
-import {
-  fixedKeys,
-  laterKeys,
-  olderNames,
-  oxdKeys,
-  registrationKeys,
-  type ValueForm,
-} from './site_keys.js'
+import { clientKeys, olderNames, oxdKeys, registrationKeys } from './site_keys.js'
+import { readLine, readValue } from './site_values.js'
+import { warnOfUnused } from './unused_keys.js'
 
-/** A site's cfg, checked. */
+/** A site's configuration, checked. */
 export interface SiteConfig {
+  /** The cfg. */
   path: string
   /** Where the daemon listens. */
   address: Address
   /** The site's identifier, once it is registered. */
   id: string | undefined
+  /** What the environment says in the place of the cfg's id and key; then the cfg keeps its own. */
+  given: GivenRegistration | undefined
   /** How long a call may take unless it says otherwise, in milliseconds. */
   timeout_ms: number | undefined
   /** What `register_site` is called with, its idempotency key apart. */
   registration: RegisterSiteParams
 }
 
-/** Keys with a value, by name. */
-type Section = Map<string, IniEntry>
+/** A site's id or key, from an environment variable. */
+export interface GivenRegistration {
+  variable: string
+  id?: string
+  idempotency_key?: string
+}
 
 /**
- * Reads and checks a site's cfg. Keys that it does not know are warned about and otherwise ignored,
- * so that an oxd-python file loads as it is.
+ * Reads and checks a site's cfg and the variables that override it. Keys that it does not know are
+ * warned about and otherwise ignored, so that an oxd-python file loads as it is.
  *
- * @throws {ConfigError} if the file cannot be read or a value is wrong, naming line and cure
+ * @throws {ConfigError} if the file cannot be read or a value is wrong, naming line or variable, and
+ *   cure
  */
-export function readSiteConfig(path: string): SiteConfig {
-  const file = parseIniFile(read(path), path)
-  for (const [name, line] of file.section_lines) {
-    if (name === 'oxd' || name === 'client') continue
-    warn(path, line, `section [${name}] is not used${didYouMean(name, ['oxd', 'client'])}`)
+export function readSiteConfig(path: string, env: Environment = process.env): SiteConfig {
+  const file = parseIniFile(read(path), path, (line, fault, reading) => {
+    warnOnce(`${atPlace(path, line)} ${fault}; until then ${reading}`)
+  })
+  const { oxd, client } = readSections(file)
+  override(oxd, oxdKeys, env)
+  override(client, clientKeys, env)
+  warnOfUnknownVariables([...oxdKeys, ...clientKeys], env)
+
+  for (const [key, setting] of oxd) {
+    oxd.set(key, { ...setting, value: readLine(key, setting, path) })
   }
-  const oxd = filled(file.sections.get('oxd'))
-  for (const [key, entry] of oxd) {
-    if (oxdKeys.has(key)) oneLine(key, entry, path)
-    else warn(path, entry.line, `"${key}" in [oxd] is not used${didYouMean(key, oxdKeys)}`)
-  }
+  const key = readSecret(oxd, 'idempotency_key', path)
   return {
     path,
     address: readAddress(oxd, path),
     id: oxd.get('id')?.value,
+    given: givenRegistration(oxd.get('id'), key),
     timeout_ms: readTimeout(oxd, path),
-    registration: readRegistration(
-      filled(file.sections.get('client')),
-      path,
-      file.section_lines.get('client'),
-    ),
+    registration: readRegistration(client, path, file.section_lines.get('client')),
   }
 }
 
+/** The two sections, as oxd-python would have them; tells what in the file is not used. */
+function readSections(file: IniFile): { oxd: Settings; client: Settings } {
+  const sections = { oxd: new CfgSection(file, 'oxd'), client: new CfgSection(file, 'client') }
+  const oxd = sections.oxd.settings(oxdKeys)
+  const client = sections.client.settings([...clientKeys, ...olderNames.keys()])
+  warnOfUnused(file, sections)
+  return { oxd, client }
+}
+
+function givenRegistration(
+  id: Setting | undefined,
+  key: Setting | undefined,
+): GivenRegistration | undefined {
+  const given: GivenRegistration = { variable: '' }
+  if (typeof id?.place === 'string') Object.assign(given, { id: id.value, variable: id.place })
+  if (typeof key?.place === 'string') {
+    given.idempotency_key = key.value
+    given.variable ||= key.place
+  }
+  return given.variable === '' ? undefined : given
+}
+
 function readRegistration(
-  client: Section,
+  client: Settings,
   path: string,
   headerLine: number | undefined,
 ): RegisterSiteParams {
-  const forms: Map<string, ValueForm> = new Map(Object.entries(registrationKeys))
   const params = new Map<string, string | string[]>()
-  for (const [key, entry] of client) {
-    const name = olderNames.get(key) ?? key
-    const form = forms.get(name)
-    if (!form) {
-      warnOfUnused(key, entry, path)
-    } else if (name === key || !client.has(name)) {
-      const value = readValue(key, entry, form, path)
-      if (value.length > 0) params.set(name, value)
-    }
+  const secret = client.get('client_secret')
+  for (const [name, form] of Object.entries(registrationKeys)) {
+    const older = [...olderNames].find(([, newer]) => newer === name)?.[0]
+    const key = older !== undefined && !client.has(name) ? older : name
+    const setting = name === 'client_secret' ? readSecret(client, name, path) : client.get(key)
+    if (!setting) continue
+    const value = readValue(key, setting, form, path)
+    if (value.length > 0) params.set(name, value)
   }
   if (!params.has('authorization_redirect_uri')) {
     throw new ConfigError(
@@ -84,79 +110,18 @@ function readRegistration(
         "the site's address that completes a login",
     )
   }
+  if (params.has('client_secret') && !params.has('client_id')) {
+    const place = (secret ?? client.get('client_secret_file'))?.place
+    throw new ConfigError(path, place, '"client_secret" belongs to a "client_id": give that too')
+  }
+  if (typeof secret?.place === 'number' && mayOthersRead(path)) {
+    warnOnce(
+      `${atPlace(path, secret.place)} every user of this host may read the client_secret; ` +
+        `"chmod o= ${path}", or keep it in a file of its own, with client_secret_file`,
+    )
+  }
   // The table of forms is checked against the parameters' types where it stands.
   return Object.fromEntries(params) as unknown as RegisterSiteParams
-}
-
-function readValue(key: string, entry: IniEntry, form: ValueForm, path: string): string | string[] {
-  switch (form) {
-    case 'texts':
-      return list(entry.value, /[,\n]/)
-    case 'scopes':
-      return list(entry.value, /[,\s]/)
-    case 'uris':
-      return list(entry.value, /[,\n]/).map((uri) => checkUri(key, uri, entry, path))
-    case 'uri':
-      return checkUri(key, oneLine(key, entry, path), entry, path)
-    case 'text':
-      return oneLine(key, entry, path)
-    default:
-      if (form.includes(entry.value)) return entry.value
-      throw new ConfigError(path, entry.line, `"${key}" must be ${form.join(' or ')}`)
-  }
-}
-
-function oneLine(key: string, { value, line }: IniEntry, path: string): string {
-  if (!value.includes('\n')) return value
-  throw new ConfigError(
-    path,
-    line,
-    `"${key}" takes one line, but line ${line + 1} is indented deeper and continues it; ` +
-      'indent all keys alike',
-  )
-}
-
-function checkUri(key: string, uri: string, { line }: IniEntry, path: string): string {
-  if (URL.canParse(uri)) return uri
-  throw new ConfigError(
-    path,
-    line,
-    `"${key}" must be an absolute URI such as https://site.example/callback, not "${uri}"`,
-  )
-}
-
-function list(value: string, separator: RegExp): string[] {
-  return value
-    .split(separator)
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
-}
-
-function warnOfUnused(key: string, { value, line }: IniEntry, path: string): void {
-  const only = fixedKeys.get(key)
-  if (only === value) return
-  if (only) {
-    warn(path, line, `"${key}" is not used: relyd works as if it were ${only}`)
-  } else if (laterKeys.has(key)) {
-    warn(path, line, `"${key}" is not used by this version of relyd`)
-  } else {
-    const known = [...Object.keys(registrationKeys), ...fixedKeys.keys(), ...laterKeys]
-    warn(path, line, `"${key}" in [client] is not used${didYouMean(key, known)}`)
-  }
-}
-
-function didYouMean(name: string, known: Iterable<string>): string {
-  const nearest = nearestName(name, known)
-  return nearest ? `; did you mean "${nearest}"?` : ''
-}
-
-function warn(path: string, line: number, message: string): void {
-  process.emitWarning(`${path}:${line}: ${message}`, { type: 'RelydConfigWarning' })
-}
-
-/** A key without a value counts as absent. */
-function filled(section: Section = new Map()): Section {
-  return new Map([...section].filter(([, { value }]) => value !== ''))
 }
 
 function read(path: string): string {

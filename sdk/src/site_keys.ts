@@ -3,21 +3,21 @@ import type { RegisterSiteParams } from './methods.js'
 import { tlsKeys } from './tls_files.js'
 
 /**
- * `text`; `uri`, absolute; lists of either, separated by commas, of scopes by spaces too; or one
- * of some words.
+ * `text`; `uri`, for browsers to be sent to; `op`, the address of an OP; lists, separated by commas,
+ * of scopes by spaces too; or one of some words.
  */
-export type ValueForm = 'text' | 'uri' | 'texts' | 'uris' | 'scopes' | readonly string[]
+export type ValueForm = 'text' | 'uri' | 'op' | 'texts' | 'uris' | 'scopes' | readonly string[]
 
 type FormOf<T> = [T] extends [readonly string[]]
   ? 'texts' | 'uris' | 'scopes'
   : string extends T
-    ? 'text' | 'uri'
+    ? 'text' | 'uri' | 'op'
     : readonly T[]
 
 /** Keys of `[client]` that `register_site` takes as parameters of the same name. */
 export const registrationKeys = {
   authorization_redirect_uri: 'uri',
-  op_host: 'text',
+  op_host: 'op',
   op_discovery_path: 'text',
   post_logout_redirect_uri: 'uri',
   redirect_uris: 'uris',
@@ -41,7 +41,7 @@ export const olderNames: ReadonlyMap<string, keyof typeof registrationKeys> = ne
   ['logout_redirect_uri', 'post_logout_redirect_uri'],
 ])
 
-/** Keys of `[client]` that oxd took and relyd does not take yet; they are warned about. */
+/** Keys that oxd took and relyd does not take yet; they are warned about. */
 export const laterKeys: ReadonlySet<string> = new Set([
   'client_frontchannel_logout_uris',
   'client_logout_uris',
@@ -49,6 +49,22 @@ export const laterKeys: ReadonlySet<string> = new Set([
   'client_request_uris',
   'client_sector_identifier_uri',
   'claims_redirect_uri',
+])
+
+const REACHED = 'relyd is reached by "socket", or by "host" and "port"'
+const REGISTERED = 'relyd keeps what belongs to the registration itself'
+
+/** Keys of oxd-python's that relyd has no use for, with the reason; they are warned about. */
+export const endedKeys: ReadonlyMap<string, string> = new Map([
+  ['https_extension', REACHED],
+  ['connection_type', REACHED],
+  ['connection_type_value', REACHED],
+  ['client_registration_access_token', REGISTERED],
+  ['client_registration_client_uri', REGISTERED],
+  ['client_id_issued_at', REGISTERED],
+  ['client_secret_expires_at', REGISTERED],
+  ['dynamic_registration', 'a client_id, or its absence, says it'],
+  ['protection_access_token', 'who may open the socket may call'],
 ])
 
 /** Keys of `[client]` for which relyd has one value only; others are warned about. */
@@ -65,6 +81,13 @@ export const oxdKeys: ReadonlySet<string> = new Set([
   'port',
   'id',
   'idempotency_key',
+  'idempotency_key_file',
   'timeout',
   ...tlsKeys,
+])
+
+/** Keys of `[client]`. */
+export const clientKeys: ReadonlySet<string> = new Set([
+  ...Object.keys(registrationKeys),
+  'client_secret_file',
 ])

@@ -1,14 +1,30 @@
 /** Says why no connection to the daemon could be opened, and what to try. */
-import { accessSync, constants } from 'node:fs'
-import { userInfo } from 'node:os'
-import { dirname } from 'node:path'
 import { codeOf } from './cfg_file.js'
 import { TransportError } from './errors.js'
+import { LONGEST_PATH } from './open_socket.js'
+import { permissionDenied, statOf } from './permission_denied.js'
 import { type Address, nameOfAddress, type TcpAddress } from './site_address.js'
 import { whyTlsFailed } from './unreachable_tls.js'
 
 const IS_IT_RUNNING =
   'Is relyd running? See "systemctl status relyd", or start it: "relyd serve --config relyd.cfg"'
+
+/** What a daemon that starts, stops or has much to do may cause; `undefined`, that it closed without a word. */
+const passing = new Set([
+  'ENOENT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  // A full queue of connections.
+  'EAGAIN',
+  // A socket is closed to others until its mode is set.
+  'EACCES',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+  undefined,
+])
 
 /**
  * @param cause what the system said when a connection was tried; undefined if a daemon closed it
@@ -20,17 +36,39 @@ export function unreachable(address: Address, cause: Error | undefined): Transpo
   return new TransportError('ERR_UNREACHABLE', `cannot reach relyd: ${why}`, 'not_executed', cause)
 }
 
+/**
+ * @param fault why a connection did not come about, perhaps of {@link unreachable}
+ * @returns whether another attempt may succeed though nobody mends anything
+ */
+export function mayPass(fault: Error): boolean {
+  if (!(fault instanceof TransportError)) return false
+  const cause = fault.cause as NodeJS.ErrnoException | undefined
+  return passing.has(cause && (cause.code ?? ''))
+}
+
 function atPath(path: string, cause: Error | undefined): string {
   switch (codeOf(cause)) {
     case 'ENOENT':
       return `there is no socket ${path}. ${IS_IT_RUNNING}; or correct "socket" in the site's cfg`
     case 'ECONNREFUSED':
-      return `nobody listens on ${path}, a stale socket of a relyd that was stopped. ${IS_IT_RUNNING}`
+      return (
+        whatElseIsAt(path) ??
+        `nobody listens on ${path}, a stale socket of a relyd that was stopped. ${IS_IT_RUNNING}`
+      )
+    case 'ENOTDIR':
+      return `${path} cannot be a socket: a part of the path is a file. Correct "socket" in the site's cfg`
+    case 'ENAMETOOLONG':
+      return (
+        `the path ${path} has ${Buffer.byteLength(path)} bytes, and a socket's may have ${LONGEST_PATH}. Choose a ` +
+        'shorter one as "address" in relyd.cfg and as "socket" in the site\'s cfg, then "systemctl restart relyd"'
+      )
     case 'EACCES':
     case 'EPERM':
+      return permissionDenied(path)
+    case 'EAGAIN':
       return (
-        `permission denied: ${userName()} may not ${whatIsClosed(path)}. Add the user to the ` +
-        `socket's group (as root, "stat -c %G ${path}" names it) and restart the site`
+        `relyd takes no connections at ${path}: too many wait already. See "systemctl status relyd"; ` +
+        'if it hangs, "systemctl restart relyd"'
       )
     default:
       return `${path}: ${messageOf(cause)}`
@@ -38,41 +76,41 @@ function atPath(path: string, cause: Error | undefined): string {
 }
 
 function atPort(address: TcpAddress, cause: Error | undefined): string {
+  const { host, tls } = address
   const name = nameOfAddress(address)
-  const tls = address.tls && whyTlsFailed(name, address.host, address.tls, cause)
-  if (tls !== undefined) return tls
+  const why = tls && whyTlsFailed(name, host, tls, cause)
+  if (why !== undefined) return why
   switch (codeOf(cause)) {
     case 'ECONNREFUSED':
       return `nobody listens on ${name}. ${IS_IT_RUNNING}; or the port in the site's cfg is wrong`
     case 'ENOTFOUND':
-    case 'EAI_AGAIN':
       return `the host of ${name} is not known; correct "host" in the site's cfg`
+    case 'EAI_AGAIN':
+      return `the name servers do not answer for ${host}. Try "getent hosts ${host}", or give its address as "host" in the site's cfg`
+    case 'ETIMEDOUT':
+      return (
+        `${name} does not answer: a firewall drops the packets, or relyd hangs. See "systemctl status ` +
+        'relyd" there; or "host" or "port" in the site\'s cfg is wrong'
+      )
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return `there is no way to ${name}. Try "ip route get ${host}", or correct "host" in the site's cfg`
     default:
       return `${name}: ${messageOf(cause)}`
   }
 }
 
+/** The kernel refuses whatever is no socket with the words for a stale one. */
+function whatElseIsAt(path: string): string | undefined {
+  const stats = statOf(path)
+  if (!stats || stats.isSocket()) return undefined
+  const kind = stats.isDirectory() ? 'a folder' : 'a file'
+  return `${path} is ${kind}, not a socket. Correct "socket" in the site's cfg: the path in "address = unix:…" of relyd.cfg`
+}
+
 function messageOf(cause: Error | undefined): string {
-  return cause?.message ?? 'it closed the connection'
-}
-
-/** The outermost folder that keeps this user away from a socket, or the socket itself. */
-function whatIsClosed(path: string): string {
-  let closed = `write to ${path}`
-  for (let folder = dirname(path); ; folder = dirname(folder)) {
-    try {
-      accessSync(folder, constants.X_OK)
-    } catch {
-      closed = `enter ${folder}`
-    }
-    if (folder === dirname(folder)) return closed
-  }
-}
-
-function userName(): string {
-  try {
-    return `user ${userInfo().username}`
-  } catch {
-    return `user ${process.getuid?.()}`
-  }
+  if (!cause) return 'it closed the connection'
+  // A name with several addresses: one error for each.
+  const [first] = cause instanceof AggregateError ? cause.errors : []
+  return cause.message || String((first as Error | undefined)?.message ?? codeOf(cause))
 }

@@ -104,6 +104,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
     expect(classic.sub).toBe('alice')
     expect(classic).not.toHaveProperty('return_to')
 
+    expect(await wire.ok('subscribe', { oxd_id })).toEqual({ events: ['logout'] })
     const { uri } = await wire.ok('get_logout_uri', {
       oxd_id,
       session_id: tokens.session_id,
@@ -114,6 +115,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
       post_logout_redirect_uri: 'https://site.example/',
       state: 'bye',
     })
+    expect(await wire.nextUnasked()).toMatchObject({ event: 'logout', data: { sub: 'alice' } })
     expect(
       await wire.refused('get_user_info', { oxd_id, session_id: tokens.session_id }),
     ).toMatchObject({

@@ -137,7 +137,7 @@ test('none of its logins is lost or refused', { timeout: 120_000 }, async () => 
   const kept = await daemon.keptMib()
   await replies(LOGIN_STARTS)
   // 75,000 further starts; half a kilobyte kept of each would show.
-  expect((await daemon.keptMib()) - kept).toBeLessThan(32)
+  await daemon.expectKept(kept, 32)
   for (const [flood, refusals] of [
     [logins, ['quota_exceeded']],
     [registrations, ['quota_exceeded']],

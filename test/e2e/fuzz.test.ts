@@ -152,6 +152,6 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
     expect(daemon.log.filter(({ level }) => level >= 50)).toEqual([])
     const open = () => openDescriptors(pid)
     await expect.poll(open, { timeout: 15_000, interval: 20 }).toBeLessThanOrEqual(descriptors)
-    expect((await daemon.keptMib()) - kept).toBeLessThan(GROWTH)
+    await daemon.expectKept(kept, GROWTH)
   })
 })

@@ -308,7 +308,7 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
       for (const peer of peers) peer.write('x')
       await wire.ok('ping')
     }
-    expect((await daemon.keptMib()) - kept).toBeLessThan(8)
+    await daemon.expectKept(kept, 8)
     for (const peer of peers) peer.destroy()
     await wire.ok('ping')
   })

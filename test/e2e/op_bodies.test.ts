@@ -276,7 +276,7 @@ test('fifty rounds of 10 MB and of bombs leave no memory, socket or file behind'
   const files_before = openDescriptors(daemon.pid)
   for (let n = 0; n < 50; n += 1) await round(hostilities[n % 4] as Answer)
   // 250 answers that would have been 16 GB.
-  expect((await daemon.keptMib()) - kept).toBeLessThan(8)
+  await daemon.expectKept(kept, 8)
   await vi.waitFor(
     () => expect(openDescriptors(daemon.pid)).toBeLessThanOrEqual(files_before),
     IN_TIME,

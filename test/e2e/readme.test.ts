@@ -1,18 +1,14 @@
 /** What the README shows works as it stands there. */
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readConfig } from '../../daemon/src/config/load.js'
 import { type Op, startOp } from '../../demosite/src/op.js'
-import { cookiesOf } from '../support/cookies.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
-import { freePort } from '../support/free_port.js'
+import { ExampleWebsite } from '../support/website.js'
 
 const root = new URL('../../', import.meta.url)
 const readme = readFileSync(new URL('README.md', root), 'utf8')
@@ -63,49 +59,18 @@ test('the realm of several websites is one that the daemon reads', () => {
 })
 
 test('the website is the example that is built, and logs a user in and out', async () => {
-  expect(block('ts')).toBe(readFileSync(new URL('sdk/examples/website.ts', root), 'utf8'))
-  const port = await freePort()
-  const folder = join(daemon.folder, 'website')
-  mkdirSync(folder)
-  writeFileSync(
-    join(folder, 'site.cfg'),
-    block('ini')
-      .replace('/run/relyd/relyd.sock', daemon.socket)
-      .replace('https://op.example.com', op.issuer)
-      .replaceAll(':3000', `:${port}`),
-  )
-  const website = spawn(
-    process.execPath,
-    [fileURLToPath(new URL('sdk/examples/dist/website.js', root))],
-    { cwd: folder, env: { ...process.env, PORT: String(port) }, stdio: 'inherit' },
-  )
-  try {
-    const site = `http://localhost:${port}`
-    await expect
-      .poll(() =>
-        fetch(site).then(
-          ({ status }) => status,
-          () => 0,
-        ),
-      )
-      .toBe(200)
-    const get = (path: string, cookie = '') =>
-      fetch(new URL(path, site), { redirect: 'manual', headers: { cookie } })
-
-    const login = await get('/login')
-    const callback = await new EndUser().logIn(login.headers.get('location') as string)
-    const back = await get(callback, cookiesOf(login))
-    expect(back.headers.get('location')).toBe('/')
-    expect(await (await get('/', cookiesOf(back))).text()).toBe(
-      'Hello, Alice Ångström. Log out at /logout',
-    )
-    const logout = await get('/logout', cookiesOf(back))
-    expect(logout.headers.get('location')).toContain(`${op.issuer}/session/end?`)
-    expect((await get(callback)).status).toBe(500)
-  } finally {
-    website.kill()
-    await once(website, 'exit')
-  }
+  expect(block('ts')).toBe(readFileSync(new URL('sdk/examples/express.ts', root), 'utf8'))
+  const cfg = block('ini')
+    .replace('/run/relyd/relyd.sock', daemon.socket)
+    .replace('https://op.example.com', op.issuer)
+  await using site = await ExampleWebsite.start('express', cfg)
+  const { back, cookie } = await site.logIn('/profile')
+  expect(back.headers.get('location')).toBe(`${site.origin}/profile`)
+  expect(await (await site.get('/profile', cookie)).json()).toMatchObject({
+    name: 'Alice Ångström',
+  })
+  const logout = await site.get('/logout', cookie, 'POST')
+  expect(logout.headers.get('location')).toContain(`${op.issuer}/session/end?`)
 })
 
 test('the Python lines log a user in', async () => {

@@ -63,11 +63,17 @@ test('calls under way when the daemon restarts are answered by the next one', as
   expect(new Set(states).size).toBe(500)
 })
 
-test('a killed daemon is unreachable until it is back, and then needs no new client', async () => {
+test('a killed daemon is waited for, and one that stays away is told of', async () => {
   await client.registerSite()
-  await client.ping()
   await daemon.signal('SIGKILL')
-  await expect(client.ping()).rejects.toMatchObject({ code: 'ERR_UNREACHABLE' })
+  const calls = [client.ping(), client.getSite(), client.getAuthorizationUrl()]
+  await daemon.start()
+  await Promise.all(calls)
+  await daemon.signal('SIGKILL')
+  await expect(client.getAuthorizationUrl({}, { timeout_ms: 500 })).rejects.toMatchObject({
+    code: 'ERR_UNREACHABLE',
+    outcome: 'not_executed',
+  })
   await daemon.start()
   await client.ping()
 })

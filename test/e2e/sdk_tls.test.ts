@@ -2,11 +2,12 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createNetServer } from 'node:net'
 import { join } from 'node:path'
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
+import { Connection } from '../../sdk/src/connection.js'
 import { Client } from '../../sdk/src/index.js'
 import { hasOpenssl, type Issued, TestCa } from '../support/certificates.js'
 import { TestDaemon } from '../support/daemon.js'
@@ -139,6 +140,31 @@ connections = 1
     await refusal(newClient({ port }))
     expect(sent).toMatch(/ping/)
     expect(sent).not.toMatch(/register_site|get_authorization_url/)
+  })
+
+  test('a peer that leaves the handshake unanswered is given up, and at once with the client', async () => {
+    const mute = createNetServer().listen(0, '127.0.0.1')
+    await once(mute, 'listening')
+    onTestFinished(() => void mute.close())
+    const { port } = mute.address() as AddressInfo
+    const files = { tls_ca: ca.certificate, ...identity(site) }
+    const connection = new Connection({ host: '127.0.0.1', port, tls: files }, 30_000, {
+      open_ms: 50,
+      silence_ms: 50,
+      patience: { unmet: 200, lost: 200, stopping: 200 },
+    })
+    const call = connection.call('ping', {}, 'safe')
+    await expect(call).rejects.toMatchObject({ code: 'ERR_UNREACHABLE', outcome: 'not_executed' })
+    await expect(call).rejects.toThrow(/does not answer: a firewall .* or relyd hangs/)
+    await connection.close()
+    const client = newClient({ port })
+    const accepted = once(mute, 'connection')
+    const pending = client.ping()
+    await accepted
+    await Promise.all([
+      client.close(),
+      expect(pending).rejects.toMatchObject({ code: 'ERR_CLOSED', outcome: 'not_executed' }),
+    ])
   })
 
   test('a listener that is full says so, and no command was sent', async () => {

@@ -24,6 +24,8 @@ export interface DaemonOptions {
   sections?: string
   /** A command and its arguments that the daemon runs under, such as strace; `{folder}` is its folder. */
   under?: string[]
+  /** The daemon's main.js, instead of the one that is built in this tree. */
+  program?: string
   /** Its environment beyond the test's own; `{folder}` is its folder. */
   env?: Record<string, string>
   /** True to have `keptMib`. */
@@ -111,12 +113,18 @@ export class TestDaemon implements AsyncDisposable {
     return Number(readFileSync(this.#memory, 'utf8')) / 1024 ** 2
   }
 
+  /** Sees that it keeps no more than so many MiB beyond what it kept, once all under way has ended. */
+  async expectKept(before: number, most: number): Promise<void> {
+    const grown = async () => (await this.keptMib()) - before
+    await expect.poll(grown, { timeout: 10_000, interval: 100 }).toBeLessThan(most)
+  }
+
   /** Resolves when it listens; rejects with what it wrote to stderr when it ends before. */
   async start(): Promise<void> {
     const [program, ...args] = [
       ...(this.#options.under ?? []).map((word) => this.#inFolder(word)),
       process.execPath,
-      PROGRAM,
+      this.#options.program ?? PROGRAM,
       'serve',
       '--config',
       this.config,

@@ -15,6 +15,8 @@ export async function allowed(): Promise<GetUserInfoResult> {
   const optional: string | undefined = login.access_token
   const always: string = login.session_id
   await client.call('ping', { any: optional })
+  const listener = ({ sub, sid }: { sub: string; sid?: string }) => `${sub}${sid}`
+  client.on('logout', listener).off('logout', listener)
   return client.getUserInfo({ session_id: always })
 }
 
@@ -27,6 +29,10 @@ export function refused(): void {
   void client.getAuthorizationUrl({ scope: 'openid' })
   // @ts-expect-error tokens may be kept in the daemon
   void client.getTokensByCallback({ callback: '' }).then((login): string => login.access_token)
+  // @ts-expect-error there is no such event
+  client.on('login', () => {})
+  // @ts-expect-error an event has no session_id
+  client.on('logout', ({ session_id }) => session_id)
   // @ts-expect-error a client needs a cfg
   void new Client()
 }
@@ -34,7 +40,8 @@ export function refused(): void {
 export function narrowed(error: unknown): string {
   if (error instanceof CommandError) return error.retryable ? error.code : error.message
   if (error instanceof TransportError) {
-    const code: 'ERR_UNREACHABLE' | 'ERR_CLOSED' | 'ERR_TIMEOUT' | 'ERR_ABORTED' = error.code
+    const code: 'ERR_UNREACHABLE' | 'ERR_CLOSED' | 'ERR_TIMEOUT' | 'ERR_ABORTED' | 'ERR_BUSY' =
+      error.code
     return code
   }
   return ''

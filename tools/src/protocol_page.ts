@@ -1,7 +1,23 @@
 /** docs/protocol.md: the wire and every command, for whoever writes a client. */
 import type { Command, Fields } from '../../daemon/dist/command.js'
+import type { EventSpec } from '../../daemon/dist/events.js'
 import { specReference } from './spec_links.js'
-import { sentence, table, typeOf } from './table.js'
+import { eventTable, sentence, table, typeOf } from './table.js'
+
+const EVENTS = `## Events
+
+What a connection gets once it asked for it with [subscribe](#subscribe), among its replies and without an \`id\`:
+
+\`\`\`
+→ {"id":1,"command":"subscribe","params":{"oxd_id":"6f8f…"}}
+← {"id":1,"status":"ok","data":{"events":["logout"]}}
+← {"event":"logout","data":{"oxd_id":"6f8f…","issuer":"https://op.example","sub":"alice","sid":"n2Kd…"}}
+\`\`\`
+
+Events are told, not kept: who connects later, or connects again, does not get what was told meanwhile. A daemon tells what
+its own commands did; of several daemons on one store each tells its own connections. A connection may get the events of 100
+sites. It is not idle (\`idle_timeout\`) while it waits for some. Who does not read them loses the connection, as with replies,
+never a single event. A client ignores events that it does not know. One event may come more than once.`
 
 export function protocolPage(intro: string): string {
   const index = table.map(([name, { doc }]) => `| [${name}](#${name}) | ${firstSentence(doc)} |`)
@@ -10,6 +26,8 @@ export function protocolPage(intro: string): string {
     '## Commands',
     ['| command | what it does |', '|---|---|', ...index].join('\n'),
     ...table.map(([name, command]) => section(name, command)),
+    EVENTS,
+    ...eventTable.map(([name, event]) => eventSection(name, event)),
     '',
   ].join('\n\n')
 }
@@ -31,6 +49,15 @@ function section(name: string, command: Command): string {
   ]
     .filter((part) => part !== '')
     .join('\n\n')
+}
+
+function eventSection(name: string, { doc, spec, data }: EventSpec): string {
+  return [
+    `### Event: ${name}`,
+    doc,
+    `Specifications: ${spec.map(specReference).join(', ')}.`,
+    fieldTable('data', data),
+  ].join('\n\n')
 }
 
 function fieldTable(title: string, fields: Fields): string {

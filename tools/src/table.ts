@@ -1,8 +1,11 @@
-/** The daemon's commands as the generators walk them. */
+/** The daemon's commands and events as the generators walk them. */
 import type { Command, Field } from '../../daemon/dist/command.js'
 import { commands } from '../../daemon/dist/commands/index.js'
+import { type EventSpec, events } from '../../daemon/dist/events.js'
 
 export const table: [name: string, command: Command][] = Object.entries(commands)
+
+export const eventTable: [name: string, event: EventSpec][] = Object.entries(events)
 
 /** Whether the daemon looks the caller's site up, so that the SDK adds its oxd_id. */
 export function isSiteCommand(command: Command): boolean {
@@ -30,12 +33,16 @@ export function typeOf(schema: object): string {
     case 'integer':
       return 'number'
     case 'array':
-      return `${typeOf(items ?? {})}[]`
+      return listOf(typeOf(items ?? {}))
     case 'object':
       return `Record<string, ${typeOf(additionalProperties ?? {})}>`
     default:
       return type ?? 'unknown'
   }
+}
+
+function listOf(type: string): string {
+  return type.includes(' | ') ? `(${type})[]` : `${type}[]`
 }
 
 /** `get_user_info` becomes `GetUserInfo`. */

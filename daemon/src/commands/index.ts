@@ -16,6 +16,7 @@ import { ping } from './ping.js'
 import { register_site } from './register_site.js'
 import { remove_site } from './remove_site.js'
 import { revoke_token } from './revoke_token.js'
+import { subscribe } from './subscribe.js'
 
 export const commands = {
   ping,
@@ -33,4 +34,5 @@ export const commands = {
   revoke_token,
   end_session,
   get_logout_uri,
+  subscribe,
 } as const satisfies Record<string, Command>

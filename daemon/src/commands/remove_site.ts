@@ -15,9 +15,10 @@ export const remove_site = command({
     ),
   },
   errors: ['invalid_oxd_id', 'op_host_not_allowed', 'remove_site_failed'],
-  async run({ op, sites }, site) {
+  async run({ op, sites, events }, site) {
     const removed_at_op = await unregisterClient(op, site)
     await sites.remove(site)
+    events.forgetSite(site.oxd_id)
     return { oxd_id: site.oxd_id, removed_at_op }
   },
 })

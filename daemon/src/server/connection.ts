@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { type Decoder, type Frame, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
+import type { DaemonEvent, Subscriber } from '../events.js'
 import type { Buffers } from './buffers.js'
 import { chooseDialect, type Dialect, LONGEST_MAGIC } from './dialects/dialect.js'
 import { json } from './dialects/json.js'
@@ -17,6 +18,12 @@ const SLICE_BYTES = 2048
 
 /** Bytes of replies that wait for the peer to read; beyond them nothing more is started for it. */
 const UNREAD = MAX_FRAME_BYTES
+
+/** Bytes that wait for the peer to read with which another event costs it the connection. */
+const UNREAD_EVENTS = 2 * UNREAD
+
+/** Milliseconds of quiet after which the kernel asks whether a peer on another host is there. */
+const KEEP_ALIVE = 60_000
 
 const tooLong = new CommandError(
   'frame_too_large',
@@ -47,7 +54,7 @@ export interface ConnectionOptions {
   refusal?: CommandError | undefined
 }
 
-export class Connection {
+export class Connection implements Subscriber {
   readonly #socket: Socket
   readonly #options: ConnectionOptions
   #dialect: Dialect | undefined
@@ -83,6 +90,8 @@ export class Connection {
     options.buffers.add(this)
     if (options.refusal) setTimeout(() => socket.destroy(), LINGER).unref()
     socket.setNoDelay(true)
+    // Who only waits for events sends nothing, and may vanish without a word.
+    socket.setKeepAlive(true, KEEP_ALIVE)
     socket.on('data', (chunk) => this.#read(chunk))
     socket.on('drain', () => this.#pull())
     // The peer may half-close and still wait for its replies.
@@ -95,12 +104,26 @@ export class Connection {
     socket.on('close', () => {
       this.#stopReading()
       options.buffers.remove(this)
+      options.dispatch.events.forget(this)
     })
   }
 
   /** Bytes held for this connection: of frames that did not arrive whole, and of unread replies. */
   get held(): number {
     return this.#held
+  }
+
+  get gone(): boolean {
+    return this.#socket.destroyed
+  }
+
+  deliver(event: DaemonEvent): void {
+    if (this.#ended || this.gone) return
+    const frame = (this.#dialect ?? json).encode(event)
+    const waiting = this.#outBytes + this.#socket.writableLength
+    // To lose the connection is a sign to subscribe again; a lost event would be none.
+    if (frame.length > MAX_FRAME_BYTES || waiting >= UNREAD_EVENTS) this.destroy()
+    else this.#push(frame)
   }
 
   /** Takes no new work: later requests are answered `shutting_down`, and the last reply closes. */
@@ -131,7 +154,9 @@ export class Connection {
     } else if (over(this.#partialSince, frame_timeout)) {
       this.#partialSince = undefined
       this.#refuse(`the frame did not arrive whole within ${frame_timeout} s (frame_timeout)`)
-    } else if (this.#isQuiet() && over(this.#activeAt, idle_timeout)) this.#end()
+    } else if (this.#isQuiet() && over(this.#activeAt, idle_timeout)) {
+      if (!this.#options.dispatch.events.has(this)) this.#end()
+    }
   }
 
   #read(chunk: Buffer): void {
@@ -228,7 +253,7 @@ export class Connection {
     this.#lane = laneOf(dispatch, account)
     this.#running += 1
     // The dispatcher answers its own failures; nothing rejects here.
-    void dispatch.run(request, account).then((reply) => {
+    void dispatch.run(request, account, this).then((reply) => {
       this.#running -= 1
       this.#activeAt = performance.now()
       this.#send(reply)
@@ -237,8 +262,11 @@ export class Connection {
   }
 
   #send(reply: Reply): void {
-    if (this.#ended || this.#socket.destroyed) return
-    const frame = this.#encode(reply)
+    if (this.#ended || this.gone) return
+    this.#push(this.#encode(reply))
+  }
+
+  #push(frame: Buffer): void {
     this.#out.push(frame)
     this.#outBytes += frame.length
     // After every promise of this turn: replies of one group commit leave in one write.

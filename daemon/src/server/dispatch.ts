@@ -11,6 +11,7 @@ import {
   type CommandErrorOptions,
   type ErrorCode,
 } from '../errors.js'
+import type { EventHub, Subscriber } from '../events.js'
 import { describeFault } from '../faults.js'
 import type { Log } from '../log.js'
 import { countingOpCalls, type OpCalls } from '../op/op_calls.js'
@@ -23,11 +24,20 @@ import { compileParams, type Validate, withoutNulls } from './validate.js'
 /** Runs the requests of a realm. */
 export interface Dispatch {
   realm: string
+  /** Who gets events; a connection that ends must be forgotten there. */
+  events: Pick<EventHub, 'has' | 'forget'>
   /** Whose quotas a request uses, and among whose frames the connection's next one waits its turn. */
   accountOf(request: Request): string
-  /** Answers every request, failures included. */
-  run(request: Request, account: string): Promise<Reply>
+  /**
+   * Answers every request, failures included.
+   *
+   * @param caller the connection, which the command may subscribe
+   */
+  run(request: Request, account: string, caller: Subscriber): Promise<Reply>
 }
+
+/** What all requests of a realm share. */
+type RealmContext = Omit<Context<ErrorCode>, 'caller'>
 
 interface Row {
   command: Command
@@ -53,9 +63,9 @@ const ERROR_TEXT = 1000
 
 export function createDispatch(services: Services, realm: Realm, record?: Recorder): Dispatch {
   const { log } = services
-  const context: Context<ErrorCode> = { ...services, realm, op: realm.op, refuse }
+  const context: RealmContext = { ...services, realm, op: realm.op, refuse }
   const verbose = log.isLevelEnabled('debug')
-  const answer = async (request: Request, account: string): Promise<Reply> => {
+  const answer = async (request: Request, account: string, caller: Subscriber): Promise<Reply> => {
     const calls: OpCalls = { count: 0, ms: 0 }
     const started = performance.now()
     const level = realm.requests.enter(account)
@@ -63,7 +73,7 @@ export function createDispatch(services: Services, realm: Realm, record?: Record
     if (verbose) logParams(request, log)
     try {
       if (level) throw quotaExceeded(realm, { quota: 'requests', level })
-      const data = await countingOpCalls(calls, account, () => run(context, request))
+      const data = await countingOpCalls(calls, account, () => run({ ...context, caller }, request))
       reply = { id: request.id, status: 'ok', data }
     } catch (error) {
       reply = errorReply(request.id, asReported(error, log))
@@ -86,6 +96,7 @@ export function createDispatch(services: Services, realm: Realm, record?: Record
   }
   return {
     realm: realm.name,
+    events: services.events,
     accountOf: (request) => accountOf(context, request),
     run: answer,
   }
@@ -95,7 +106,7 @@ export function createDispatch(services: Services, realm: Realm, record?: Record
  * Whose quotas and turns a request uses: its site's, if there is such a site. All other requests of
  * the realm share one account, or whoever makes ids up would have as many as he likes.
  */
-function accountOf({ sites, realm }: Context<ErrorCode>, { params }: Request): string {
+function accountOf({ sites, realm }: RealmContext, { params }: Request): string {
   const { oxd_id } = params
   return typeof oxd_id === 'string' && sites.wasKnown(oxd_id, realm.name) ? oxd_id : ''
 }

@@ -41,6 +41,7 @@ export class JsonDecoder implements Decoder {
   }
 }
 
+/** One line of JSON. */
 export const encodeJson: Encode = (message) => {
   const text = JSON.stringify(message)
   // Half a surrogate pair is written as an escape, such as \ud800; a backslash in a text looks alike.

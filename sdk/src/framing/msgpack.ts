@@ -63,6 +63,7 @@ export class MsgpackDecoder implements Decoder {
   }
 }
 
+/** A length and that many bytes of plain msgpack. */
 export const encodeMsgpack: Encode = (message) => {
   let body = packr.pack(message)
   // What UTF-8 cannot carry, msgpackr writes all the same, as 0xED and two more bytes.

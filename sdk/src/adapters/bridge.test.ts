@@ -1,0 +1,98 @@
+/** What node:http heard becomes the web's Request, whoever wrote it. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Incoming, send, toRequest } from './bridge.js'
+
+const origin = 'https://site.example'
+const server = createServer((request, response) => {
+  const { method, url, headers } = toRequest(origin, request)
+  response.end(JSON.stringify({ method, url, headers: [...headers] }))
+})
+
+beforeAll(async () => {
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+})
+
+afterAll(() => server.close())
+
+/** Sends a request's first lines as they are. @returns what the server saw */
+async function heard(...lines: string[]) {
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  socket.write([...lines, 'Host: evil.example', 'Connection: close', '', ''].join('\r\n'))
+  const answer = await text(socket)
+  return JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')).trim()) as {
+    method: string
+    url: string
+    headers: [string, string][]
+  }
+}
+
+test.each([
+  ['/', '/'],
+  ['/login?a=b&c', '/login?a=b&c'],
+  ['//evil.example/login', '//evil.example/login'],
+  ['/%6cogin', '/%6cogin'],
+  ['http://evil.example/login?a=b', '/login?a=b'],
+  ['*', '/'],
+])('the target %s is %s of the site, whatever Host says', async (target, path) => {
+  const method = target === '*' ? 'OPTIONS' : 'GET'
+  expect((await heard(`${method} ${target} HTTP/1.1`)).url).toBe(origin + path)
+})
+
+test('headers that came twice are seen twice', async () => {
+  const { headers } = await heard(
+    'GET / HTTP/1.1',
+    'Authorization: Bearer a',
+    'authorization: Bearer b',
+    'Cookie: a=b',
+    'Cookie: c=d',
+    'X-Latin: \xe4',
+  )
+  expect(Object.fromEntries(headers)).toMatchObject({
+    authorization: 'Bearer a, Bearer b',
+    cookie: 'a=b; c=d',
+  })
+})
+
+test('a method that the web knows not is none that does anything', async () => {
+  expect((await heard('TRACE / HTTP/1.1')).method).toBe('OPTIONS')
+  expect((await heard('PROPFIND / HTTP/1.1')).method).toBe('PROPFIND')
+})
+
+test('the pseudo-headers of HTTP/2 are no headers', () => {
+  const message: Incoming = { method: 'GET', url: '/', rawHeaders: [':path', '/', 'a', 'b'] }
+  expect([...toRequest(origin, message).headers]).toEqual([['a', 'b']])
+})
+
+test('the target as it came counts, not what a router left of it', () => {
+  const message: Incoming = { url: '/login', originalUrl: '/app/login', rawHeaders: [] }
+  expect(toRequest(origin, message).url).toBe(`${origin}/app/login`)
+})
+
+test('an answer has all its cookies, beside those that were set before', async () => {
+  const other = createServer((_request, response) => {
+    response.setHeader('set-cookie', 'before=1')
+    response.setHeader('content-security-policy', 'of the app')
+    const answer = new Response('hello', { status: 401, headers: { 'x-own': 'a' } })
+    answer.headers.append('set-cookie', 'a=b')
+    answer.headers.append('set-cookie', 'c=d')
+    answer.headers.set('content-security-policy', 'of the page')
+    void send(answer, response)
+  })
+  try {
+    await once(other.listen(0, '127.0.0.1'), 'listening')
+    const address = `http://127.0.0.1:${(other.address() as AddressInfo).port}`
+    const response = await fetch(address)
+    expect(response.status).toBe(401)
+    expect(response.headers.getSetCookie()).toEqual(['before=1', 'a=b', 'c=d'])
+    expect(response.headers.get('content-security-policy')).toBe('of the page')
+    expect(await response.text()).toBe('hello')
+    const head = await fetch(address, { method: 'HEAD' })
+    expect([head.status, await head.text()]).toEqual([401, ''])
+  } finally {
+    other.close()
+  }
+})

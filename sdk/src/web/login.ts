@@ -1,0 +1,90 @@
+/** A login's two halves at the website: sending the browser to the OP, and its return. */
+import { clearOldLogins, loginCookies } from './cookies.js'
+import { redirect } from './page.js'
+import { returnAddress } from './return_address.js'
+import { answerTrouble, type LoginParams, type Session, type Setting } from './setting.js'
+import { trouble, troubleOf } from './trouble.js'
+
+/**
+ * Redirects to the OP. Another site may send a browser here: it can but have the browser's own
+ * End-User log in, at the OP that this site uses, and end at an address of this site (as OIDC Core 4
+ * even provides for).
+ *
+ * @param set_cookie further lines
+ */
+export async function startLogin(
+  setting: Setting,
+  request: Request,
+  { return_to, ...params }: LoginParams,
+  set_cookie: readonly string[] = [],
+): Promise<Response> {
+  const { client, options, places } = setting
+  try {
+    const login = await client.getAuthorizationUrl({
+      ...options.login,
+      ...params,
+      return_to: returnAddress(return_to, places) ?? places.after_login,
+    })
+    const room = clearOldLogins(request.headers.get('cookie'))
+    return redirect(login.authorization_url, [...room, login.set_cookie, ...set_cookie])
+  } catch (error) {
+    return answerTrouble(setting, troubleOf(error, places.login_path), request)
+  }
+}
+
+/**
+ * Completes the login that the OP sent back, and gives the browser its session.
+ *
+ * @param live the session that this browser has already, if any
+ */
+export async function finishLogin(
+  setting: Setting,
+  request: Request,
+  live: () => Promise<Session | undefined>,
+): Promise<Response> {
+  const { client, cookie, places } = setting
+  const header = request.headers.get('cookie')
+  const { pathname, search } = new URL(request.url)
+  try {
+    const login = await client.getTokensByCallback({
+      callback: places.origin + pathname + search,
+      cookie: loginCookies(header),
+    })
+    const { session_id } = login
+    if (!(await admit(setting, session_id, request))) {
+      return answerTrouble(setting, trouble('login_refused', places), request, [login.set_cookie])
+    }
+    // The browser gets a new id at each login, and the old one dies: it may be one that somebody
+    // else put there (session fixation). Its tokens may be of a grant that the new session shares.
+    const old = cookie.read(header)
+    if (old !== undefined) {
+      await client.endSession({ session_id: old, revoke_tokens: false }).catch(() => {})
+    }
+    const target = returnAddress(login.return_to, places) ?? places.after_login
+    return redirect(target, [login.set_cookie, cookie.set(session_id)])
+  } catch (error) {
+    const what = troubleOf(error, places.login_path)
+    // Back or reload on a callback that did its work: the End-User is where they wanted to be.
+    if (what.code === 'login_over' && (await live().catch(() => undefined))) {
+      return redirect(places.after_login)
+    }
+    return answerTrouble(setting, what, request)
+  }
+}
+
+/** Asks the site whether it lets this End-User in; if not, nothing of the session is left. */
+async function admit(
+  { client, options }: Setting,
+  session_id: string,
+  request: Request,
+): Promise<boolean> {
+  if (!options.on_login) return true
+  let admitted = false
+  try {
+    const session = { ...(await client.getSession({ session_id })), session_id }
+    admitted = (await options.on_login(session, request)) !== false
+    return admitted
+  } finally {
+    if (!admitted) await client.endSession({ session_id }).catch(() => {})
+  }
+}
