@@ -12,11 +12,10 @@ import {
   weightOf,
 } from './call.js'
 import type { CommandTraits } from './call_options.js'
-import { Channel, type ChannelTimes } from './channel.js'
+import type { Channel } from './channel.js'
+import { Channels, type Times } from './channels.js'
 import { CommandError, ProtocolError } from './errors.js'
 import { checkTimeout, type Limits, watchLimits } from './limits.js'
-import { SILENCE_MS } from './liveness.js'
-import { Outage, PATIENCE, type Patience } from './outage.js'
 import { type DaemonEvent, type Refusal, readMessage } from './reply.js'
 import { type Address, nameOfAddress } from './site_address.js'
 import { mayPass } from './unreachable.js'
@@ -27,9 +26,6 @@ const WRITE_BYTES = 64 * 1024
 /** Bytes that calls without a reply may take: some 50,000 small ones. */
 const MOST_BYTES = 64 * 1024 * 1024
 
-/** Channels given up at the same time while their replies are due: a daemon that hangs gets no more of them. */
-const MOST_RETIRED = 4
-
 /** What else happens on a connection. */
 export interface Watcher {
   event(event: DaemonEvent): void
@@ -39,20 +35,12 @@ export interface Watcher {
   lost(): void
 }
 
-/** Milliseconds; tests have less patience. */
-export interface Times extends ChannelTimes {
-  patience: Patience
-}
-
-const usualTimes: Times = { open_ms: 10_000, silence_ms: SILENCE_MS, patience: PATIENCE }
-
 /** A multiplexed connection that comes back after a loss. */
 export class Connection {
-  readonly #address: Address
+  /** The daemon's address. */
   readonly #name: string
   readonly #timeout_ms: number
-  readonly #times: Times
-  readonly #outage: Outage
+  readonly #channels: Channels
   #watcher: Watcher | undefined
   /** Everything that is not settled; ids are never used again. */
   readonly #calls = new Set<Call>()
@@ -62,22 +50,24 @@ export class Connection {
   readonly #queue = new Set<Call>()
   #flushScheduled = false
   #lastId = 0
-  /** Takes new calls. */
-  #channel: Channel | undefined
-  /** Whether an answer came over it. */
-  #answered = false
-  /** Take no calls, and are open for the replies still due: of daemons that shut down, or are silent. */
-  readonly #retired = new Set<Channel>()
-  #reopening: NodeJS.Timeout | undefined
   readonly #closing = new AbortController()
 
   /** @param timeout_ms of calls that do not say otherwise */
-  constructor(address: Address, timeout_ms: number, times = usualTimes) {
-    this.#address = address
+  constructor(address: Address, timeout_ms: number, times?: Times) {
     this.#name = nameOfAddress(address)
     this.#timeout_ms = checkTimeout(timeout_ms)
-    this.#times = times
-    this.#outage = new Outage(times.patience)
+    this.#channels = new Channels(
+      address,
+      {
+        free: () => this.#flush(),
+        ready: () => this.#flush(),
+        received: (channel, message) => this.#received(channel, message),
+        ended: (channel, fault) => this.#ended(channel, fault),
+        opened: () => this.#watcher?.opened(),
+        left: () => this.#watcher?.lost(),
+      },
+      times,
+    )
   }
 
   /** Fires when `close` is called. */
@@ -145,13 +135,9 @@ export class Connection {
   /** Rejects what is pending and closes; later calls are rejected too. */
   async close(): Promise<void> {
     this.#closing.abort()
-    clearTimeout(this.#reopening)
-    const channels = [...this.#retired, ...(this.#channel ? [this.#channel] : [])]
-    this.#channel = undefined
-    this.#retired.clear()
-    const gone = channels.map((channel) => channel.destroy())
+    const gone = this.#channels.destroy()
     for (const call of this.#calls) call.fail(closed(call.command, outcomeOf(call)))
-    await Promise.all(gone)
+    await gone
   }
 
   #enqueue(call: Call): void {
@@ -169,7 +155,7 @@ export class Connection {
 
   #flush(): void {
     if (this.#queue.size === 0) return
-    const channel = this.#channel ?? this.#open()
+    const channel = this.#channels.take()
     while (channel?.ready && this.#queue.size > 0) {
       const calls: Call[] = []
       let bytes = 0
@@ -182,40 +168,11 @@ export class Connection {
     }
   }
 
-  /** @returns undefined while it is too early for another attempt; the queue is flushed then */
-  #open(): Channel | undefined {
-    if (this.#reopening) return undefined
-    const { delay_ms } = this.#outage
-    if (delay_ms > 0) {
-      this.#reopening = setTimeout(() => {
-        this.#reopening = undefined
-        this.#flush()
-      }, delay_ms).unref()
-      return undefined
-    }
-    this.#answered = false
-    this.#channel = new Channel(
-      this.#address,
-      {
-        ready: () => this.#flush(),
-        received: (channel, message) => this.#received(channel, message),
-        silent: (channel) => this.#silent(channel),
-        ended: (channel, fault) => this.#ended(channel, fault),
-      },
-      this.#times,
-    )
-    return this.#channel
-  }
-
   #received(channel: Channel, message: unknown): void {
     const said = readMessage(message)
     if (!said) return
     const isRefused = 'refusal' in said && said.refusal.error === 'shutting_down'
-    if (!isRefused && channel === this.#channel && !this.#answered) {
-      this.#answered = true
-      this.#outage.end()
-      this.#watcher?.opened()
-    }
+    if (!isRefused) this.#channels.answered(channel)
     if ('event' in said) {
       this.#watcher?.event(said)
       return
@@ -231,37 +188,13 @@ export class Connection {
   /** A daemon that shuts down has not executed the call: the next one will, once it is there. */
   #refused(call: Call, channel: Channel, refusal: Refusal): void {
     call.setback = new CommandError(call.command, refusal)
-    if (this.#channel === channel) {
-      this.#outage.announced()
-      this.#retire(channel)
-    }
-    if (this.#outage.isLong) call.fail(notSent(call, call.setback))
+    if (this.#channels.isLongOutage) call.fail(notSent(call, call.setback))
     else this.#enqueue(call)
-    this.#closeIfDone(channel)
-  }
-
-  /** What is due may still come, but later calls go where they have better hopes. */
-  #silent(channel: Channel): void {
-    if (this.#channel === channel && this.#retired.size < MOST_RETIRED) this.#retire(channel)
-  }
-
-  #retire(channel: Channel): void {
-    this.#retired.add(channel)
-    this.#leave()
-    this.#flush()
-  }
-
-  #leave(): void {
-    this.#channel = undefined
-    if (this.#answered) this.#watcher?.lost()
+    this.#channels.shutsDown(channel)
+    this.#channels.settled(channel)
   }
 
   #ended(channel: Channel, fault: Error | undefined): void {
-    this.#retired.delete(channel)
-    if (this.#channel === channel) {
-      if (!this.#answered) this.#outage.attemptFailed()
-      this.#leave()
-    }
     if (!channel.connected) this.#notOpened(fault as Error)
     else {
       for (const call of channel.due.values()) {
@@ -276,7 +209,7 @@ export class Connection {
   }
 
   #notOpened(fault: Error): void {
-    const isFinal = !mayPass(fault) || this.#outage.isLong
+    const isFinal = !mayPass(fault) || this.#channels.isLongOutage
     for (const call of this.#queue) {
       call.setback = fault
       if (isFinal) call.fail(notSent(call, fault))
@@ -288,16 +221,7 @@ export class Connection {
     this.#weight -= weightOf(call)
     this.#queue.delete(call)
     call.channel?.due.delete(call.id)
-    if (call.channel) this.#closeIfDone(call.channel)
-    // Nobody waits any more for a connection that is slow to open.
-    if (this.#calls.size === 0 && this.#channel?.connected === false) {
-      void this.#channel.destroy()
-      this.#channel = undefined
-    }
-  }
-
-  #closeIfDone(channel: Channel): void {
-    if (channel.due.size > 0 || !this.#retired.delete(channel)) return
-    void channel.destroy()
+    if (call.channel) this.#channels.settled(call.channel)
+    if (this.#calls.size === 0) this.#channels.abandon()
   }
 }

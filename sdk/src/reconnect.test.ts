@@ -12,7 +12,7 @@ import {
   stop,
   transportError,
 } from '../../test/support/bent_daemon.js'
-import type { Times } from './connection.js'
+import type { Times } from './channels.js'
 import { MAX_FRAME_BYTES } from './framing/index.js'
 import { PATIENCE } from './outage.js'
 

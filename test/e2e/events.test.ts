@@ -84,16 +84,20 @@ test('nobody subscribes to a site of another realm', async () => {
   expect(abroad.unasked).toEqual([])
 })
 
-test('one connection has a bounded number of sites', async () => {
+test('one connection has a bounded number of sites, and those that are removed do not count', async () => {
   using wire = await Wire.connect(daemon.socket)
+  let removed = ''
   for (let n = 0; n < MOST_SITES; n += 1) {
-    await wire.ok('subscribe', { oxd_id: await registerIssued(wire, op) })
+    removed = await registerIssued(wire, op)
+    await wire.ok('subscribe', { oxd_id: removed })
   }
   const oxd_id = await registerIssued(wire, op)
   expect(await wire.refused('subscribe', { oxd_id })).toMatchObject({
     error: 'quota_exceeded',
     details: { quota: 'subscriptions', limit: MOST_SITES },
   })
+  await wire.ok('remove_site', { oxd_id: removed })
+  await wire.ok('subscribe', { oxd_id })
 })
 
 test('who waits for events is not idle', async () => {

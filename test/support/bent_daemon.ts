@@ -5,7 +5,8 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import { Connection, type Times } from '../../sdk/src/connection.js'
+import type { Times } from '../../sdk/src/channels.js'
+import { Connection } from '../../sdk/src/connection.js'
 import { encodeMsgpack, MSGPACK_MAGIC, MsgpackDecoder } from '../../sdk/src/framing/index.js'
 
 /** A request as the peer sees it, with the means to answer. */
