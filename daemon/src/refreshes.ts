@@ -10,15 +10,10 @@ import type { OpSide } from './op/op_side.js'
 import { redeemRefreshToken, refreshErrors } from './op/refresh.js'
 import { revokeAtOp } from './op/revocation.js'
 import type { TokenAnswer } from './op/token_answer.js'
+import { PassedOn } from './passed_on.js'
 import { randomBytes } from './random.js'
 import { accessSecrets, hashToken, sessionGone } from './sessions.js'
-import type {
-  Lease,
-  SessionSecrets,
-  Site,
-  Store,
-  StoredSession,
-} from './store/store.js'
+import type { Lease, SessionSecrets, Site, Store, StoredSession } from './store/store.js'
 
 /** Codes that a refresh can end with. */
 export const sessionRefreshErrors = [
@@ -68,9 +63,12 @@ export class Refreshes {
   readonly #lease: Seconds
   readonly #running = new Map<string, Promise<Refreshed>>()
   #finishing = false
+  /** For refresh tokens that no session has. */
+  readonly passed_on: PassedOn
 
   constructor(options: RefreshesOptions) {
     this.#options = { pause: setTimeout, ...options }
+    this.passed_on = new PassedOn(options.clock, GRACE)
     this.#lease = 2 * options.op_timeout + MARGIN
   }
 
@@ -107,7 +105,7 @@ export class Refreshes {
    */
   async finish(): Promise<void> {
     this.#finishing = true
-    await Promise.allSettled(this.#running.values())
+    await Promise.allSettled([...this.#running.values(), this.passed_on.finish()])
   }
 
   async #inTurn(

@@ -309,6 +309,13 @@ describe('a refresh token that no session has', () => {
       expires_in: 300,
       scope: 'openid offline_access',
     })
+    const again = { oxd_id, refresh_token: login.refresh_token }
+    const start = rotating.asked.length
+    expect(await wire.ok('get_access_token_by_refresh_token', again)).toMatchObject({
+      access_token: first.access_token,
+      refresh_token: first.refresh_token,
+    })
+    expect(rotating.calls(start)).toEqual({})
     rotating.bend({ id_token: breakSignature })
     const second = { oxd_id, refresh_token: first.refresh_token }
     expect(await wire.refused('get_access_token_by_refresh_token', second)).toMatchObject({
@@ -318,6 +325,24 @@ describe('a refresh token that no session has', () => {
     expect(await wire.refused('get_access_token_by_refresh_token', second)).toMatchObject({
       error: 'refresh_token_rejected',
     })
+  })
+
+  test('is asked for once, whoever brings it at the same time, and not when it was rejected', async () => {
+    const login = await logIn(rotated)
+    const { oxd_id } = rotated
+    await wire.ok('end_session', { oxd_id, session_id: login.session_id, revoke_tokens: false })
+    const start = rotating.asked.length
+    const redeem = (refresh_token: string) =>
+      wire.call('get_access_token_by_refresh_token', { oxd_id, refresh_token })
+    const all = await Promise.all(Array.from({ length: 8 }, () => redeem(login.refresh_token)))
+    expect(new Set(all.map(({ data }) => data.access_token)).size).toBe(1)
+    expect(all[0]).toMatchObject({ status: 'ok' })
+    expect(rotating.calls(start)).toEqual({ token: 1 })
+    const wrong = await Promise.all(Array.from({ length: 8 }, () => redeem('nobody issued this')))
+    expect(new Set(wrong.map(({ data }) => data.error))).toEqual(
+      new Set(['refresh_token_rejected']),
+    )
+    expect(rotating.calls(start)).toEqual({ token: 2 })
   })
 
   test('is nothing that another site’s session would answer', async () => {

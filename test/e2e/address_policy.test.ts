@@ -165,7 +165,10 @@ describe('an OP whose metadata names', () => {
     return () => op[Symbol.asyncDispose]()
   })
 
-  const called = ['token_endpoint', 'jwks_uri', 'userinfo_endpoint', 'registration_endpoint']
+  const called = [
+    ...['token_endpoint', 'jwks_uri', 'userinfo_endpoint', 'registration_endpoint'],
+    ...['revocation_endpoint', 'introspection_endpoint'],
+  ]
   const visited = ['authorization_endpoint', 'end_session_endpoint']
   const hosts = ['[::1]', '127.0.0.2', '0x7f.2', '[::ffff:127.0.0.2]', '10.0.0.1']
 

@@ -1,5 +1,7 @@
 /** One expiring session, many processes, one refresh: over slow OPs, restarts, several daemons and kills. */
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { openKept } from '../../daemon/src/store/kept_database.js'
 import { type DaemonOptions, TestDaemon } from '../support/daemon.js'
 import { cfgOf, expiredLogin, OfflineOp } from '../support/offline_site.js'
 import { type Outcome, SiteProcesses } from '../support/site_processes.js'
@@ -147,13 +149,25 @@ test('two daemons on one store, one refresh', async () => {
   expect(op.asked).toBe(1)
 })
 
-// Twice op_timeout and a margin: the lease of a holder that died.
-const LEASE = { op_timeout: 1 }
+/** As if the time had passed that a holder has; the daemon is down. */
+function letLeaseRunOut({ folder }: TestDaemon): void {
+  const db = openKept(join(folder, 'state/store/relyd.db'))
+  try {
+    const { changes } = db
+      .prepare(
+        'UPDATE sessions SET lease_until = lease_until - 600 WHERE lease_until > unixepoch()',
+      )
+      .run()
+    expect(changes).toBe(1)
+  } finally {
+    db.close()
+  }
+}
 
 test('a kill in the middle of a refresh: the session survives an OP that rotates nothing', async () => {
   const op = await startOp(false)
   const letGo = op.hold()
-  const daemon = await startDaemon({ daemon: LEASE })
+  const daemon = await startDaemon()
   const { oxd_id, login } = await expiredLogin(daemon, op)
   const { session_id } = login
   const lost = (await connect(daemon)).call('get_access_token', { oxd_id, session_id })
@@ -161,6 +175,7 @@ test('a kill in the middle of a refresh: the session survives an OP that rotates
   await daemon.signal('SIGKILL')
   await expect(lost).rejects.toThrow('closed')
   letGo()
+  letLeaseRunOut(daemon)
   await daemon.start()
   const wire = await connect(daemon)
   const again = [1, 2, 3].map(() => wire.ok('get_access_token', { oxd_id, session_id }))
@@ -171,7 +186,7 @@ test('a kill in the middle of a refresh: the session survives an OP that rotates
 test('a kill in the middle of a refresh: an OP that detects reuse is asked once more, and then log in again', async () => {
   const op = await startOp()
   const letGo = op.hold()
-  const daemon = await startDaemon({ daemon: LEASE })
+  const daemon = await startDaemon()
   const { oxd_id, login } = await expiredLogin(daemon, op)
   const { session_id, refresh_token } = login
   const lost = (await connect(daemon)).call('get_access_token', { oxd_id, session_id })
@@ -185,6 +200,7 @@ test('a kill in the middle of a refresh: an OP that detects reuse is asked once 
   op.op.provider.on('grant.error', () => {
     errors += 1
   })
+  letLeaseRunOut(daemon)
   await daemon.start()
   const wire = await connect(daemon)
   const rejection = { error: 'refresh_token_rejected', retryable: false }

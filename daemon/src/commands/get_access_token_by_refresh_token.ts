@@ -1,5 +1,5 @@
+import type { Seconds } from '../clock.js'
 import { command, integer, oneOf, oxd_id, required, string, strings, token } from '../command.js'
-import { redeemRefreshToken } from '../op/refresh.js'
 import type { TokenAnswer } from '../op/token_answer.js'
 import { sessionRefreshErrors } from '../refreshes.js'
 import { describeAccessToken, hashToken, isGoodFor, MIN_LIFETIME } from '../sessions.js'
@@ -7,7 +7,7 @@ import type { StoredSession } from '../store/store.js'
 import { tokenPolicy } from '../token_policy.js'
 
 export const get_access_token_by_refresh_token = command({
-  doc: 'Redeems a refresh token that the site keeps itself. If it belongs to a session here, that session is refreshed, once for all who ask with the same token: within a minute of its use it answers the tokens that it brought. get_access_token needs no token and is the better choice.',
+  doc: 'Redeems a refresh token that the site keeps itself. If it belongs to a session here, that session is refreshed. Within a minute of its use it answers the tokens that it brought, so that all who ask with the same token are one refresh. get_access_token needs no token and is the better choice.',
   spec: ['RFC 6749 6', 'OIDC Core 12'],
   retry: 'never',
   params: {
@@ -45,8 +45,8 @@ export const get_access_token_by_refresh_token = command({
     const hash = hashToken(refresh_token)
     const found = await store.findSession(site.oxd_id, 'refresh', hash, clock())
     if (!found) {
-      const answer = await redeemRefreshToken(op, site, { refresh_token, scope })
-      return describeAnswer(answer, refresh_token)
+      const { answer, asked_at } = await refreshes.passed_on.redeem(op, site, refresh_token, scope)
+      return describeAnswer(answer, refresh_token, clock() - asked_at)
     }
     const { access_token_hash } = found.session
     // What a use of the token has brought, lately or meanwhile, is the answer to all of its uses.
@@ -59,7 +59,7 @@ export const get_access_token_by_refresh_token = command({
       : await refreshes.refresh(op, site, found.session, { isDone, scope })
     const { secrets } = session
     const current = secrets.refresh_token ?? refresh_token
-    if (scope !== undefined && answer) return describeAnswer(answer, current)
+    if (scope !== undefined && answer) return describeAnswer(answer, current, 0)
     return {
       ...describeAccessToken(session, clock()),
       refresh_token: current,
@@ -71,12 +71,13 @@ export const get_access_token_by_refresh_token = command({
 function describeAnswer(
   { access_token, expires_in, refresh_token, id_token, scope }: TokenAnswer,
   used: string,
+  age: Seconds,
 ) {
   return {
     access_token,
     token_type: 'Bearer' as const,
     refresh_token: refresh_token ?? used,
-    ...(expires_in !== undefined && { expires_in }),
+    ...(expires_in !== undefined && { expires_in: Math.max(0, expires_in - age) }),
     ...(id_token !== undefined && { id_token }),
     ...(scope !== undefined && { scope }),
   }

@@ -61,7 +61,7 @@ export const daemonOptions = {
     read: wholeNumber(10, 30 * DAY),
   },
   drain_timeout: {
-    doc: 'Seconds that running commands have to finish when the daemon is told to stop.',
+    doc: 'Seconds that running commands have to finish when the daemon is told to stop. A refresh of tokens that an OP is being asked for is finished all the same (twice op_timeout at most): its answer may be the only copy of a refresh token.',
     default: '10',
     read: wholeNumber(0, 600),
   },
