@@ -164,3 +164,10 @@ export const oxd_id = required(
     maxLength: 64,
   }),
 )
+
+/** The result by which a session is known to those who must not use it. */
+export const session_ref = required(
+  string({
+    doc: 'Names the session, in logs and in the event `logout`. It is no secret, and opens nothing.',
+  }),
+)

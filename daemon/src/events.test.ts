@@ -1,6 +1,7 @@
 /** Who gets which event, and that nothing is left of who went. */
 import { beforeEach, expect, test } from 'vitest'
 import { type DaemonEvent, EventHub, eventNames, MOST_SITES, type Subscriber } from './events.js'
+import { hideExpiringId, makeExpiringId, parseExpiringId, refOf } from './store/expiring_id.js'
 
 class Peer implements Subscriber {
   gone = false
@@ -11,7 +12,9 @@ class Peer implements Subscriber {
   }
 }
 
-const session = { oxd_id: 'shop', issuer: 'https://op', sub: 'alice', sid: null }
+const session_key = hideExpiringId(parseExpiringId(makeExpiringId(2_000_000_000)) as Buffer)
+const session_ref = refOf(session_key)
+const session = { oxd_id: 'shop', session_key, issuer: 'https://op', sub: 'alice', sid: null }
 
 let hub: EventHub
 
@@ -28,7 +31,7 @@ test('a session’s end is told to the site’s subscribers, and to each once', 
   hub.sessionEnded({ ...session, sid: 's1' })
   const event = {
     event: 'logout',
-    data: { oxd_id: 'shop', issuer: 'https://op', sub: 'alice', sid: 's1' },
+    data: { oxd_id: 'shop', session_ref, issuer: 'https://op', sub: 'alice', sid: 's1' },
   }
   expect([one.got, two.got, other.got]).toEqual([[event], [event], []])
 })
@@ -37,7 +40,12 @@ test('a session without a sid is told without one', () => {
   const peer = new Peer()
   hub.subscribe(peer, 'shop', eventNames)
   hub.sessionEnded(session)
-  expect(peer.got[0]?.data).toEqual({ oxd_id: 'shop', issuer: 'https://op', sub: 'alice' })
+  expect(peer.got[0]?.data).toEqual({
+    oxd_id: 'shop',
+    session_ref,
+    issuer: 'https://op',
+    sub: 'alice',
+  })
 })
 
 test.each<[string, (peer: Peer) => void]>([

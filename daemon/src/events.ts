@@ -1,6 +1,7 @@
 /** Events: what the daemon tells sites without being asked, and who subscribed to what. */
-import { type Fields, oxd_id, required, string, type Values } from './command.js'
-import type { Session } from './store/store.js'
+import { type Fields, oxd_id, required, session_ref, string, type Values } from './command.js'
+import { refOf } from './store/expiring_id.js'
+import type { StoredSession } from './store/store.js'
 
 /** An event whole, as a command's file declares a command. */
 export interface EventSpec {
@@ -11,12 +12,13 @@ export interface EventSpec {
 
 export const events = {
   logout: {
-    doc: "A session of the site ended in relyd. A website that keeps sessions of its own ends those of this End-User at this OP: the one that came of the OP's session `sid`, or all if there is no `sid`.",
+    doc: 'A session of the site ended in relyd. A website that keeps something open for it, such as a WebSocket, knows it by its `session_ref`.',
     spec: ['OIDC RP-Initiated Logout 2'],
     data: {
       oxd_id,
       issuer: required(string({ doc: 'The OP.', spec: 'OIDC Core 2' })),
       sub: required(string({ doc: 'The End-User at that OP.', spec: 'OIDC Core 2' })),
+      session_ref,
       sid: string({
         doc: "The OP's session, if the ID Token of the login named one.",
         spec: 'OIDC Front-Channel Logout 3',
@@ -93,10 +95,10 @@ export class EventHub {
   }
 
   /** Tells the site's subscribers that the session ended; once the store no longer has it. */
-  sessionEnded({ oxd_id, issuer, sub, sid }: EndedSession): void {
+  sessionEnded({ session_key, oxd_id, issuer, sub, sid }: EndedSession): void {
     this.#publish({
       event: 'logout',
-      data: { oxd_id, issuer, sub, ...(sid !== null && { sid }) },
+      data: { oxd_id, session_ref: refOf(session_key), issuer, sub, ...(sid !== null && { sid }) },
     })
   }
 
@@ -112,7 +114,7 @@ export class EventHub {
   }
 }
 
-type EndedSession = Pick<Session, 'oxd_id' | 'issuer' | 'sub' | 'sid'>
+type EndedSession = Pick<StoredSession, 'session_key' | 'oxd_id' | 'issuer' | 'sub' | 'sid'>
 
 /** Leaves no empty collection behind. */
 function removeFrom<K, V>(

@@ -1,5 +1,5 @@
 /** What both commands that complete a login answer. */
-import { integer, object, required, string, token } from './command.js'
+import { integer, object, required, session_ref, string, token } from './command.js'
 import type { RealmPolicy } from './context.js'
 import type { CompletedLogin } from './logins.js'
 import type { Site } from './store/store.js'
@@ -27,6 +27,7 @@ export const loginResult = {
       secret: true,
     }),
   ),
+  session_ref,
   sub: required(string({ doc: 'The End-User, unique at this issuer.', spec: 'OIDC Core 2' })),
   issuer: required(string({ doc: 'The OP. Key users by issuer and sub.', spec: 'OIDC Core 2' })),
   id_token_claims: required(
@@ -61,7 +62,7 @@ export const loginResult = {
 export function describeLogin(
   realm: RealmPolicy,
   site: Site,
-  { session_id, tokens, return_to, set_cookie }: CompletedLogin,
+  { session_id, session_ref, tokens, return_to, set_cookie }: CompletedLogin,
 ) {
   const { id_token_claims, access_token, refresh_token, id_token, expires_in, scope } = tokens
   const visible =
@@ -70,6 +71,7 @@ export function describeLogin(
       : { id_token, access_token, ...(refresh_token !== undefined && { refresh_token }) }
   return {
     session_id,
+    session_ref,
     sub: id_token_claims.sub,
     issuer: site.issuer,
     id_token_claims: { ...id_token_claims },

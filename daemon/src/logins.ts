@@ -5,7 +5,7 @@ import { LIST_LENGTH, STRING_LENGTH } from './command.js'
 import type { Context } from './context.js'
 import { redeem, type Tokens, tokenErrors } from './op/token.js'
 import { accessSecrets, hashToken } from './sessions.js'
-import { makeExpiringId } from './store/expiring_id.js'
+import { hideExpiringId, makeExpiringId, parseExpiringId, refOf } from './store/expiring_id.js'
 import type { Login, Session, Site } from './store/store.js'
 
 /** Codes that completing a login can end with. */
@@ -18,6 +18,7 @@ export const loginErrors = [
 
 export interface CompletedLogin {
   session_id: string
+  session_ref: string
   tokens: Tokens
   /** As the site gave it when the login began. */
   return_to?: string
@@ -52,9 +53,11 @@ export async function completeLogin(
     : await withIssuer(context, site, login, brought.response)
   const tokens = await redeem(context.op, site, login, response)
   const session_id = await storeSession(context, site, tokens)
+  const session_ref = refOf(hideExpiringId(parseExpiringId(session_id) as Buffer))
   const { return_to } = login.secrets
   return {
     session_id,
+    session_ref,
     tokens,
     ...(return_to !== undefined && { return_to }),
     set_cookie: forgetBinding(site.redirect_uri, login.state),

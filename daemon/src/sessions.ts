@@ -9,10 +9,12 @@ import type { TokenAnswer } from './op/token_answer.js'
 import type { SessionSecrets, Site, StoredSession } from './store/store.js'
 
 /** A parameter of the commands that end a session. */
-export const revoke_tokens = boolean({
-  doc: "Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: true.",
-  spec: 'RFC 7009 2.1',
-})
+export function revoke_tokens(by_default: boolean) {
+  return boolean({
+    doc: `Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: ${by_default}.`,
+    spec: 'RFC 7009 2.1',
+  })
+}
 
 /** Seconds for which an access token is good at least when nobody says otherwise: a call's time. */
 export const MIN_LIFETIME: Seconds = 30
@@ -99,7 +101,7 @@ export async function endSession(
   { op, store, clock, events }: Pick<Context<never>, 'op' | 'store' | 'clock' | 'events'>,
   site: Site,
   session_id: string,
-  revoke_tokens = true,
+  revoke_tokens: boolean,
 ): Promise<EndedSession | undefined> {
   const session = await store.takeSession(session_id, site.oxd_id, clock())
   if (!session) return undefined

@@ -45,6 +45,7 @@ describe('text from outside', () => {
   const obeyed = /[^\P{Cc}\n]|[\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/u
   const session = {
     session_id: 's',
+    session_ref: 'ref',
     issuer: hostile,
     sub: hostile,
     id_token_claims: { iss: hostile, sub: hostile },

@@ -7,7 +7,7 @@ import express from 'express'
 declare const accounts: { isBlocked(issuer: string, sub: string): Promise<boolean> }
 declare function ownPage(title: string, text: string, login_path?: string): string
 declare const requestEnded: AbortSignal
-declare const sockets: { closeOf(issuer: string, sub: string): void }
+declare const sockets: { closeOf(session_ref: string): void }
 
 const client = new Client('site.cfg')
 const app = express()
@@ -35,7 +35,7 @@ app.get('/transfer', site.requireLogin, async (request, response) => {
   response.send('Whom do you want to send money to?')
 })
 
-client.on('logout', ({ issuer, sub }) => sockets.closeOf(issuer, sub))
+client.on('logout', ({ session_ref }) => sockets.closeOf(session_ref))
 
 const guard = expressGuard(client)
 

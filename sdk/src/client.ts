@@ -100,7 +100,7 @@ export class Client extends Methods {
    * @param listener given again, it is called once all the same
    * @example
    * ```ts
-   * client.on('logout', ({ sub, sid }) => sessions.end(sub, sid))
+   * client.on('logout', ({ session_ref }) => sockets.closeOf(session_ref))
    * ```
    * @see "Events" in relyd's docs/protocol.md
    */

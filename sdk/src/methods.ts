@@ -155,6 +155,8 @@ export interface GetTokensByCallbackParams {
 export interface GetTokensByCallbackResult {
   /** Stands for the tokens in later commands. Keep it as the tokens themselves. */
   session_id: string
+  /** Names the session, in logs and in the event `logout`. It is no secret, and opens nothing. */
+  session_ref: string
   /** The End-User, unique at this issuer (OIDC Core 2). */
   sub: string
   /** The OP. Key users by issuer and sub (OIDC Core 2). */
@@ -195,6 +197,8 @@ export interface GetTokensByCodeParams {
 export interface GetTokensByCodeResult {
   /** Stands for the tokens in later commands. Keep it as the tokens themselves. */
   session_id: string
+  /** Names the session, in logs and in the event `logout`. It is no secret, and opens nothing. */
+  session_ref: string
   /** The End-User, unique at this issuer (OIDC Core 2). */
   sub: string
   /** The OP. Key users by issuer and sub (OIDC Core 2). */
@@ -225,6 +229,8 @@ export interface GetSessionParams {
 
 /** Result of `get_session`. */
 export interface GetSessionResult {
+  /** Names the session, in logs and in the event `logout`. It is no secret, and opens nothing. */
+  session_ref: string
   /** The End-User, unique at this issuer (OIDC Core 2). */
   sub: string
   /** The OP. Key users by issuer and sub (OIDC Core 2). */
@@ -381,7 +387,7 @@ export interface GetLogoutUriParams {
   id_token_hint?: string | undefined
   /** Where the OP sends the browser afterwards, instead of the site's own; it must be registered (OIDC RP-Initiated Logout 3). */
   post_logout_redirect_uri?: string | undefined
-  /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: true (RFC 7009 2.1). */
+  /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: false (RFC 7009 2.1). */
   revoke_tokens?: boolean | undefined
   /** Comes back to post_logout_redirect_uri unchanged. */
   state?: string | undefined
@@ -406,7 +412,7 @@ export interface SubscribeResult {
 }
 
 /**
- * A session of the site ended in relyd. A website that keeps sessions of its own ends those of this End-User at this OP: the one that came of the OP's session `sid`, or all if there is no `sid`.
+ * A session of the site ended in relyd. A website that keeps something open for it, such as a WebSocket, knows it by its `session_ref`.
  *
  * @see [OIDC RP-Initiated Logout 2](https://openid.net/specs/openid-connect-rpinitiated-1_0.html#section-2)
  */
@@ -417,13 +423,15 @@ export interface LogoutEvent {
   issuer: string
   /** The End-User at that OP (OIDC Core 2). */
   sub: string
+  /** Names the session, in logs and in the event `logout`. It is no secret, and opens nothing. */
+  session_ref: string
   /** The OP's session, if the ID Token of the login named one (OIDC Front-Channel Logout 3). */
   sid?: string
 }
 
 /** What listeners of the Client get, by the event's name. */
 export interface ClientEvents {
-  /** A session of the site ended in relyd. A website that keeps sessions of its own ends those of this End-User at this OP: the one that came of the OP's session `sid`, or all if there is no `sid`. */
+  /** A session of the site ended in relyd. A website that keeps something open for it, such as a WebSocket, knows it by its `session_ref`. */
   logout: LogoutEvent
 }
 
@@ -667,7 +675,7 @@ export abstract class Methods {
   }
 
   /**
-   * Ends a session: forgets it here, as end_session does, and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.
+   * Ends a session: forgets it here and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_end_session_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`

@@ -50,11 +50,11 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
     const [mine, theirs] = [await register(wire), await register(other)]
     expect(await wire.ok('subscribe', { oxd_id: mine })).toEqual({ events: ['logout'] })
     await other.ok('subscribe', { oxd_id: theirs })
-    const { issuer, sub } = await logInAndOut(unasking, mine)
+    const { issuer, sub, session_ref } = await logInAndOut(unasking, mine)
     const told = (await wire.nextUnasked()) as unknown as { event: string; data: object }
     expect(told).toEqual({
       event: 'logout',
-      data: expect.objectContaining({ oxd_id: mine, issuer, sub }),
+      data: expect.objectContaining({ oxd_id: mine, issuer, sub, session_ref }),
     })
     expect(Schema.Check(schemaOf(events.logout.data), told.data)).toBe(true)
     await Promise.all([other.ok('ping'), unasking.ok('ping')])

@@ -8,7 +8,7 @@ export const end_session = command({
   params: {
     oxd_id,
     session_id,
-    revoke_tokens,
+    revoke_tokens: revoke_tokens(true),
   },
   result: {
     ended: required(boolean({ doc: 'Whether there was such a session; it is gone in any case.' })),
@@ -19,7 +19,7 @@ export const end_session = command({
     ),
   },
   errors: ['invalid_oxd_id'],
-  async run(context, site, { session_id, revoke_tokens }) {
+  async run(context, site, { session_id, revoke_tokens = true }) {
     const ended = await endSession(context, site, session_id, revoke_tokens)
     return { ended: ended !== undefined, tokens_revoked: ended?.tokens_revoked ?? false }
   },

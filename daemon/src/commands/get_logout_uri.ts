@@ -3,7 +3,7 @@ import { endSessionEndpoint, logoutUri } from '../op/logout.js'
 import { endSession, revoke_tokens, sessionGone } from '../sessions.js'
 
 export const get_logout_uri = command({
-  doc: "Ends a session: forgets it here, as end_session does, and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.",
+  doc: "Ends a session: forgets it here and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.",
   spec: ['OIDC RP-Initiated Logout 2'],
   retry: 'never',
   params: {
@@ -20,7 +20,7 @@ export const get_logout_uri = command({
       doc: "Where the OP sends the browser afterwards, instead of the site's own; it must be registered.",
       spec: 'OIDC RP-Initiated Logout 3',
     }),
-    revoke_tokens,
+    revoke_tokens: revoke_tokens(false),
     state: string({ doc: 'Comes back to post_logout_redirect_uri unchanged.' }),
   },
   result: {
@@ -39,7 +39,7 @@ export const get_logout_uri = command({
     'invalid_op_metadata',
     'op_host_not_allowed',
   ],
-  async run(context, site, { session_id, id_token_hint, revoke_tokens, ...request }) {
+  async run(context, site, { session_id, id_token_hint, revoke_tokens = false, ...request }) {
     // Looked up first: a session is not ended by a command that fails.
     const endpoint = await endSessionEndpoint(context.op, site)
     if (session_id === undefined) {

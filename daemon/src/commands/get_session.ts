@@ -5,11 +5,12 @@ import {
   oxd_id,
   required,
   session_id,
+  session_ref,
   string,
   strings,
 } from '../command.js'
 import { sessionOf } from '../sessions.js'
-import { expiryOf } from '../store/expiring_id.js'
+import { expiryOf, refOf } from '../store/expiring_id.js'
 
 export const get_session = command({
   doc: 'Who is logged in: what the login found out, without asking the OP and without any token.',
@@ -17,6 +18,7 @@ export const get_session = command({
   retry: 'safe',
   params: { oxd_id, session_id },
   result: {
+    session_ref,
     sub: required(string({ doc: 'The End-User, unique at this issuer.', spec: 'OIDC Core 2' })),
     issuer: required(string({ doc: 'The OP. Key users by issuer and sub.', spec: 'OIDC Core 2' })),
     id_token_claims: required(
@@ -49,6 +51,7 @@ export const get_session = command({
     const { sub, issuer, sid, acr, amr, auth_time, created_at, session_key } = session
     const { id_token_claims, scope } = session.secrets
     return {
+      session_ref: refOf(session_key),
       sub,
       issuer,
       id_token_claims,

@@ -52,7 +52,7 @@ async function pair(): Promise<{ peer: Socket; connection: Connection; closed: P
 
 const event: DaemonEvent = {
   event: 'logout',
-  data: { oxd_id: 'shop', issuer: 'https://op', sub: 'x'.repeat(200) },
+  data: { oxd_id: 'shop', issuer: 'https://op', session_ref: 'ref', sub: 'x'.repeat(200) },
 }
 
 const FRAME = encodeJson(event).length

@@ -35,6 +35,11 @@ export function hideExpiringId(id: Buffer): Buffer {
   return Buffer.concat([id.subarray(0, PREFIX_BYTES), hash.subarray(0, RANDOM_BYTES)])
 }
 
+/** Names the id of a {@link hideExpiringId} key to those who know it and to those who do not. */
+export function refOf(key: Buffer): string {
+  return key.subarray(PREFIX_BYTES).toString('base64url')
+}
+
 /** Every key below this one has expired at `now`. */
 export function expiredBelow(now: Seconds): Buffer {
   return prefix(now)

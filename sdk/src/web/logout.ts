@@ -25,7 +25,7 @@ export async function logOut(setting: Setting, request: Request): Promise<Respon
   const session_id = cookie.read(header)
   if (session_id === undefined) return redirect(places.after_logout, clear)
   try {
-    const { uri } = await client.getLogoutUri({ session_id })
+    const { uri } = await client.getLogoutUri({ session_id, revoke_tokens: true })
     return redirect(uri, clear)
   } catch (error) {
     if (!isRefusal(error)) throw error
