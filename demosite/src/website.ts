@@ -24,7 +24,8 @@ export function website(client: Client, form_action: readonly string[] = []): Re
     after_login: '/profile',
     after_logout: '/logged-out',
     // Without this, the helper shows plain pages of its own.
-    on_trouble(trouble) {
+    on_trouble(trouble, _request, told) {
+      if (told === 'program') return undefined
       const { status } = trouble
       return new Response(troublePage(explain(trouble)), { status, headers })
     },

@@ -19,8 +19,9 @@ const site = expressWebsite(client, {
   async on_login({ issuer, sub }) {
     return !(await accounts.isBlocked(issuer, sub))
   },
-  on_trouble({ code, title, text, status, login_path, error }) {
+  on_trouble({ code, title, text, status, login_path, error }, _request, told) {
     console.error(code, error)
+    if (told === 'program') return undefined
     const headers = { 'content-type': 'text/html; charset=utf-8' }
     return new Response(ownPage(title, text, login_path), { status, headers })
   },

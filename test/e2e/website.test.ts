@@ -465,8 +465,8 @@ test('an error of the site’s own reaches the framework, and nobody is logged i
 
 test('the site may show pages of its own', async () => {
   const { visitor } = makeSite({
-    on_trouble: ({ code, status }) =>
-      code === 'login_over'
+    on_trouble: ({ code, status }, _request, told) =>
+      code === 'login_over' && told === 'person'
         ? new Response(`our page: ${code}`, { status, headers: { 'cache-control': 'private' } })
         : undefined,
   })
@@ -479,6 +479,13 @@ test('the site may show pages of its own', async () => {
   expect(own.headers.get('referrer-policy')).toBe('no-referrer')
   const plain = await visitor().visit('/app/logout', { method: 'PUT' })
   expect([plain.status, plain.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST'])
+  const script = await visitor().visit('/app/callback?code=a&state=b', {
+    headers: { 'sec-fetch-mode': 'cors' },
+  })
+  expect([script.status, await script.json()]).toEqual([
+    400,
+    { error: 'login_over', login_path: '/app/login' },
+  ])
 })
 
 test('neither Host nor a look-alike of a path changes anything', async () => {

@@ -41,12 +41,19 @@ export interface WebsiteOptions {
   on_login?: ((session: Session, request: Request) => unknown) | undefined
   /**
    * Called with what went wrong: for the log, and for a page of the site's own. Where it answers
-   * nothing, the plain page is shown.
+   * nothing, people get the plain page and scripts JSON; `told` says who waits.
    */
   on_trouble?:
-    | ((trouble: Trouble, request: Request) => Response | undefined | Promise<Response | undefined>)
+    | ((
+        trouble: Trouble,
+        request: Request,
+        told: Told,
+      ) => Response | undefined | Promise<Response | undefined>)
     | undefined
 }
+
+/** Who gets an answer: somebody who looks at a page, or a script or program. */
+export type Told = 'person' | 'program'
 
 /** What login and logout work with. */
 export interface Setting {
@@ -63,9 +70,9 @@ export async function answerTrouble(
   request: Request,
   set_cookie: readonly string[] = [],
 ): Promise<Response> {
-  const own = await options.on_trouble?.(trouble, request)
-  const plain = () =>
-    ['page', 'form'].includes(kindOf(request)) ? troublePage(trouble, places) : troubleJson(trouble)
+  const told: Told = ['page', 'form'].includes(kindOf(request)) ? 'person' : 'program'
+  const own = await options.on_trouble?.(trouble, request, told)
+  const plain = () => (told === 'person' ? troublePage(trouble, places) : troubleJson(trouble))
   const { body, status, headers } = own ?? plain()
   const response = new Response(body, { status, headers })
   for (const [name, value] of Object.entries({ ...NOT_KEPT, ...trouble.headers })) {
