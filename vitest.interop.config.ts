@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
-/** What takes long: other versions of Node. */
+/** What takes long: other versions of Node, and hundreds of kills. */
 export default defineConfig({
   test: {
     include: ['test/interop/**/*.test.ts'],
-    // Each runs a suite of its own that wants both cores.
+    // Each wants both cores.
     fileParallelism: false,
   },
 })

@@ -185,15 +185,15 @@ describe('a revocation that the OP does not confirm', () => {
   })
 })
 
-test('a logout revokes the tokens of its session, unless it shall not', async () => {
+test('a logout revokes the tokens of its session if it shall', async () => {
   await using offering = await BentOp.start({
     metadata: { end_session_endpoint: 'https://op.example/logout' },
   })
   const there = await BentSite.register(wire, offering)
   const { oxd_id } = there
   for (const [revoke_tokens, calls] of [
-    [undefined, { revocation: 1 }],
-    [false, {}],
+    [true, { revocation: 1 }],
+    [undefined, {}],
   ] as const) {
     const { data } = await there.attempt()
     const start = offering.asked.length

@@ -10,8 +10,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 const MINUTES = 60_000
 
-// The kills are a test of the store's durability and long; they have run on this Node.
-const CORE = ['vitest', 'run', '--exclude', '**/kill.test.ts']
+// The fuzz is long, and has run on this Node.
+const CORE = ['vitest', 'run', '--exclude', '**/fuzz.test.ts']
 
 test.each([24, 26])(
   'the suite passes on Node %i',
