@@ -71,6 +71,9 @@ describe('readBinding', () => {
     ['one whose name ends with its', { cookie: `x${cookie}` }],
     ['one whose name begins with its', { cookie: cookie.replace('=', 'x=') }],
     ['its name inside a value', { cookie: `a=${cookie}` }],
+    // To a browser these names have no prefix: any host beside ours may set them.
+    ['one behind a no-break space', { cookie: `\u00a0${cookie}` }],
+    ['one behind a vertical tab', { cookie: `a=b;\v${cookie}` }],
   ])('finds none in %s', (_, brought) => {
     expect(readBinding(brought, https, state)).toBeUndefined()
   })

@@ -42,8 +42,16 @@ export function readBinding(
 ): string | undefined {
   if (brought.binding !== undefined) return brought.binding
   const wanted = `${cookieName(redirect_uri, state)}=`
-  const pair = brought.cookie?.split(';').find((one) => one.trimStart().startsWith(wanted))
-  return pair?.trim().slice(wanted.length)
+  const pairs = brought.cookie?.split(';').map(trim)
+  return pairs?.find((pair) => pair.startsWith(wanted))?.slice(wanted.length)
+}
+
+/**
+ * RFC 6265 5.2: spaces and tabs alone. String.trim() takes more away, and would make of a name that
+ * any host may set (a no-break space before it) one that begins with `__Host-`.
+ */
+function trim(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '')
 }
 
 // One cookie for each login, so that logins in several tabs do not undo each other. Lax: the

@@ -30,10 +30,16 @@ const site = expressWebsite(client, {
 app.get('/transfer', site.requireLogin, async (request, response) => {
   const { acr, auth_time = 0 } = site.requiredSession(request)
   const is_recent = Date.now() / 1000 - auth_time < 300
-  if (acr !== 'gold' || !is_recent) {
-    return site.startLogin(request, response, { acr_values: ['gold'], max_age: 300 })
+  if (acr === 'gold' && is_recent) return response.send('Whom do you want to send money to?')
+  // An OP need not do what it is asked: it is asked once, not in circles.
+  if ('asked' in request.query) {
+    return response.status(403).send('Not with this login. <a href="/transfer">Try again</a>')
   }
-  response.send('Whom do you want to send money to?')
+  return site.startLogin(request, response, {
+    acr_values: ['gold'],
+    max_age: 300,
+    return_to: '/transfer?asked',
+  })
 })
 
 client.on('logout', ({ session_ref }) => sockets.closeOf(session_ref))

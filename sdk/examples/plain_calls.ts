@@ -1,4 +1,4 @@
-/** A website that makes every call itself: what the login helper does, in small. */
+/** A website that makes every call itself: the least that a login takes; the login helper does more. */
 import { createServer, type IncomingMessage } from 'node:http'
 import { Client, CommandError } from '@relyd/sdk'
 
@@ -40,12 +40,14 @@ async function answer({ method, url = '/', headers }: IncomingMessage): Promise<
     case 'POST /logout': {
       // A form on another page may post here as well; browsers say whose it was.
       if (!session_id || headers.origin !== origin) return { location: '/' }
-      const { uri } = await client.getLogoutUri({ session_id }).catch(async () => {
+      try {
+        const { uri } = await client.getLogoutUri({ session_id, revoke_tokens: true })
+        return { location: uri, cookies: [FORGET] }
+      } catch {
         // The OP offers no logout, or is away: this website's session ends all the same.
-        await client.endSession({ session_id })
-        return { uri: '/' }
-      })
-      return { location: uri, cookies: [FORGET] }
+        await client.endSession({ session_id }).catch(console.error)
+        return { location: '/', cookies: [FORGET] }
+      }
     }
     default: {
       if (!session_id) return { body: '<a href="/login">Log in</a>' }

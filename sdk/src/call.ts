@@ -15,6 +15,8 @@ export interface Call {
   id: number
   command: string
   retry: CommandTraits['retry']
+  /** It may wait for the OP. */
+  op: boolean
   frame: Buffer
   /** Where it was written and may be executed; undefined while it is queued. */
   channel: Channel | undefined

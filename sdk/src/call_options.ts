@@ -14,4 +14,6 @@ export interface CommandTraits {
   site: boolean
   /** Whether it may be sent again when a connection broke before the reply came. */
   retry: 'safe' | 'never'
+  /** It may wait for the OP. */
+  op: boolean
 }

@@ -13,14 +13,14 @@ import { unreachable } from './unreachable.js'
 export interface ChannelOwner {
   /** The channel became ready for calls: it is connected, or has passed on what it got before. */
   ready(channel: Channel): void
-  /** @throws {ProtocolError} to end the channel */
+  /** @throws {ProtocolError | TransportError} to end the channel */
   received(channel: Channel, message: unknown): void
   /** Replies are due and nothing comes, also when asked; it may be slow, or the peer is gone. */
   silent(channel: Channel): void
   /**
    * The channel is no more; told once, and not after `destroy`.
    *
-   * @param fault a TransportError if it never was connected, a ProtocolError if it could not be
+   * @param fault a TransportError if it never was connected or was refused, a ProtocolError if it could not be
    *   understood, the system's error if it was lost, undefined if the daemon closed it
    */
   ended(channel: Channel, fault: Error | undefined): void
@@ -41,6 +41,8 @@ const ping = encodeMsgpack({ id: 0, command: 'ping' })
 export class Channel {
   /** Calls that were written and have no reply yet, by id. */
   readonly due = new Map<number, Call>()
+  /** Those of them that may wait for the OP. */
+  readonly at_op = new Set<Call>()
   readonly #address: Address
   readonly #owner: ChannelOwner
   readonly #socket: Socket
@@ -112,9 +114,16 @@ export class Channel {
       call.channel = this
       call.setback = undefined
       this.due.set(call.id, call)
+      if (call.op) this.at_op.add(call)
     }
     this.#liveness.watch()
     return true
+  }
+
+  /** Nothing is due for the call any more. */
+  forget(call: Call): void {
+    this.due.delete(call.id)
+    this.at_op.delete(call)
   }
 
   /** Closes it without a word to the owner. */

@@ -163,7 +163,8 @@ export class Client extends Methods {
     traits: CommandTraits,
     options: CallOptions = {},
   ): Promise<unknown> {
-    if (!traits.site) return this.#connection.call(command, params, traits.retry, options)
+    const { retry, op } = traits
+    if (!traits.site) return this.#connection.call(command, params, retry, { ...options, op })
     let oxd_id = this.#registration.id
     let limits = options
     if (oxd_id === undefined) {
@@ -173,7 +174,7 @@ export class Client extends Methods {
       this.#subscription.resume()
       limits = { ...options, timeout_ms: Math.max(1, timeout_ms - (performance.now() - began)) }
     }
-    return this.#connection.call(command, { ...params, oxd_id }, traits.retry, limits)
+    return this.#connection.call(command, { ...params, oxd_id }, retry, { ...limits, op })
   }
 
   #limits(options: CallOptions): CallOptions & { timeout_ms: number } {

@@ -248,3 +248,55 @@ test('a daemon that stops and has no successor is reported at the timeout', asyn
   await expect(call).rejects.toEqual(transportError('ERR_UNREACHABLE', 'not_executed'))
   await expect(call).rejects.toThrow(/there is no socket/)
 })
+
+test('a daemon that takes no more connections has executed nothing: calls go to the next one', async () => {
+  const asked: string[] = []
+  const full = encodeMsgpack({
+    id: null,
+    status: 'error',
+    data: { error: 'quota_exceeded', error_description: '1 connections are open', retryable: true },
+  })
+  const peer = await listen(({ connection, socket, command, ok }) => {
+    if (connection === 0) return void socket.end(full)
+    asked.push(command)
+    ok('done')
+  })
+  const connection = connectTo(peer.path)
+  const calls = [connection.call('safe', {}, 'safe'), connection.call('once', {}, 'never')]
+  expect(await Promise.all(calls)).toEqual(['done', 'done'])
+  expect(asked).toEqual(['safe', 'once'])
+})
+
+test('a daemon that stays full is unreachable, and says why', async () => {
+  const peer = await listen(({ socket }) => {
+    socket.end(
+      encodeMsgpack({
+        id: null,
+        status: 'error',
+        data: { error: 'quota_exceeded', error_description: '1 connections are open' },
+      }),
+    )
+  })
+  const call = connectTo(peer.path).call('once', {}, 'never')
+  await expect(call).rejects.toMatchObject({ code: 'ERR_UNREACHABLE', outcome: 'not_executed' })
+  await expect(call).rejects.toThrow(/1 connections are open/)
+})
+
+test('calls that wait for the OP leave room for those that do not', async () => {
+  const at_op: Request[] = []
+  let isSlow = true
+  const peer = await listen((request) => {
+    if (request.command === 'get_session') request.ok('at once')
+    else if (isSlow) at_op.push(request)
+    else request.ok(request.params)
+  })
+  const connection = connectTo(peer.path)
+  const slow = Array.from({ length: 300 }, (_, at) =>
+    connection.call('get_user_info', { at }, 'never', { op: true }),
+  )
+  expect(await connection.call('get_session', {}, 'safe')).toBe('at once')
+  expect(at_op).toHaveLength(128)
+  isSlow = false
+  for (const { ok, params } of at_op) ok(params)
+  expect(await Promise.all(slow)).toEqual(slow.map((_, at) => ({ at })))
+})

@@ -14,7 +14,7 @@ import {
 import type { CommandTraits } from './call_options.js'
 import type { Channel } from './channel.js'
 import { Channels, type Times } from './channels.js'
-import { CommandError, ProtocolError } from './errors.js'
+import { CommandError, ProtocolError, TransportError } from './errors.js'
 import { checkTimeout, type Limits, watchLimits } from './limits.js'
 import { type DaemonEvent, type Refusal, readMessage } from './reply.js'
 import { type Address, nameOfAddress } from './site_address.js'
@@ -25,6 +25,13 @@ const WRITE_BYTES = 64 * 1024
 
 /** Bytes that calls without a reply may take: some 50,000 small ones. */
 const MOST_BYTES = 64 * 1024 * 1024
+
+/**
+ * Calls of a channel that may wait for the OP, at once. The daemon reads no further while it runs 256
+ * requests of one connection: a slow OP, or a flood of tokens to ask it about, must not keep waiting
+ * what needs no OP.
+ */
+const MOST_AT_OP = 128
 
 /** What else happens on a connection. */
 export interface Watcher {
@@ -48,6 +55,8 @@ export class Connection {
   #weight = 0
   /** Those that are not written, in their order. */
   readonly #queue = new Set<Call>()
+  /** Those of them that may wait for the OP. */
+  readonly #op_queue = new Set<Call>()
   #flushScheduled = false
   #lastId = 0
   readonly #closing = new AbortController()
@@ -108,6 +117,7 @@ export class Connection {
         id: this.#lastId,
         command,
         retry,
+        op: options.op ?? false,
         frame: encodeCall(this.#lastId, command, params),
         channel: undefined,
         resent: false,
@@ -141,9 +151,13 @@ export class Connection {
   }
 
   #enqueue(call: Call): void {
-    call.channel?.due.delete(call.id)
+    call.channel?.forget(call)
     call.channel = undefined
-    this.#queue.add(call)
+    this.#queueOf(call).add(call)
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
     if (this.#flushScheduled) return
     this.#flushScheduled = true
     // After this turn of the event loop: the calls of all its callbacks share a write.
@@ -154,18 +168,38 @@ export class Connection {
   }
 
   #flush(): void {
-    if (this.#queue.size === 0) return
+    if (this.#queue.size + this.#op_queue.size === 0) return
     const channel = this.#channels.take()
-    while (channel?.ready && this.#queue.size > 0) {
-      const calls: Call[] = []
-      let bytes = 0
-      for (const call of this.#queue) {
-        if (bytes >= WRITE_BYTES) break
-        calls.push(call)
-        bytes += call.frame.length
-      }
-      if (channel.send(calls)) for (const call of calls) this.#queue.delete(call)
+    while (channel?.ready) {
+      const calls = this.#nextFor(channel)
+      if (calls.length === 0) return
+      if (channel.send(calls)) for (const call of calls) this.#queueOf(call).delete(call)
     }
+  }
+
+  /** What is written next, as one. */
+  #nextFor(channel: Channel): Call[] {
+    const calls: Call[] = []
+    let bytes = 0
+    let room = MOST_AT_OP - channel.at_op.size
+    const take = (call: Call) => {
+      calls.push(call)
+      bytes += call.frame.length
+    }
+    for (const call of this.#queue) {
+      if (bytes >= WRITE_BYTES) return calls
+      take(call)
+    }
+    for (const call of this.#op_queue) {
+      if (bytes >= WRITE_BYTES || room <= 0) return calls
+      take(call)
+      room -= 1
+    }
+    return calls
+  }
+
+  #queueOf(call: Call): Set<Call> {
+    return call.op ? this.#op_queue : this.#queue
   }
 
   #received(channel: Channel, message: unknown): void {
@@ -197,20 +231,23 @@ export class Connection {
   #ended(channel: Channel, fault: Error | undefined): void {
     if (!channel.connected) this.#notOpened(fault as Error)
     else {
+      const isRefused = fault instanceof TransportError
       for (const call of channel.due.values()) {
-        if (fault instanceof ProtocolError) call.fail(fault)
+        if (isRefused) this.#enqueue(call)
+        else if (fault instanceof ProtocolError) call.fail(fault)
         else if (call.retry === 'safe' && !call.resent) {
           call.resent = true
           this.#enqueue(call)
         } else call.fail(lost(call, this.#name, fault))
       }
+      if (isRefused) this.#notOpened(fault)
     }
     this.#flush()
   }
 
   #notOpened(fault: Error): void {
     const isFinal = !mayPass(fault) || this.#channels.isLongOutage
-    for (const call of this.#queue) {
+    for (const call of [...this.#queue, ...this.#op_queue]) {
       call.setback = fault
       if (isFinal) call.fail(notSent(call, fault))
     }
@@ -219,9 +256,10 @@ export class Connection {
   #settled(call: Call): void {
     this.#calls.delete(call)
     this.#weight -= weightOf(call)
-    this.#queue.delete(call)
-    call.channel?.due.delete(call.id)
+    this.#queueOf(call).delete(call)
+    call.channel?.forget(call)
     if (call.channel) this.#channels.settled(call.channel)
+    if (call.op && this.#op_queue.size > 0) this.#flushSoon()
     if (this.#calls.size === 0) this.#channels.abandon()
   }
 }

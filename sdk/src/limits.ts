@@ -12,6 +12,8 @@ const LONGEST_BACK_OFF_MS = 1000
 export interface Limits extends CallOptions {
   /** Nobody waits for it: its timer keeps no process alive. */
   background?: boolean | undefined
+  /** It may wait for the OP; false unless given. */
+  op?: boolean | undefined
 }
 
 /**

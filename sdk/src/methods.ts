@@ -453,7 +453,7 @@ export abstract class Methods {
     return this.request(
       'ping',
       params,
-      { site: false, retry: 'safe' },
+      { site: false, retry: 'safe', op: false },
       options,
     ) as Promise<PingResult>
   }
@@ -468,7 +468,7 @@ export abstract class Methods {
     return this.request(
       'get_site',
       params,
-      { site: true, retry: 'safe' },
+      { site: true, retry: 'safe', op: false },
       options,
     ) as Promise<GetSiteResult>
   }
@@ -484,7 +484,7 @@ export abstract class Methods {
     return this.request(
       'remove_site',
       params,
-      { site: true, retry: 'never' },
+      { site: true, retry: 'never', op: false },
       options,
     ) as Promise<RemoveSiteResult>
   }
@@ -505,7 +505,7 @@ export abstract class Methods {
     return this.request(
       'get_authorization_url',
       params,
-      { site: true, retry: 'safe' },
+      { site: true, retry: 'safe', op: false },
       options,
     ) as Promise<GetAuthorizationUrlResult>
   }
@@ -526,7 +526,7 @@ export abstract class Methods {
     return this.request(
       'get_tokens_by_callback',
       params,
-      { site: true, retry: 'never' },
+      { site: true, retry: 'never', op: true },
       options,
     ) as Promise<GetTokensByCallbackResult>
   }
@@ -546,7 +546,7 @@ export abstract class Methods {
     return this.request(
       'get_tokens_by_code',
       params,
-      { site: true, retry: 'never' },
+      { site: true, retry: 'never', op: true },
       options,
     ) as Promise<GetTokensByCodeResult>
   }
@@ -562,7 +562,7 @@ export abstract class Methods {
     return this.request(
       'get_session',
       params,
-      { site: true, retry: 'safe' },
+      { site: true, retry: 'safe', op: false },
       options,
     ) as Promise<GetSessionResult>
   }
@@ -578,7 +578,7 @@ export abstract class Methods {
     return this.request(
       'get_user_info',
       params,
-      { site: true, retry: 'safe' },
+      { site: true, retry: 'safe', op: true },
       options,
     ) as Promise<GetUserInfoResult>
   }
@@ -598,7 +598,7 @@ export abstract class Methods {
     return this.request(
       'get_access_token',
       params,
-      { site: true, retry: 'safe' },
+      { site: true, retry: 'safe', op: true },
       options,
     ) as Promise<GetAccessTokenResult>
   }
@@ -618,7 +618,7 @@ export abstract class Methods {
     return this.request(
       'get_access_token_by_refresh_token',
       params,
-      { site: true, retry: 'never' },
+      { site: true, retry: 'never', op: true },
       options,
     ) as Promise<GetAccessTokenByRefreshTokenResult>
   }
@@ -637,7 +637,7 @@ export abstract class Methods {
     return this.request(
       'introspect_access_token',
       params,
-      { site: true, retry: 'safe' },
+      { site: true, retry: 'safe', op: true },
       options,
     ) as Promise<IntrospectAccessTokenResult>
   }
@@ -653,7 +653,7 @@ export abstract class Methods {
     return this.request(
       'revoke_token',
       params,
-      { site: true, retry: 'safe' },
+      { site: true, retry: 'safe', op: true },
       options,
     ) as Promise<RevokeTokenResult>
   }
@@ -669,7 +669,7 @@ export abstract class Methods {
     return this.request(
       'end_session',
       params,
-      { site: true, retry: 'safe' },
+      { site: true, retry: 'safe', op: false },
       options,
     ) as Promise<EndSessionResult>
   }
@@ -688,7 +688,7 @@ export abstract class Methods {
     return this.request(
       'get_logout_uri',
       params,
-      { site: true, retry: 'never' },
+      { site: true, retry: 'never', op: false },
       options,
     ) as Promise<GetLogoutUriResult>
   }

@@ -1,5 +1,5 @@
 /** Tells what a message from the daemon is. */
-import { type CommandError, ProtocolError } from './errors.js'
+import { type CommandError, ProtocolError, TransportError } from './errors.js'
 
 /** A command's reply. */
 export type Reply = { id: unknown; data: unknown } | { id: unknown; refusal: Refusal }
@@ -17,6 +17,7 @@ export type Refusal = ConstructorParameters<typeof CommandError>[1]
  * @returns undefined for what a later version may send without being asked
  * @throws {ProtocolError} if the message is none of the protocol, or says that the daemon could
  *   not read what it was sent and so cannot tell whose reply this is
+ * @throws {TransportError} if the daemon takes no more connections
  */
 export function readMessage(message: unknown): Reply | DaemonEvent | undefined {
   if (!isObject(message)) throw new ProtocolError('relyd sent a message that is not an object')
@@ -35,9 +36,12 @@ export function readMessage(message: unknown): Reply | DaemonEvent | undefined {
     retryable: data['retryable'] === true,
   }
   if (id !== null) return { id, refusal }
-  throw new ProtocolError(
-    `relyd refused the connection: ${refusal.error_description} (${refusal.error})`,
-  )
+  const words = `relyd refused the connection: ${refusal.error_description} (${refusal.error})`
+  // As many are open as may be: the daemon has looked at nothing that came over this one.
+  if (refusal.error === 'quota_exceeded') {
+    throw new TransportError('ERR_UNREACHABLE', words, 'not_executed')
+  }
+  throw new ProtocolError(words)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -179,7 +179,8 @@ async function send(response: Response, reply: FastifyReply): Promise<FastifyRep
 }
 
 /** A path as a plugin with a prefix registers it. */
-function withoutPrefix(path: string, prefix: string): string {
+function withoutPrefix(path: string, given: string): string {
+  const prefix = given.replace(/\/$/, '')
   if (!path.startsWith(`${prefix}/`)) {
     throw new Error(`${path} is not below the prefix ${prefix}: register site.routes outside of it`)
   }

@@ -39,9 +39,14 @@ export interface NodeWebsite {
  * const site = nodeWebsite(new Client('/etc/mysite/site.cfg'))
  *
  * createServer(async (request, response) => {
- *   if (await site.handle(request, response)) return
- *   const session = await site.requireLogin(request, response)
- *   if (session) response.end(`Hello, ${session.sub}`)
+ *   try {
+ *     if (await site.handle(request, response)) return
+ *     const session = await site.requireLogin(request, response)
+ *     if (session) response.end(`Hello, ${session.sub}`)
+ *   } catch (error) {
+ *     console.error(error)
+ *     response.writeHead(500).end()
+ *   }
  * })
  * ```
  */
@@ -99,8 +104,13 @@ export interface NodeGuard {
  * const needTime = nodeGuard(new Client('/etc/mysite/site.cfg')).require('time')
  *
  * createServer(async (request, response) => {
- *   const grant = await needTime(request, response)
- *   if (grant) response.end(`It is ${new Date()}, ${grant.sub}`)
+ *   try {
+ *     const grant = await needTime(request, response)
+ *     if (grant) response.end(`It is ${new Date()}, ${grant.sub}`)
+ *   } catch (error) {
+ *     console.error(error)
+ *     response.writeHead(500).end()
+ *   }
  * })
  * ```
  */

@@ -1,6 +1,5 @@
 /** An API's door: lets requests pass that bring an access token which the OP calls good, for this API. */
 import type { Client } from '../client.js'
-import { ProtocolError } from '../errors.js'
 import type { IntrospectAccessTokenResult } from '../methods.js'
 import { checkScope, readBearer, refuse } from './bearer.js'
 import { GrantCache } from './grant_cache.js'
@@ -27,8 +26,8 @@ export interface ApiGuardOptions {
    * beyond its expiry. So long a revoked token may still work. Default: 10; 0 asks each time.
    */
   cache_seconds?: number | undefined
-  /** Called with the reason for each answer 503: for the log. */
-  on_trouble?: ((error: Error, request: Request) => void) | undefined
+  /** Called with the reason for each answer 503, and waited for: for the log. */
+  on_trouble?: ((error: Error, request: Request) => unknown) | undefined
 }
 
 /** What one resource asks for. */
@@ -94,8 +93,8 @@ export class ApiGuard {
     try {
       grant = await this.#grants.get(brought.token, () => this.#ask(brought.token))
     } catch (error) {
-      if (!isRefusal(error) && !(error instanceof ProtocolError)) throw error
-      this.#on_trouble?.(error, request)
+      if (!isRefusal(error)) throw error
+      await this.#on_trouble?.(error, request)
       return json(503, { error: 'temporarily_unavailable' }, { 'retry-after': '5' })
     }
     if (!grant) return refuse('inactive', this.origin, scope)

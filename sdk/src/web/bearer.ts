@@ -1,7 +1,7 @@
 /** The bearer token of a request, and the challenges that answer a request without a good one (RFC 6750). */
 import { json } from './page.js'
 
-/** Longer ones no OP issues; relyd would refuse them. */
+/** Longest token, in characters; no OP issues longer ones, and few servers take such a header. */
 const LONGEST = 16_384
 
 /** RFC 6750 2.1, its scheme in any case (RFC 9110 11.1); token68 of RFC 9110 11.2. */

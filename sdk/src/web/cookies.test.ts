@@ -3,8 +3,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { clearOldLogins, loginCookies, SessionCookie } from './cookies.js'
 
+const https = 'https://site.example'
 const id = 'abcdefghijklmnopqrstuvwxyz_-1234'
-const secure = new SessionCookie('https://site.example')
+const secure = new SessionCookie(https)
 const local = new SessionCookie('http://localhost:3000')
 
 test('over https no other host can set the cookie, and no script read it', () => {
@@ -57,6 +58,16 @@ test.each([
   expect(secure.read(header)).toBeUndefined()
 })
 
+// Any host beside ours, and plain http, may set these: to a browser the name has no prefix.
+test.each(['\u00a0', '\ufeff', '\v', '\f', '\u2003'])(
+  '%j before a name is a part of it',
+  (space) => {
+    expect(secure.read(`${space}${secure.name}=${id}`)).toBeUndefined()
+    expect(secure.read(`${space}${secure.name}=other; ${secure.name}=${id}`)).toBe(id)
+    expect(loginCookies(`${space}__Host-relyd-login-abc=1`, https)).toBe('')
+  },
+)
+
 test('a cookie that is none is there to be taken away all the same', () => {
   expect(secure.in('__Host-relyd-session=x')).toBe(true)
   expect(secure.in('__Host-relyd-session')).toBe(false)
@@ -65,26 +76,30 @@ test('a cookie that is none is there to be taken away all the same', () => {
 
 test('relyd gets the cookies of logins, and no others', () => {
   expect(
-    loginCookies(`theme=dark; __Host-relyd-login-abc=1; ${secure.name}=${id}; relyd-login-def=2`),
-  ).toBe('__Host-relyd-login-abc=1; relyd-login-def=2')
-  expect(loginCookies(null)).toBe('')
+    loginCookies(
+      `theme=dark; __Host-relyd-login-abc=1; ${secure.name}=${id}; relyd-login-def=2`,
+      https,
+    ),
+  ).toBe('__Host-relyd-login-abc=1')
+  expect(loginCookies('a=b; relyd-login-def=2', 'http://localhost:3000')).toBe('relyd-login-def=2')
+  expect(loginCookies(null, https)).toBe('')
 })
 
 test('ten logins at once have their cookies; of more, the oldest go', () => {
   const cookies = (count: number) =>
     ['a=b', ...Array.from({ length: count }, (_, at) => `__Host-relyd-login-${at}=x`)].join('; ')
-  expect(clearOldLogins(cookies(9))).toEqual([])
-  expect(clearOldLogins(cookies(11))).toEqual([
+  expect(clearOldLogins(cookies(9), https)).toEqual([])
+  expect(clearOldLogins(cookies(11), https)).toEqual([
     '__Host-relyd-login-0=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax',
     '__Host-relyd-login-1=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax',
   ])
   // The answer's own header must not grow without end.
-  expect(clearOldLogins(cookies(300))).toHaveLength(10)
+  expect(clearOldLogins(cookies(300), https)).toHaveLength(10)
 })
 
 test('a name that no login has is not said back', () => {
   const crafted = Array.from({ length: 30 }, (_, at) => `relyd-login-\x01${at}"\x80=x`).join('; ')
-  expect(clearOldLogins(crafted)).toEqual([])
+  expect(clearOldLogins(crafted, https)).toEqual([])
 })
 
 test('no Cookie header does harm', () => {
@@ -97,8 +112,8 @@ test('no Cookie header does harm', () => {
       const header = some.join(';')
       const found = secure.read(header)
       if (found !== undefined) expect(found).toMatch(/^[\w-]+$/)
-      for (const line of clearOldLogins(header)) expect(line).toMatch(/^[\x20-\x7e]+$/)
-      loginCookies(header)
+      for (const line of clearOldLogins(header, https)) expect(line).toMatch(/^[\x20-\x7e]+$/)
+      loginCookies(header, https)
       secure.in(header)
     }),
   )
@@ -108,6 +123,6 @@ test('a million cookies take no more time than they are long', () => {
   const began = performance.now()
   const header = 'a;'.repeat(1_000_000)
   expect(secure.read(header)).toBeUndefined()
-  expect(clearOldLogins(header)).toEqual([])
+  expect(clearOldLogins(header, https)).toEqual([])
   expect(performance.now() - began).toBeLessThan(5000)
 })

@@ -27,7 +27,7 @@ export class SessionCookie {
     const { protocol, port } = new URL(origin)
     const secure = protocol === 'https:'
     this.name = name ?? (secure ? '__Host-relyd-session' : `relyd-session-${port || 80}`)
-    if (!NAME.test(this.name) || isLoginCookie(this.name)) {
+    if (!NAME.test(this.name) || /^(?:__Host-)?relyd-login-/.test(this.name)) {
       throw new TypeError(
         'cookie_name must be of letters, digits, "_" and "-", and not begin with "relyd-login-"',
       )
@@ -71,9 +71,9 @@ export class SessionCookie {
 }
 
 /** A Cookie header with the logins' cookies alone: relyd needs no others. */
-export function loginCookies(header: string | null): string {
+export function loginCookies(header: string | null, origin: string): string {
   return pairs(header)
-    .filter(([name]) => isLoginCookie(name))
+    .filter(([name]) => isLoginCookie(name, origin))
     .map(([name, value]) => `${name}=${value}`)
     .join('; ')
 }
@@ -83,8 +83,9 @@ export function loginCookies(header: string | null): string {
  *
  * @returns Set-Cookie lines that take the oldest logins' cookies away
  */
-export function clearOldLogins(header: string | null): string[] {
-  const names = [...new Set(pairs(header).map(([name]) => name))].filter(isLoginCookie)
+export function clearOldLogins(header: string | null, origin: string): string[] {
+  const all = new Set(pairs(header).map(([name]) => name))
+  const names = [...all].filter((name) => isLoginCookie(name, origin))
   // RFC 6265 5.4: of the same path, cookies made earlier come first.
   return names
     .slice(0, Math.max(0, names.length - LOGINS_AT_ONCE + 1))
@@ -95,14 +96,23 @@ export function clearOldLogins(header: string | null): string[] {
     })
 }
 
-function isLoginCookie(name: string): boolean {
-  return NAME.test(name) && /^(?:__Host-)?relyd-login-/.test(name)
+function isLoginCookie(name: string, origin: string): boolean {
+  const prefix = origin.startsWith('https:') ? '__Host-relyd-login-' : 'relyd-login-'
+  return NAME.test(name) && name.startsWith(prefix)
 }
 
 function pairs(header: string | null): [name: string, value: string][] {
   if (header === null) return []
   return header.split(';').map((pair) => {
     const at = pair.indexOf('=')
-    return at === -1 ? ['', pair.trim()] : [pair.slice(0, at).trim(), pair.slice(at + 1).trim()]
+    return at === -1 ? ['', trim(pair)] : [trim(pair.slice(0, at)), trim(pair.slice(at + 1))]
   })
+}
+
+/**
+ * RFC 6265 5.2: spaces and tabs alone. String.trim() takes more away, and would make of a name that
+ * any host may set (a no-break space before it) one that begins with `__Host-`.
+ */
+function trim(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '')
 }

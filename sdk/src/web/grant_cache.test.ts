@@ -100,3 +100,15 @@ test('what was used longest ago gives way', async () => {
   await get('second', answer)
   expect(asked()).toBe(10_002)
 })
+
+test('made-up tokens do not pile up: more than 64 questions at once are refused', async () => {
+  const { get, asked } = cacheFor(10)
+  const waiting: (() => void)[] = []
+  const slow = () => new Promise<undefined>((resolve) => waiting.push(() => resolve(undefined)))
+  const all = Array.from({ length: 64 }, (_, at) => get(`made up ${at}`, slow))
+  await expect(get('one more', slow)).rejects.toMatchObject({ code: 'ERR_BUSY' })
+  expect(asked()).toBe(64)
+  for (const answer of waiting) answer()
+  await Promise.all(all)
+  expect(await get('later', async () => ({ sub: 'alice' }))).toEqual({ sub: 'alice' })
+})

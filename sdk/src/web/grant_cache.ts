@@ -1,8 +1,12 @@
 /** Grants that were found good moments ago, and questions under way, so that a busy token is asked about once. */
 import { createHash } from 'node:crypto'
+import { TransportError } from '../errors.js'
 
 /** Tokens that are remembered at once. */
 const LARGEST = 10_000
+
+/** Questions under way at once, as many as one site's calls to its OP: made-up tokens must not hold up more. */
+const MOST_ASKED = 64
 
 /** What bounds how long something may be kept. */
 interface Expiring {
@@ -35,6 +39,8 @@ export class GrantCache<T extends Expiring> {
   /**
    * What was found for a token, or finds it now. Only what is good is kept: a refusal may be a
    * matter of moments, and a failure is none of an answer.
+   *
+   * @throws {TransportError} `ERR_BUSY`
    */
   get(token: string, find: () => Promise<T | undefined>): Promise<T | undefined> {
     // Hashed: no token outlives its request in this process's memory.
@@ -49,6 +55,7 @@ export class GrantCache<T extends Expiring> {
     this.#kept.delete(key)
     const asked = this.#asked.get(key)
     if (asked) return asked
+    if (this.#asked.size >= MOST_ASKED) return Promise.reject(tooMany())
     const asking = this.#ask(key, find).finally(() => this.#asked.delete(key))
     this.#asked.set(key, asking)
     return asking
@@ -69,4 +76,9 @@ export class GrantCache<T extends Expiring> {
     }
     return grant
   }
+}
+
+function tooMany(): TransportError {
+  const message = `${MOST_ASKED} tokens are being asked about, as many as are at once`
+  return new TransportError('ERR_BUSY', message, 'not_executed')
 }

@@ -25,7 +25,7 @@ export async function startLogin(
       ...params,
       return_to: returnAddress(return_to, places) ?? places.after_login,
     })
-    const room = clearOldLogins(request.headers.get('cookie'))
+    const room = clearOldLogins(request.headers.get('cookie'), places.origin)
     return redirect(login.authorization_url, [...room, login.set_cookie, ...set_cookie])
   } catch (error) {
     return answerTrouble(setting, troubleOf(error, places.login_path), request)
@@ -48,7 +48,7 @@ export async function finishLogin(
   try {
     const login = await client.getTokensByCallback({
       callback: places.origin + pathname + search,
-      cookie: loginCookies(header),
+      cookie: loginCookies(header, places.origin),
     })
     const { session_id } = login
     if (!(await admit(setting, session_id, request))) {

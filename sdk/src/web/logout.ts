@@ -1,4 +1,5 @@
 /** The end of a session: in the browser, in relyd, and at the OP. */
+import { CommandError } from '../errors.js'
 import { html, page, redirect } from './page.js'
 import { isFromElsewhere } from './request_kind.js'
 import { answerTrouble, type Setting } from './setting.js'
@@ -24,11 +25,15 @@ export async function logOut(setting: Setting, request: Request): Promise<Respon
   const clear = cookie.in(header) ? [cookie.clear()] : []
   const session_id = cookie.read(header)
   if (session_id === undefined) return redirect(places.after_logout, clear)
+  const incomplete = (error: Error) =>
+    answerTrouble(setting, trouble('logout_incomplete', { error }), request, clear)
   try {
     const { uri } = await client.getLogoutUri({ session_id, revoke_tokens: true })
     return redirect(uri, clear)
   } catch (error) {
     if (!isRefusal(error)) throw error
+    // relyd itself does not answer: asked again, it would keep the browser waiting once more.
+    if (!(error instanceof CommandError)) return incomplete(error)
   }
   try {
     // The OP offers no logout, or is away; or the session was over.
@@ -36,6 +41,6 @@ export async function logOut(setting: Setting, request: Request): Promise<Respon
     return redirect(places.after_logout, clear)
   } catch (error) {
     if (!isRefusal(error)) throw error
-    return answerTrouble(setting, trouble('logout_incomplete', { error }), request, clear)
+    return incomplete(error)
   }
 }

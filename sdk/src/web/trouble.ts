@@ -1,5 +1,5 @@
 /** What can go wrong with a login, as it is told to people. */
-import { CommandError, TransportError } from '../errors.js'
+import { CommandError, ProtocolError, TransportError } from '../errors.js'
 
 /**
  * - `login_required`: a form or a frame needs a login first; its content was not kept.
@@ -136,11 +136,14 @@ export function troubleOf(error: unknown, login_path: string): Trouble {
 }
 
 /** Whether relyd, the way to it, or the OP is what went wrong. */
-export function isRefusal(error: unknown): error is CommandError | TransportError {
-  return error instanceof CommandError || error instanceof TransportError
+export function isRefusal(error: unknown): error is Refusal {
+  return [CommandError, TransportError, ProtocolError].some((one) => error instanceof one)
 }
 
-function codeOf(error: CommandError | TransportError): TroubleCode {
+type Refusal = CommandError | TransportError | ProtocolError
+
+function codeOf(error: Refusal): TroubleCode {
+  if (error instanceof ProtocolError) return 'relyd_unavailable'
   switch (error.code) {
     case 'invalid_state':
       return 'login_over'
@@ -162,6 +165,9 @@ function codeOf(error: CommandError | TransportError): TroubleCode {
   }
 }
 
-function ofTheOp({ code }: CommandError | TransportError): boolean {
-  return /^(?:op_error|no_id_token|invalid_(?:op_|issuer|id_token|access_token))/.test(code)
+function ofTheOp(error: Refusal): boolean {
+  return (
+    error instanceof CommandError &&
+    /^(?:op_error|no_id_token|invalid_(?:op_|issuer|id_token|access_token))/.test(error.code)
+  )
 }
