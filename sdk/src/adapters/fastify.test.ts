@@ -48,3 +48,11 @@ test('with a prefix that its paths are not below, it says so', async () => {
     '/app/callback is not below the prefix /other: register site.routes outside of it',
   )
 })
+
+test('the prefix / is none', async () => {
+  const app = fastify()
+  await app.register(fastifyWebsite(client).routes, { prefix: '/' })
+  const response = await app.inject({ method: 'GET', url: '/app/logout' })
+  expect([response.statusCode, response.body]).toEqual([200, expect.stringContaining('Log out?')])
+  await app.close()
+})
