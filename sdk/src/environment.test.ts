@@ -109,6 +109,29 @@ test('an id or a key takes the place of both in the cfg', () => {
   })
 })
 
+test('a faulty value in the cfg does no harm where a variable takes its place', () => {
+  const path = newCfg(
+    'host = %(nowhere)s\nid = 5%\n',
+    'client_id = shop\nclient_secret = a%b\nclient_name = %(shop)s, 5%\nshop = The Shop\n',
+  )
+  const env = {
+    RELYD_CLIENT_NAME: 'Shop',
+    RELYD_CLIENT_SECRET_FILE: path,
+    RELYD_IDEMPOTENCY_KEY: 'k',
+    RELYD_SOCKET: '/x',
+  }
+  expect(() => readSiteConfig(path, env)).toThrow(/RELYD_CLIENT_SECRET_FILE: .* must hold one line/)
+  const { RELYD_CLIENT_SECRET_FILE: _, ...others } = env
+  expect(() => readSiteConfig(path, others)).toThrow(/"client_secret" has a single %/)
+  expect(readSiteConfig(path, { ...others, RELYD_CLIENT_SECRET: 'b' })).toMatchObject({
+    address: { path: '/x' },
+    id: undefined,
+    registration: { client_secret: 'b', client_name: 'Shop' },
+  })
+  // Nor is "shop" said to be of no use, which it has as soon as the variable is gone.
+  expect(warn).not.toHaveBeenCalled()
+})
+
 test.each<[Environment, string, RegExp]>([
   [{ RELYD_PORT: 'http' }, 'RELYD_PORT', /"port" must be a number from 1 to 65535, not "http"/],
   [{ RELYD_HOST: 'a b' }, 'RELYD_HOST', /"host" must be a name or an address/],

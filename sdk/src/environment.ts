@@ -32,13 +32,12 @@ const rivals: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Puts what the environment says in the place of what a section says. Empty variables count as
- * absent; values are taken as they are, without their outer white space.
+ * What the environment says of a section. Empty variables count as absent; values are taken as they
+ * are, without their outer white space.
  *
- * @param settings the section's, changed in place
  * @param keys the section's keys that have a variable
  */
-export function override(settings: Settings, keys: Iterable<string>, env: Environment): void {
+export function readVariables(keys: Iterable<string>, env: Environment): Settings {
   const given: Settings = new Map()
   for (const key of keys) {
     const variable = variableOf(key)
@@ -46,8 +45,12 @@ export function override(settings: Settings, keys: Iterable<string>, env: Enviro
     if (value === '' || (SERVICE.name.test(variable) && SERVICE.value.test(value))) continue
     given.set(key, { value, place: variable })
   }
-  for (const key of given.keys()) for (const rival of rivals[key] ?? []) settings.delete(rival)
-  for (const [key, setting] of given) settings.set(key, setting)
+  return given
+}
+
+/** The keys of a cfg that do not count beside what the environment says. */
+export function replacedBy(given: Settings): Set<string> {
+  return new Set([...given.keys()].flatMap((key) => [key, ...(rivals[key] ?? [])]))
 }
 
 /** Warns of variables that look like ours and are none, with what they may have been meant to be. */
