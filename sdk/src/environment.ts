@@ -18,7 +18,7 @@ const othersVariables = new Set(['RELYD_CFG', 'RELYD_RECORD'])
  */
 const SERVICE = { name: /^RELYD_(?:\w+_)?(?:SERVICE|PORT)(?:_|$)/, value: /^(?:tcp|udp|sctp):\/\// }
 
-/** What says the same in other words: the variable of the one replaces the others in the cfg. */
+/** What says the same in other words, or goes with it: the variable of the one replaces the others in the cfg. */
 const rivals: Readonly<Record<string, readonly string[]>> = {
   socket: ['host', 'port', ...tlsKeys],
   host: ['socket'],
@@ -26,6 +26,7 @@ const rivals: Readonly<Record<string, readonly string[]>> = {
   id: ['idempotency_key', 'idempotency_key_file'],
   idempotency_key: ['id', 'idempotency_key_file'],
   idempotency_key_file: ['id', 'idempotency_key'],
+  client_id: ['client_secret', 'client_secret_file'],
   client_secret: ['client_secret_file'],
   client_secret_file: ['client_secret'],
   post_logout_redirect_uri: ['logout_redirect_uri'],

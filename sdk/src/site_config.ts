@@ -9,6 +9,7 @@ import {
   warnOfUnknownVariables,
 } from './environment.js'
 import { atPlace, ConfigError } from './errors.js'
+import { checkGivenClient } from './given_client.js'
 import { type IniFile, parseIniFile } from './ini_file.js'
 import type { RegisterSiteParams } from './methods.js'
 import { mayOthersRead, readSecret } from './secret_file.js'
@@ -75,6 +76,7 @@ export function readSiteConfig(path: string, env: Environment = process.env): Si
 function readSections(file: IniFile, env: Environment): { oxd: Settings; client: Settings } {
   const sections = { oxd: new CfgSection(file, 'oxd'), client: new CfgSection(file, 'client') }
   const given = { oxd: readVariables(oxdKeys, env), client: readVariables(clientKeys, env) }
+  checkGivenClient(sections.client, given.client, file.path)
   const namesOfClient = [...clientKeys, ...olderNames.keys()]
   const oxd = sections.oxd.settings(oxdKeys, replacedBy(given.oxd))
   const client = sections.client.settings(namesOfClient, replacedBy(given.client))
