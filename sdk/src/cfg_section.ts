@@ -43,7 +43,7 @@ export class CfgSection {
     const entry = this.#entries.get(key)
     if (!entry) return undefined
     try {
-      const value = interpolate(entry.value, (name) => this.#refer(name))
+      const value = interpolate(key, entry.value, (name) => this.#refer(name))
       return { value, place: entry.line }
     } catch (error) {
       if (!(error instanceof InterpolationError)) throw error
