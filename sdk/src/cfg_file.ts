@@ -61,7 +61,8 @@ export function assertWritable(path: string): void {
 }
 
 /**
- * Changes a file as a whole, keeping its mode and, where the system permits it, its owner.
+ * Changes a file as a whole, keeping its mode and, where the system permits it, its owner; an ACL
+ * is lost (docs/cfg.md), which Node cannot even see.
  *
  * @param change gets the present contents, returns the new ones; may be called again
  * @throws the system's error; {@link isRefusal} tells whether this user may not write there

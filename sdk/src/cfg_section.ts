@@ -43,7 +43,7 @@ export class CfgSection {
     const entry = this.#entries.get(key)
     if (!entry) return undefined
     try {
-      const value = interpolate(entry.value, (name) => this.#refer(name))
+      const value = interpolate(key, entry.value, (name) => this.#refer(name))
       return { value, place: entry.line }
     } catch (error) {
       if (!(error instanceof InterpolationError)) throw error
@@ -51,11 +51,24 @@ export class CfgSection {
     }
   }
 
-  /** Those of some keys that have a value: an empty one counts as absent. */
-  settings(keys: Iterable<string>): Settings {
+  /** As {@link get}, for a value that does not count: its faults are nobody's trouble. */
+  peek(key: string): Setting | undefined {
+    try {
+      return this.get(key)
+    } catch {
+      return undefined
+    }
+  }
+
+  /**
+   * Those of some keys that have a value: an empty one counts as absent.
+   *
+   * @param replaced keys that are given elsewhere; still the ones they refer to count as used
+   */
+  settings(keys: Iterable<string>, replaced: ReadonlySet<string> = new Set()): Settings {
     const settings: Settings = new Map()
     for (const key of keys) {
-      const setting = this.get(key)
+      const setting = replaced.has(key) ? void this.peek(key) : this.get(key)
       if (setting && setting.value !== '') settings.set(key, setting)
     }
     return settings

@@ -208,10 +208,42 @@ test('a removed site is gone from the cfg, and registers anew with another key',
   expect(new Set(keys).size).toBe(2)
 })
 
-test('a site that was never registered is not registered to be removed', async () => {
+test.each([
+  ['nothing', '', {}],
+  ['a key made beforehand', `idempotency_key = ${'k'.repeat(43)}`, {}],
+  ['a key in a file of its own', 'idempotency_key_file = site.cfg.key', {}],
+  ["another process's key beside it", '', {}],
+  ['a key from the environment', 'id = elsewhere', { RELYD_IDEMPOTENCY_KEY: 'k'.repeat(43) }],
+])(
+  'a site that was never registered is not registered to be removed: %s',
+  async (what, line, env) => {
+    const site = await newSite(register, line)
+    if (/file|beside/.test(what)) writeFileSync(`${site.cfg}.key`, 'k'.repeat(43), { mode: 0o600 })
+    await using client = new Client(site.cfg, { env })
+    await expect(client.removeSite()).rejects.toThrow(ConfigError)
+    await expect(client.removeSite()).rejects.toThrow(/If it was, .* call registerSite\(\) first/)
+    expect(site.requests).toEqual([])
+    // As the message says.
+    await client.registerSite()
+    await client.removeSite()
+    expect(site.requests.map(({ command }) => command)).toEqual(['register_site', 'remove_site'])
+  },
+)
+
+test('a removal joins a registration under way, and finds one of another process', async () => {
   const site = await newSite()
-  await expect(newClient(site).removeSite()).rejects.toBeInstanceOf(ConfigError)
-  expect(site.requests).toEqual([])
+  const [early, late] = [newClient(site), newClient(site)]
+  const registered = early.registerSite()
+  await early.removeSite()
+  await registered
+  await early.registerSite()
+  await late.removeSite()
+  expect(site.requests.map(({ command }) => command)).toEqual([
+    'register_site',
+    'remove_site',
+    'register_site',
+    'remove_site',
+  ])
 })
 
 test('a removal that fails leaves the cfg alone', async () => {

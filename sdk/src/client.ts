@@ -129,14 +129,22 @@ export class Client extends Methods {
   /**
    * Removes this client's site, then its id and key from the cfg: the next use registers anew.
    *
-   * @throws {ConfigError} if the site was never registered
+   * Nothing is registered in order to be removed. Where the id could not be kept, another process than
+   * the one that registered calls {@link registerSite} first, which asks for it by the idempotency key.
+   *
+   * @throws {ConfigError} if the site's id is known neither to this client nor in the cfg
    */
   override async removeSite(
     params: RemoveSiteParams = {},
     options?: CallOptions,
   ): Promise<RemoveSiteResult> {
-    if (!this.#registration.begun) {
-      throw new ConfigError(this.#path, undefined, 'this site is not registered: nothing to remove')
+    if (!this.#registration.known) {
+      throw new ConfigError(
+        this.#path,
+        undefined,
+        'this site is not registered, as far as this process and the cfg know: nothing to remove. If it was, by ' +
+          'an idempotency_key, call registerSite() first, which answers its id (and registers it otherwise)',
+      )
     }
     const result = await super.removeSite(params, options)
     this.#registration.forget()

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Environment } from './environment.js'
 import { ConfigError } from './errors.js'
 import { readSiteConfig } from './site_config.js'
@@ -93,7 +93,8 @@ test.each<[string, string, Environment, object]>([
     { host: 'localhost', port: 8099 },
   ],
 ])('%s takes the place of the address in the cfg', (_, oxd, env, address) => {
-  expect(readSiteConfig(newCfg(oxd), env).address).toEqual(address)
+  const { variables: _variables, ...rest } = readSiteConfig(newCfg(oxd), env).address
+  expect(rest).toEqual(address)
 })
 
 test('an id or a key takes the place of both in the cfg', () => {
@@ -106,6 +107,79 @@ test('an id or a key takes the place of both in the cfg', () => {
   expect(readSiteConfig(path, { RELYD_IDEMPOTENCY_KEY: 'd' })).toMatchObject({
     id: undefined,
     given: { idempotency_key: 'd', variable: 'RELYD_IDEMPOTENCY_KEY' },
+  })
+})
+
+test('a faulty value in the cfg does no harm where a variable takes its place', () => {
+  const path = newCfg(
+    'host = %(nowhere)s\nid = 5%\n',
+    'client_id = shop\nclient_secret = a%b\nclient_name = %(shop)s, 5%\nshop = The Shop\n',
+  )
+  const env = {
+    RELYD_CLIENT_NAME: 'Shop',
+    RELYD_CLIENT_SECRET_FILE: path,
+    RELYD_IDEMPOTENCY_KEY: 'k',
+    RELYD_SOCKET: '/x',
+  }
+  expect(() => readSiteConfig(path, env)).toThrow(/RELYD_CLIENT_SECRET_FILE: .* must hold one line/)
+  const { RELYD_CLIENT_SECRET_FILE: _, ...others } = env
+  expect(() => readSiteConfig(path, others)).toThrow(/"client_secret" has a single %/)
+  expect(readSiteConfig(path, { ...others, RELYD_CLIENT_SECRET: 'b' })).toMatchObject({
+    address: { path: '/x' },
+    id: undefined,
+    registration: { client_secret: 'b', client_name: 'Shop' },
+  })
+  // Nor is "shop" said to be of no use, which it has as soon as the variable is gone.
+  expect(warn).not.toHaveBeenCalled()
+})
+
+describe('a client in the cfg', () => {
+  const client = 'client_id = shop\nclient_secret = s\n'
+
+  test('keeps its secret from another one that the environment names', () => {
+    const path = newCfg('', client)
+    const { registration } = readSiteConfig(path, { RELYD_CLIENT_ID: 'blog' })
+    expect(registration).toMatchObject({ client_id: 'blog' })
+    expect(registration).not.toHaveProperty('client_secret')
+    expect(warn.mock.calls.map(([message]) => message)).toEqual([
+      expect.stringContaining(`${path}:5: the client_secret is not used, as RELYD_CLIENT_ID names`),
+    ])
+  })
+
+  test('gives way to another one with its secret, without a word', () => {
+    const env = { RELYD_CLIENT_ID: 'blog', RELYD_CLIENT_SECRET: 't' }
+    for (const secret of ['client_secret = s\n', 'client_secret_file = nowhere\n']) {
+      const path = newCfg('', `client_id = shop\n${secret}`)
+      expect(readSiteConfig(path, env).registration).toMatchObject({
+        client_id: 'blog',
+        client_secret: 't',
+      })
+    }
+    expect(warn).not.toHaveBeenCalled()
+  })
+
+  test.each([
+    ['another OP', 'op_host = https://a.example\n', 'the "op_host" on line 4'],
+    ['an OP while the file leaves it to relyd', '', 'the file, which has no "op_host"'],
+  ])('is not sent to %s that the environment names', (_, op, named) => {
+    const path = newCfg('', `${op || '\n'}${client}`)
+    const env = { RELYD_OP_HOST: 'https://b.example' }
+    expect(() => readSiteConfig(path, env)).toThrow(ConfigError)
+    expect(() => readSiteConfig(path, env)).toThrow(
+      `${path}: RELYD_OP_HOST: names another OP than ${named}, and the "client_id" on line 5 is not for it: set RELYD_CLIENT_ID too`,
+    )
+    expect(readSiteConfig(path, { ...env, RELYD_CLIENT_ID: 'blog' }).registration).toEqual({
+      authorization_redirect_uri: REDIRECT,
+      op_host: 'https://b.example',
+      client_id: 'blog',
+    })
+  })
+
+  test('goes to its own OP, whoever names that', () => {
+    const path = newCfg('', `op_host = https://a.example\n${client}`)
+    expect(readSiteConfig(path, { RELYD_OP_HOST: 'https://a.example' }).registration).toMatchObject(
+      { client_id: 'shop', client_secret: 's' },
+    )
   })
 })
 

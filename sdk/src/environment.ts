@@ -18,7 +18,7 @@ const othersVariables = new Set(['RELYD_CFG', 'RELYD_RECORD'])
  */
 const SERVICE = { name: /^RELYD_(?:\w+_)?(?:SERVICE|PORT)(?:_|$)/, value: /^(?:tcp|udp|sctp):\/\// }
 
-/** What says the same in other words: the variable of the one replaces the others in the cfg. */
+/** What says the same in other words, or goes with it: the variable of the one replaces the others in the cfg. */
 const rivals: Readonly<Record<string, readonly string[]>> = {
   socket: ['host', 'port', ...tlsKeys],
   host: ['socket'],
@@ -26,19 +26,19 @@ const rivals: Readonly<Record<string, readonly string[]>> = {
   id: ['idempotency_key', 'idempotency_key_file'],
   idempotency_key: ['id', 'idempotency_key_file'],
   idempotency_key_file: ['id', 'idempotency_key'],
+  client_id: ['client_secret', 'client_secret_file'],
   client_secret: ['client_secret_file'],
   client_secret_file: ['client_secret'],
   post_logout_redirect_uri: ['logout_redirect_uri'],
 }
 
 /**
- * Puts what the environment says in the place of what a section says. Empty variables count as
- * absent; values are taken as they are, without their outer white space.
+ * What the environment says of a section. Empty variables count as absent; values are taken as they
+ * are, without their outer white space.
  *
- * @param settings the section's, changed in place
  * @param keys the section's keys that have a variable
  */
-export function override(settings: Settings, keys: Iterable<string>, env: Environment): void {
+export function readVariables(keys: Iterable<string>, env: Environment): Settings {
   const given: Settings = new Map()
   for (const key of keys) {
     const variable = variableOf(key)
@@ -46,8 +46,12 @@ export function override(settings: Settings, keys: Iterable<string>, env: Enviro
     if (value === '' || (SERVICE.name.test(variable) && SERVICE.value.test(value))) continue
     given.set(key, { value, place: variable })
   }
-  for (const key of given.keys()) for (const rival of rivals[key] ?? []) settings.delete(rival)
-  for (const [key, setting] of given) settings.set(key, setting)
+  return given
+}
+
+/** The keys of a cfg that do not count beside what the environment says. */
+export function replacedBy(given: Settings): Set<string> {
+  return new Set([...given.keys()].flatMap((key) => [key, ...(rivals[key] ?? [])]))
 }
 
 /** Warns of variables that look like ours and are none, with what they may have been meant to be. */

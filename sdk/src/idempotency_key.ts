@@ -57,9 +57,10 @@ export function ensureIdempotencyKey(path: string): EnsuredState {
   }
 }
 
-/** Whether the cfg has an id or a key, or a key is kept beside it. */
-export function isRegistrationBegun(path: string): boolean {
-  return stateOf(readText(path), path) !== undefined || readKey(keyFileOf(path)) !== undefined
+/** Whether the cfg has an id. A key is no proof of a registration: it may be made beforehand. */
+export function isIdStored(path: string): boolean {
+  const state = stateOf(readText(path), path)
+  return state !== undefined && 'id' in state
 }
 
 /**

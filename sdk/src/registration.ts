@@ -7,7 +7,7 @@ import {
   type EnsuredState,
   ensureIdempotencyKey,
   forgetRegistration,
-  isRegistrationBegun,
+  isIdStored,
   storeId,
 } from './idempotency_key.js'
 import { backOffMs, type Limits, watchLimits } from './limits.js'
@@ -34,10 +34,10 @@ export class Registration {
     return this.#id
   }
 
-  /** Whether this site was ever registered, or tried to, and not removed since. */
-  get begun(): boolean {
-    const { path, given } = this.#config
-    return this.#id !== undefined || given !== undefined || isRegistrationBegun(path)
+  /** Whether {@link ensure} has nothing to register that is not under way. */
+  get known(): boolean {
+    if (this.#id !== undefined || this.#running) return true
+    return this.#config.given === undefined && isIdStored(this.#config.path)
   }
 
   /**

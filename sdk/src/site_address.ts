@@ -6,9 +6,18 @@ import { isLoopback } from './loopback.js'
 import { readTlsFiles, TlsFileError, type TlsFiles, tlsKeys } from './tls_files.js'
 
 /** A Unix socket's path, or where on TCP. */
-export type Address = { path: string } | TcpAddress
+export type Address = SocketAddress | TcpAddress
 
-export interface TcpAddress {
+/** What an address may also tell: its keys that environment variables gave, and which. */
+interface Origin {
+  variables?: Readonly<Record<string, string>>
+}
+
+export interface SocketAddress extends Origin {
+  path: string
+}
+
+export interface TcpAddress extends Origin {
   host: string
   port: number
   /** For TLS 1.3 with a certificate of the site's. */
@@ -27,12 +36,29 @@ export function nameOfAddress(address: Address): string {
     : `${address.host}:${address.port}`
 }
 
+/** Where people correct a part of an address. */
+export function placeOf(
+  key: 'socket' | 'host' | 'port' | 'tls_ca',
+  { variables }: Address,
+): string {
+  return variables?.[key] ?? `"${key}" in the site's cfg`
+}
+
 /**
  * @param oxd the section's keys that have a value
  * @param path the cfg; relative paths in it count from its folder
  * @throws {ConfigError}
  */
 export function readAddress(oxd: Settings, path: string): Address {
+  const address = readParts(oxd, path)
+  const given = ['socket', 'host', 'port', ...tlsKeys].flatMap((key) => {
+    const place = oxd.get(key)?.place
+    return typeof place === 'string' ? [[key, place] as const] : []
+  })
+  return given.length > 0 ? { ...address, variables: Object.fromEntries(given) } : address
+}
+
+function readParts(oxd: Settings, path: string): Address {
   const socket = oxd.get('socket')
   const host = oxd.get('host')
   const port = oxd.get('port')

@@ -287,7 +287,7 @@ test.each([
   [`[oxd]\ntimeout = 0\n${CLIENT}`, 2, /"timeout" must be a positive number of seconds, not "0"/],
   [`[oxd]\nid = a\n  port = 1\n${CLIENT}`, 2, /"id" takes one line.*indent all keys alike/],
   [`[oxd]\nid = a%b\n${CLIENT}`, 2, /"id" has a single %; write %% for it/],
-  [`[oxd]\nid = %(b)s\n${CLIENT}`, 2, /"id" refers to "b", which is neither in its section nor/],
+  [`[oxd]\nid = %(b)s\n${CLIENT}`, 2, /"id" refers to a key, which is neither in its section nor/],
   [`[oxd]\nid = %(id)s\n${CLIENT}`, 2, /"id" refers to itself/],
   [`${CLIENT}client_name = a\n  b\n`, 3, /"client_name" takes one line/],
   [`${CLIENT}op_host = ftp://op\n`, 3, /"op_host" must be an OP's address such as/],

@@ -2,8 +2,14 @@
 import { readText } from './cfg_file.js'
 import { CfgSection, type Setting, type Settings } from './cfg_section.js'
 import { warnOnce } from './config_warning.js'
-import { type Environment, override, warnOfUnknownVariables } from './environment.js'
+import {
+  type Environment,
+  readVariables,
+  replacedBy,
+  warnOfUnknownVariables,
+} from './environment.js'
 import { atPlace, ConfigError } from './errors.js'
+import { checkGivenClient } from './given_client.js'
 import { type IniFile, parseIniFile } from './ini_file.js'
 import type { RegisterSiteParams } from './methods.js'
 import { mayOthersRead, readSecret } from './secret_file.js'
@@ -46,9 +52,7 @@ export function readSiteConfig(path: string, env: Environment = process.env): Si
   const file = parseIniFile(read(path), path, (line, fault, reading) => {
     warnOnce(`${atPlace(path, line)} ${fault}; until then ${reading}`)
   })
-  const { oxd, client } = readSections(file)
-  override(oxd, oxdKeys, env)
-  override(client, clientKeys, env)
+  const { oxd, client } = readSections(file, env)
   warnOfUnknownVariables([...oxdKeys, ...clientKeys], env)
 
   for (const [key, setting] of oxd) {
@@ -65,13 +69,22 @@ export function readSiteConfig(path: string, env: Environment = process.env): Si
   }
 }
 
-/** The two sections, as oxd-python would have them; tells what in the file is not used. */
-function readSections(file: IniFile): { oxd: Settings; client: Settings } {
+/**
+ * The two sections, as oxd-python would have them, with what the environment says in their place;
+ * tells what in the file is not used.
+ */
+function readSections(file: IniFile, env: Environment): { oxd: Settings; client: Settings } {
   const sections = { oxd: new CfgSection(file, 'oxd'), client: new CfgSection(file, 'client') }
-  const oxd = sections.oxd.settings(oxdKeys)
-  const client = sections.client.settings([...clientKeys, ...olderNames.keys()])
+  const given = { oxd: readVariables(oxdKeys, env), client: readVariables(clientKeys, env) }
+  checkGivenClient(sections.client, given.client, file.path)
+  const namesOfClient = [...clientKeys, ...olderNames.keys()]
+  const oxd = sections.oxd.settings(oxdKeys, replacedBy(given.oxd))
+  const client = sections.client.settings(namesOfClient, replacedBy(given.client))
   warnOfUnused(file, sections)
-  return { oxd, client }
+  return {
+    oxd: new Map([...oxd, ...given.oxd]),
+    client: new Map([...client, ...given.client]),
+  }
 }
 
 function givenRegistration(

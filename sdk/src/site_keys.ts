@@ -86,6 +86,9 @@ export const oxdKeys: ReadonlySet<string> = new Set([
   ...tlsKeys,
 ])
 
+/** Keys of whose values no message quotes a part. */
+export const secretKeys: ReadonlySet<string> = new Set(['id', 'idempotency_key', 'client_secret'])
+
 /** Keys of `[client]`. */
 export const clientKeys: ReadonlySet<string> = new Set([
   ...Object.keys(registrationKeys),

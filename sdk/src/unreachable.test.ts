@@ -9,6 +9,7 @@ import { connectTo, listen, newFolder, transportError } from '../../test/support
 import { runOnSdk } from '../../test/support/sdk_process.js'
 import { Connection } from './connection.js'
 import type { Address } from './site_address.js'
+import { readSiteConfig } from './site_config.js'
 
 const RUNNING = /systemctl status relyd.*relyd serve/
 
@@ -107,6 +108,25 @@ test('a port where nobody listens', async () => {
     expect(words).toContain(`nobody listens on ${host}:${port}`)
     expect(words).toMatch(RUNNING)
   }
+})
+
+test('an address from the environment is corrected there', async () => {
+  const folder = newFolder()
+  const cfg = join(folder, 'site.cfg')
+  const redirect = 'authorization_redirect_uri = https://site.example/callback'
+  writeFileSync(cfg, `[oxd]\nhost = localhost\nport = 1\n[client]\n${redirect}\n`)
+  const told = (env: object) => refusal(readSiteConfig(cfg, { ...env }).address)
+  expect(await told({ RELYD_SOCKET: 'relyd.sock' })).toMatch(/; or correct RELYD_SOCKET$/)
+  expect(await told({ RELYD_SOCKET: '.' })).toMatch(
+    /a folder, not a socket\. Correct RELYD_SOCKET:/,
+  )
+  expect(await told({ RELYD_SOCKET: join(cfg, 'x') })).toMatch(/a file\. Correct RELYD_SOCKET$/)
+  expect(await told({ RELYD_SOCKET: 'x'.repeat(120) })).toMatch(
+    /relyd\.cfg and as RELYD_SOCKET, then/,
+  )
+  expect(await told({ RELYD_PORT: '2' })).toMatch(/; or RELYD_PORT is wrong$/)
+  // Each part by itself: this one's port is the cfg's.
+  expect(await told({ RELYD_HOST: '127.0.0.1' })).toMatch(/; or "port" in the site's cfg is wrong$/)
 })
 
 test('a host that nobody knows', async () => {

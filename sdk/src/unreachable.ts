@@ -3,7 +3,13 @@ import { codeOf } from './cfg_file.js'
 import { TransportError } from './errors.js'
 import { LONGEST_PATH } from './open_socket.js'
 import { permissionDenied, statOf } from './permission_denied.js'
-import { type Address, nameOfAddress, type TcpAddress } from './site_address.js'
+import {
+  type Address,
+  nameOfAddress,
+  placeOf,
+  type SocketAddress,
+  type TcpAddress,
+} from './site_address.js'
 import { whyTlsFailed } from './unreachable_tls.js'
 
 const IS_IT_RUNNING =
@@ -32,7 +38,7 @@ const passing = new Set([
  * @returns an `ERR_UNREACHABLE`
  */
 export function unreachable(address: Address, cause: Error | undefined): TransportError {
-  const why = 'path' in address ? atPath(address.path, cause) : atPort(address, cause)
+  const why = 'path' in address ? atPath(address, cause) : atPort(address, cause)
   return new TransportError('ERR_UNREACHABLE', `cannot reach relyd: ${why}`, 'not_executed', cause)
 }
 
@@ -46,21 +52,23 @@ export function mayPass(fault: Error): boolean {
   return passing.has(cause && (cause.code ?? ''))
 }
 
-function atPath(path: string, cause: Error | undefined): string {
+function atPath(address: SocketAddress, cause: Error | undefined): string {
+  const { path } = address
+  const socket = placeOf('socket', address)
   switch (codeOf(cause)) {
     case 'ENOENT':
-      return `there is no socket ${path}. ${IS_IT_RUNNING}; or correct "socket" in the site's cfg`
+      return `there is no socket ${path}. ${IS_IT_RUNNING}; or correct ${socket}`
     case 'ECONNREFUSED':
       return (
-        whatElseIsAt(path) ??
+        whatElseIsAt(path, socket) ??
         `nobody listens on ${path}, a stale socket of a relyd that was stopped. ${IS_IT_RUNNING}`
       )
     case 'ENOTDIR':
-      return `${path} cannot be a socket: a part of the path is a file. Correct "socket" in the site's cfg`
+      return `${path} cannot be a socket: a part of the path is a file. Correct ${socket}`
     case 'ENAMETOOLONG':
       return (
         `the path ${path} has ${Buffer.byteLength(path)} bytes, and a socket's may have ${LONGEST_PATH}. Choose a ` +
-        'shorter one as "address" in relyd.cfg and as "socket" in the site\'s cfg, then "systemctl restart relyd"'
+        `shorter one as "address" in relyd.cfg and as ${socket}, then "systemctl restart relyd"`
       )
     case 'EACCES':
     case 'EPERM':
@@ -77,35 +85,37 @@ function atPath(path: string, cause: Error | undefined): string {
 
 function atPort(address: TcpAddress, cause: Error | undefined): string {
   const { host, tls } = address
+  const hostPlace = placeOf('host', address)
+  const portPlace = placeOf('port', address)
   const name = nameOfAddress(address)
-  const why = tls && whyTlsFailed(name, host, tls, cause)
+  const why = tls && whyTlsFailed({ ...address, tls }, cause)
   if (why !== undefined) return why
   switch (codeOf(cause)) {
     case 'ECONNREFUSED':
-      return `nobody listens on ${name}. ${IS_IT_RUNNING}; or the port in the site's cfg is wrong`
+      return `nobody listens on ${name}. ${IS_IT_RUNNING}; or ${portPlace} is wrong`
     case 'ENOTFOUND':
-      return `the host of ${name} is not known; correct "host" in the site's cfg`
+      return `the host of ${name} is not known; correct ${hostPlace}`
     case 'EAI_AGAIN':
-      return `the name servers do not answer for ${host}. Try "getent hosts ${host}", or give its address as "host" in the site's cfg`
+      return `the name servers do not answer for ${host}. Try "getent hosts ${host}", or give its address as ${hostPlace}`
     case 'ETIMEDOUT':
       return (
         `${name} does not answer: a firewall drops the packets, or relyd hangs. See "systemctl status ` +
-        'relyd" there; or "host" or "port" in the site\'s cfg is wrong'
+        `relyd" there; or ${hostPlace} or ${portPlace} is wrong`
       )
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
-      return `there is no way to ${name}. Try "ip route get ${host}", or correct "host" in the site's cfg`
+      return `there is no way to ${name}. Try "ip route get ${host}", or correct ${hostPlace}`
     default:
       return `${name}: ${messageOf(cause)}`
   }
 }
 
 /** The kernel refuses whatever is no socket with the words for a stale one. */
-function whatElseIsAt(path: string): string | undefined {
+function whatElseIsAt(path: string, socket: string): string | undefined {
   const stats = statOf(path)
   if (!stats || stats.isSocket()) return undefined
   const kind = stats.isDirectory() ? 'a folder' : 'a file'
-  return `${path} is ${kind}, not a socket. Correct "socket" in the site's cfg: the path in "address = unix:…" of relyd.cfg`
+  return `${path} is ${kind}, not a socket. Correct ${socket}: the path in "address = unix:…" of relyd.cfg`
 }
 
 function messageOf(cause: Error | undefined): string {

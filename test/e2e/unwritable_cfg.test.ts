@@ -103,6 +103,12 @@ test('with a key in it, nothing is kept, and one notice says so', async () => {
   ])
   expect(readFileSync(cfg, 'utf8')).toBe(before)
   expect(readdirSync(folder).sort()).toEqual(['secret', 'site.cfg'])
+
+  // A third process cannot know whether there is a site to remove, until it asks.
+  const { lines } = await runSite(['removeSite', 'registerSite', 'removeSite'])
+  expect(lines[0]).toMatch(/ConfigError .*not registered, as far as.* call registerSite\(\) first/)
+  expect(lines[1]).toBe(one.lines[0])
+  expect(JSON.parse(lines[2] ?? '')).toMatchObject({ oxd_id: JSON.parse(one.lines[0] ?? '') })
 })
 
 test('without a key but in a folder of the site, one key is kept beside it, and moves in once it may', async () => {
