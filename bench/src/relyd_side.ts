@@ -19,6 +19,7 @@ client_id = ${website.client_id}
 client_secret = ${website.client_secret}
 scope = ${website.scope.join(' ')}
 `,
+    { mode: 0o600 },
   )
   const client = new Client(cfg)
   await client.registerSite()
