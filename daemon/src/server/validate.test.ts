@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   boolean,
   integer,
+  listOf,
   object,
   oneOf,
   required,
@@ -22,6 +23,7 @@ const validate = compileParams({
   bounded: integer({ ...doc, minimum: 10 }),
   flag: boolean(doc),
   kind: oneOf(doc, ['one', 'other']),
+  kinds: listOf(doc, ['one', 'other']),
   claims: object(doc),
   extra: stringMap(doc),
 })
@@ -102,6 +104,13 @@ describe('refuses', () => {
     ['a string for a boolean', { name: 'a', flag: 'true' }, 'flag', 'flag must be boolean'],
     ['another word', { name: 'a', kind: 'One' }, 'kind', 'kind must be one of one, other'],
     ['no word', { name: 'a', kind: 1 }, 'kind', 'kind must be one of one, other'],
+    [
+      'another word in a list',
+      { name: 'a', kinds: ['two'] },
+      'kinds.0',
+      'kinds.0 must be one of one, other',
+    ],
+    ['a word for a list', { name: 'a', kinds: 'one' }, 'kinds', 'kinds must be array'],
     ['a list for an object', { name: 'a', claims: [] }, 'claims', 'claims must be object'],
     ['a number in a map', { name: 'a', extra: { b: 1 } }, 'extra.b', 'extra.b must be string'],
     ['null inside a list', { name: 'a', scopes: [null] }, 'scopes.0', 'scopes.0 must be string'],

@@ -83,10 +83,16 @@ function shortened(params: Record<string, unknown>): Record<string, unknown> {
 }
 
 function wanted(schema: object | undefined, error: TLocalizedValidationError | undefined): string {
-  if (schema && 'enum' in schema && Array.isArray(schema.enum)) {
-    return `must be one of ${schema.enum.join(', ')}`
-  }
+  const words = wordsOf(schema)
+  // Of a list, a member that is none of its words; not a fault of the list itself.
+  if (words && error?.keyword === 'enum') return `must be one of ${words.join(', ')}`
   return error?.message ?? 'is not valid'
+}
+
+/** The words that a value, or a member of a list, may be. */
+function wordsOf(schema: object = {}): unknown[] | undefined {
+  if ('enum' in schema && Array.isArray(schema.enum)) return schema.enum
+  return 'items' in schema ? wordsOf(schema.items as object) : undefined
 }
 
 /** Longest name of a field that an error repeats. */
