@@ -16,7 +16,7 @@ import { makeExpiringId } from '../../daemon/src/store/expiring_id.js'
 import { openStore } from '../../daemon/src/store/open.js'
 import type { SqliteStore } from '../../daemon/src/store/sqlite.js'
 import type { SessionSecrets, Site, StoredSession } from '../../daemon/src/store/store.js'
-import { BentOp } from './bent_op/index.js'
+import { BentOp, send } from './bent_op/index.js'
 import { amplePlaces } from './quotas.js'
 
 export const OP_TIMEOUT = 2
@@ -163,19 +163,28 @@ export class SessionWorld implements AsyncDisposable {
     return lease
   }
 
-  /** Lets something happen while the OP is being asked at an endpoint, once. */
-  during(happens: () => Promise<unknown>, endpoint: 'token' | 'revocation' = 'token'): void {
+  /** Lets something happen while the OP is being asked for tokens, once. */
+  during(happens: () => Promise<unknown>): void {
     this.op.bend({
-      [endpoint]: (answer: { status: number; headers: Record<string, string>; body: unknown }) => {
+      token: (answer) => {
         this.op.straighten()
-        return (response: import('node:http').ServerResponse) => {
-          void happens().then(() => {
-            response.writeHead(answer.status, answer.headers)
-            response.end(answer.body === '' ? '' : JSON.stringify(answer.body))
-          })
+        return (response) => {
+          void happens().then(() => send(response, answer))
         }
       },
     })
+  }
+
+  /** Lets something happen once a command has read the session. */
+  afterReading(happens: () => Promise<unknown>): void {
+    const { store } = this
+    const { getSession } = store
+    store.getSession = async (...given) => {
+      store.getSession = getSession
+      const session = await store.getSession(...given)
+      await happens()
+      return session
+    }
   }
 
   /** Runs a command of the site's, as one daemon does. @returns its answer, or the error's code */

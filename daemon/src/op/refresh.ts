@@ -33,8 +33,8 @@ export interface RefreshRequest {
 /**
  * What came of a refresh token that the OP took.
  *
- * `unverified`: nobody can tell yet, as the key that would verify the ID Token cannot be had.
- * `other_login`: the OP has signed that this is another End-User, or another issuer. `wrong`: a fault
+ * `unverified`: nobody can tell yet, as the key that would verify the ID Token cannot be had, or the
+ * clocks differ. `other_login`: the OP has signed that this is another End-User, or another issuer. `wrong`: a fault
  * of another kind.
  */
 export type Redeemed =
@@ -115,6 +115,8 @@ async function judge(
   if (!isOfTokens && !isOfAnswer) return 'unverified'
   // Perhaps one that was asked for too often lately, and so not now.
   if (cause instanceof errors.JWKSNoMatchingKey) return 'unverified'
+  // By which of the clocks, the OP's or ours?
+  if (code === 'invalid_id_token_expired') return 'unverified'
   if (code === 'invalid_id_token_bad_sub') return 'other_login'
   if (code !== 'invalid_id_token_bad_issuer' || id_token === undefined) return 'wrong'
   // openid-client compares the issuer before anybody looks at the signature.
