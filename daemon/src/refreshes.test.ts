@@ -127,7 +127,7 @@ test('at its end a daemon waits for who asks the OP, and not for another daemon'
   await finished
 
   await world.putSession()
-  await world.hold()
+  const lease = await world.hold()
   const waiting = world.daemon()
   world.onPause = () => {
     finished ??= waiting.finish()
@@ -139,6 +139,9 @@ test('at its end a daemon waits for who asks the OP, and not for another daemon'
   })
   expect(world.pauses).toHaveLength(1)
   await finished
+  await world.store.releaseSession(world.session.session_key, lease)
+  await expect(world.refresh(waiting)).rejects.toMatchObject({ code: 'shutting_down' })
+  expect(world.op.calls().token).toBe(1)
 })
 
 /** What an OP that rotates says to a token that was used, if it takes no revenge. */
@@ -257,6 +260,21 @@ describe('an answer with a new refresh token and an ID Token', () => {
     world.op.straighten()
     world.now += 60
     expect((await world.refresh()).answer).toBeDefined()
+  })
+
+  test('whose key cannot be fetched, while the tokens are revoked: so is the new one', async () => {
+    await world.side.providers.get(world.op.issuer)
+    world.op.rotate()
+    world.op.bend({
+      jwks: () => (response) => {
+        void world.store
+          .dropTokens(world.session.session_key, ['refresh', 'access'])
+          .then(() => send(response, json({}, 503)))
+      },
+    })
+    await expect(world.refresh()).rejects.toMatchObject({ code: 'op_unreachable' })
+    expect(world.op.calls()).toMatchObject({ revocation: 1 })
+    expect((await world.present())?.secrets).not.toHaveProperty('refresh_token')
   })
 
   test('that one of the clocks calls expired: the same', async () => {

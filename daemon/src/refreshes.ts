@@ -176,7 +176,6 @@ export class Refreshes {
         const refreshed = await this.#asHolder(op, site, session, lease, wish)
         if (refreshed) return refreshed
       } else if (wish.isDone(session)) return { session }
-      this.#requireGoingOn()
       await pause(ms, this.#stopping.signal)
       this.#requireGoingOn()
     }

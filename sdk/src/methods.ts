@@ -271,7 +271,7 @@ export interface GetUserInfoResult {
 export interface GetAccessTokenParams {
   /** The session that the login answered. */
   session_id: string
-  /** Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had. */
+  /** Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had, unless the OP rejects the refresh token. */
   min_lifetime?: number | undefined
   /** An access token that an API refused with 401. If it still is the one of the session, it is refreshed (RFC 6750 3.1). */
   rejected_access_token?: string | undefined

@@ -14,7 +14,7 @@ export const get_access_token = command({
     oxd_id,
     session_id,
     min_lifetime: integer({
-      doc: 'Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had.',
+      doc: 'Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had, unless the OP rejects the refresh token.',
     }),
     rejected_access_token: token({
       doc: 'An access token that an API refused with 401. If it still is the one of the session, it is refreshed.',
