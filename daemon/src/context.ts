@@ -4,6 +4,7 @@ import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.j
 import type { EventHub, Subscriber } from './events.js'
 import type { Log } from './log.js'
 import type { OpSide } from './op/op_side.js'
+import type { PassedOn } from './passed_on.js'
 import type { InFlight, Quotas } from './quota.js'
 import type { Refreshes } from './refreshes.js'
 import type { SiteCache } from './sites.js'
@@ -23,6 +24,8 @@ export interface RealmPolicy {
 /** A realm at work: its policy, and what is kept apart from other realms. */
 export interface Realm extends RealmPolicy {
   op: OpSide
+  /** For refresh tokens that no session has. */
+  passed_on: PassedOn
   /** Commands that run. */
   requests: InFlight
   /** Registrations that the realm may still make at this moment. */

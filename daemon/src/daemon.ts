@@ -8,6 +8,7 @@ import { flushLog, type Log } from './log.js'
 import { hostsOf } from './op/op_host.js'
 import { OpPlaces } from './op/op_places.js'
 import { createOpSide } from './op/op_side.js'
+import { PassedOn } from './passed_on.js'
 import { InFlight, quotaExceeded } from './quota.js'
 import { Refreshes } from './refreshes.js'
 import { createDispatch } from './server/dispatch.js'
@@ -40,13 +41,14 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       'a new key was made; back it up apart from the database',
     )
   }
+  const events = new EventHub()
   const services: Services = {
     store,
     sites: new SiteCache(store),
-    events: new EventHub(),
+    events,
     clock,
     log,
-    refreshes: new Refreshes({ store, clock, op_timeout: options.op_timeout }),
+    refreshes: new Refreshes({ store, events, clock, op_timeout: options.op_timeout }),
     settings: {
       default_op: options.default_op,
       login_lifetime: options.login_lifetime,
@@ -64,9 +66,14 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
 
   async function stop(): Promise<void> {
     log.info('stopping')
+    // They shall hear of it before their connections are cut.
+    services.refreshes.stopWaiting()
     const cut = await server.drain(options.drain_timeout)
     if (cut > 0) log.warn({ connections: cut }, 'cut, as drain_timeout was over')
-    await services.refreshes.finish()
+    await Promise.all([
+      services.refreshes.finish(),
+      ...[...realms.values()].map(({ passed_on }) => passed_on.finish()),
+    ])
     sweeping.stop()
     keeping.stop()
     await Promise.all([...realms.values()].map(({ op }) => op.close()))
@@ -114,6 +121,7 @@ function openRealm(
   return {
     ...policy,
     op,
+    passed_on: new PassedOn(clock),
     requests: new InFlight(quotas.requests),
     registrations: new Throttle(clock, a_minute, 60 / a_minute),
   }

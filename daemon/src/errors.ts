@@ -149,7 +149,7 @@ export const errors = {
     retryable: false,
   },
   invalid_id_token_bad_sub: {
-    doc: "The ID Token that came with refreshed tokens is another End-User's. Nothing of the answer was used.",
+    doc: "The ID Token that came with refreshed tokens is another End-User's. Nothing of the answer was used, and the session has ended: log in again.",
     spec: 'OIDC Core 12.2',
     retryable: false,
   },

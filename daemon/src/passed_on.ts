@@ -8,10 +8,13 @@ import { CommandError } from './errors.js'
 import type { OpSide } from './op/op_side.js'
 import { redeemRefreshToken } from './op/refresh.js'
 import type { TokenAnswer } from './op/token_answer.js'
-import { hashToken } from './sessions.js'
+import { GRACE, hashToken } from './sessions.js'
 import type { Site } from './store/store.js'
 
 const REMEMBERED = 1000
+
+/** All answers together, as JSON. */
+const REMEMBERED_CHARACTERS = 4 * 1024 * 1024
 
 export interface PassedOnAnswer {
   answer: TokenAnswer
@@ -19,47 +22,89 @@ export interface PassedOnAnswer {
   asked_at: Seconds
 }
 
+/** A realm's. */
 export class PassedOn {
   readonly #clock: Clock
-  readonly #answers: LRUCache<string, Promise<PassedOnAnswer>>
-  readonly #running = new Set<Promise<PassedOnAnswer>>()
+  /** What came of them lately: an answer, or that the OP rejects them. */
+  readonly #answers = new LRUCache<string, PassedOnAnswer | CommandError>({
+    max: REMEMBERED,
+    maxSize: REMEMBERED_CHARACTERS,
+    sizeCalculation: (one) => (one instanceof CommandError ? 1 : JSON.stringify(one).length),
+    ttl: GRACE * 1000,
+    // Tokens are not left in memory until somebody asks.
+    ttlAutopurge: true,
+  })
+  readonly #running = new Map<string, Promise<PassedOnAnswer>>()
 
-  /** @param grace seconds for which an answer is remembered */
-  constructor(clock: Clock, grace: Seconds) {
+  constructor(clock: Clock) {
     this.#clock = clock
-    this.#answers = new LRUCache({ max: REMEMBERED, ttl: grace * 1000 })
+  }
+
+  /** How many are remembered. */
+  get remembered(): number {
+    return this.#answers.size
   }
 
   /** @throws CommandError with one of `refreshErrors` */
-  redeem(
+  async redeem(
     op: OpSide,
     site: Site,
     refresh_token: string,
     scope: readonly string[] | undefined,
   ): Promise<PassedOnAnswer> {
-    const hash = hashToken(refresh_token).toString('hex')
-    const key = [site.oxd_id, hash, ...(scope ?? [])].join(' ')
+    const key = [keyOf(site, refresh_token), ...(scope ?? [])].join(' ')
     const known = this.#answers.get(key)
+    if (known instanceof CommandError) throw known
     if (known) return known
-    const asked_at = this.#clock()
-    const asking = redeemRefreshToken(op, site, { refresh_token, scope }).then((answer) => ({
-      answer,
-      asked_at,
-    }))
-    this.#answers.set(key, asking)
-    this.#running.add(asking)
-    asking
-      .catch((error: unknown) => {
-        // What the OP rejects it would reject again.
-        const isFinal = error instanceof CommandError && error.code === 'refresh_token_rejected'
-        if (!isFinal) this.#answers.delete(key)
-      })
-      .finally(() => this.#running.delete(asking))
+    const running = this.#running.get(key)
+    if (running) return running
+    const asking = this.#ask(op, site, key, refresh_token, scope)
+    this.#running.set(key, asking)
     return asking
+  }
+
+  /** Forgets what a token of the site has brought, or was brought by. */
+  forget(site: Site, token: string): void {
+    const used = keyOf(site, token)
+    for (const [key, known] of this.#answers.entries()) {
+      if (!key.startsWith(`${site.oxd_id} `)) continue
+      const { access_token, refresh_token } =
+        known instanceof CommandError ? ({} as Partial<TokenAnswer>) : known.answer
+      const isThis = key.startsWith(used) || access_token === token || refresh_token === token
+      if (isThis) this.#answers.delete(key)
+    }
   }
 
   /** Waits for those under way. */
   async finish(): Promise<void> {
-    await Promise.allSettled(this.#running)
+    await Promise.allSettled(this.#running.values())
   }
+
+  async #ask(
+    op: OpSide,
+    site: Site,
+    key: string,
+    refresh_token: string,
+    scope: readonly string[] | undefined,
+  ): Promise<PassedOnAnswer> {
+    try {
+      const asked_at = this.#clock()
+      const redeemed = await redeemRefreshToken(op, site, { refresh_token, scope })
+      if (redeemed.verdict !== 'good') throw redeemed.error
+      const { answer } = redeemed
+      this.#answers.set(key, { answer, asked_at })
+      return { answer, asked_at }
+    } catch (error) {
+      // What the OP rejects it would reject again.
+      const isFinal = error instanceof CommandError && error.code === 'refresh_token_rejected'
+      if (isFinal) this.#answers.set(key, error)
+      throw error
+    } finally {
+      this.#running.delete(key)
+    }
+  }
+}
+
+function keyOf({ oxd_id }: Site, token: string): string {
+  return `${oxd_id} ${hashToken(token).toString('hex')}`
 }

@@ -1,285 +1,316 @@
 /** Who refreshes when several want to, and what becomes of it when one of them dies, is late, or the session goes. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { BentOp } from '../../test/support/bent_op/index.js'
-import { amplePlaces } from '../../test/support/quotas.js'
-import { createLog } from './log.js'
-import { createOpSide, type OpSide } from './op/op_side.js'
-import { Refreshes, type RefreshWish } from './refreshes.js'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { answers, breakSignature, json, send, set } from '../../test/support/bent_op/index.js'
+import { LEASE, SessionWorld } from '../../test/support/session_world.js'
 import { hashToken } from './sessions.js'
-import { makeExpiringId } from './store/expiring_id.js'
-import { openStore } from './store/open.js'
-import type { SqliteStore } from './store/sqlite.js'
-import type { Site, StoredSession } from './store/store.js'
+import type { SessionSecrets, StoredSession } from './store/store.js'
 
-const OP_TIMEOUT = 2
-/** Of a holder: twice `OP_TIMEOUT`, and a margin. */
-const LEASE = 9
-
-const client_id = 'issued'
-const client_secret = 'a secret of the operator'
-const redirect_uri = 'https://site.example/callback'
-
-let folder: string
-let store: SqliteStore
-let op: BentOp
-let side: OpSide
-let site: Site
-let session: StoredSession
-let session_id: string
-let now: number
-/** Runs at each pause, in the place of time. */
-let onPause: () => unknown
-let pauses: number[]
+let world: SessionWorld
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'relyd-refreshes-'))
-  const files = { database: join(folder, 'store/db'), key_file: join(folder, 'keys/key') }
-  store = (await openStore(files)).store
-  op = await BentOp.start()
-  now = Math.floor(Date.now() / 1000)
-  pauses = []
-  onPause = () => {}
-  const clock = () => now
-  side = createOpSide({
-    realm: 'shop',
-    store,
-    clock,
-    log: createLog('silent'),
-    timeout: OP_TIMEOUT,
-    insecure_hosts: ['127.0.0.1'],
-    allowed_hosts: [],
-    places: amplePlaces,
-    refresh_after: 3600,
-  })
-  op.addClient({
-    client_id,
-    client_secret,
-    token_endpoint_auth_method: 'client_secret_basic',
-    redirect_uris: [redirect_uri],
-  })
-  site = issuedSite()
-  session_id = makeExpiringId(now + 600)
-  session = await putSession()
+  world = await SessionWorld.start()
 })
 
-afterEach(async () => {
-  await side.close()
-  await op[Symbol.asyncDispose]()
-  await store.close()
-  rmSync(folder, { recursive: true })
-})
-
-function issuedSite(): Site {
-  return {
-    oxd_id: 'site',
-    realm: 'shop',
-    op_host: op.issuer,
-    issuer: op.issuer,
-    redirect_uri,
-    registered_by: 'operator',
-    client: { client_id },
-    settings: { scope: ['openid'], login_binding: 'none', tokens: 'site' },
-    created_at: now,
-    secrets: { client_secret },
-  }
-}
-
-async function putSession(): Promise<StoredSession> {
-  const { access_token, refresh_token } = op.grant(client_id)
-  await store.putSession({
-    session_id,
-    oxd_id: site.oxd_id,
-    issuer: op.issuer,
-    sub: op.sub,
-    sid: null,
-    acr: null,
-    amr: null,
-    auth_time: null,
-    created_at: now,
-    access_token_hash: hashToken(access_token),
-    secrets: {
-      access_token,
-      refresh_token,
-      id_token: 'id token',
-      id_token_claims: { sub: op.sub },
-    },
-  })
-  return present()
-}
-
-/** The session as it is now. */
-async function present(): Promise<StoredSession> {
-  return (await store.getSession(session_id, 'site', now)) as StoredSession
-}
-
-function daemon(): Refreshes {
-  const pause = async (ms: number) => {
-    pauses.push(ms)
-    await onPause()
-  }
-  return new Refreshes({ store, clock: () => now, op_timeout: OP_TIMEOUT, pause })
-}
-
-/** Of who wants another access token than the session began with. */
-function another(): RefreshWish {
-  const { access_token_hash } = session
-  return { isDone: (one) => !one.access_token_hash.equals(access_token_hash) }
-}
-
-/** Takes the lease, as a daemon that is about to ask the OP. */
-async function hold(): Promise<{ token: Buffer; until: number }> {
-  const lease = { token: Buffer.alloc(16, 'holder'), until: now + LEASE }
-  expect(await store.leaseSession(session.session_key, lease, now)).toMatchObject({ leased: true })
-  return lease
-}
-
-/** Lets something happen while the OP is being asked. */
-function during(happens: () => Promise<unknown>): void {
-  op.bend({
-    token: (answer) => {
-      op.straighten()
-      return (response) => {
-        void happens().then(() => {
-          response.writeHead(answer.status, answer.headers)
-          response.end(JSON.stringify(answer.body))
-        })
-      }
-    },
-  })
-}
+afterEach(() => world[Symbol.asyncDispose]())
 
 test('who finds the lease taken waits with growing pauses, and has what its holder stored', async () => {
-  const lease = await hold()
-  onPause = async () => {
-    if (pauses.length < 7) return
-    await store.finishRefresh(session.session_key, lease, (secrets) => ({
+  const lease = await world.hold()
+  world.onPause = async () => {
+    if (world.pauses.length < 7) return
+    await world.store.finishRefresh(world.session, lease, (secrets) => ({
       ...secrets,
       access_token: 'of the holder',
     }))
   }
-  const refreshed = await daemon().refresh(side, site, session, another())
+  const refreshed = await world.refresh()
   expect(refreshed.session.secrets.access_token).toBe('of the holder')
-  expect(pauses).toEqual([25, 50, 100, 200, 400, 500, 500])
-  expect(op.calls().token).toBeUndefined()
+  expect(world.pauses).toEqual([25, 50, 100, 200, 400, 500, 500])
+  expect(world.op.calls().token).toBeUndefined()
 })
 
 test('the lease of a holder that died is taken over when it has run out, and not before', async () => {
-  await hold()
-  const began = now
-  onPause = () => {
-    now += 1
+  await world.hold()
+  const began = world.now
+  world.onPause = () => {
+    world.now += 1
   }
-  const { answer } = await daemon().refresh(side, site, session, another())
-  expect(answer?.access_token).toBe(op.access_tokens.at(-1))
-  expect(now).toBe(began + LEASE + 1)
-  expect(op.calls().token).toBe(1)
+  const { answer } = await world.refresh()
+  expect(answer?.access_token).toBe(world.op.access_tokens.at(-1))
+  expect(world.now).toBe(began + LEASE + 1)
+  expect(world.op.calls().token).toBe(1)
 })
 
 test('a lease that others have all the time ends in refresh_in_progress', async () => {
-  const { token } = await hold()
-  const began = now
-  onPause = async () => {
-    now += 1
-    await store.releaseSession(session.session_key, { token, until: 0 })
-    await hold()
+  const { token } = await world.hold()
+  const began = world.now
+  world.onPause = async () => {
+    world.now += 1
+    await world.store.releaseSession(world.session.session_key, { token, until: 0 })
+    await world.hold()
   }
-  await expect(daemon().refresh(side, site, session, another())).rejects.toMatchObject({
+  await expect(world.refresh()).rejects.toMatchObject({
     code: 'refresh_in_progress',
     retryable: true,
   })
-  expect(now - began).toBe(2 * LEASE + 1)
-  expect(op.calls().token).toBeUndefined()
+  expect(world.now - began).toBe(2 * LEASE + 1)
+  expect(world.op.calls().token).toBeUndefined()
 })
 
 test('who lost the lease does not overwrite what the next one stored', async () => {
-  op.rotates = false
-  const late = daemon()
+  world.op.rotates = false
+  const late = world.daemon()
   let next: StoredSession | undefined
-  during(async () => {
-    now += LEASE + 1
-    next = (await daemon().refresh(side, site, session, another())).session
+  world.during(async () => {
+    world.now += LEASE + 1
+    next = (await world.refresh()).session
   })
-  const { session: had } = await late.refresh(side, site, session, another())
-  expect(next?.secrets.access_token).toBe(op.access_tokens.at(-1))
+  const { session: had } = await world.refresh(late)
+  expect(next?.secrets.access_token).toBe(world.op.access_tokens.at(-1))
   expect(had.secrets).toEqual(next?.secrets)
-  expect((await present()).secrets).toEqual(next?.secrets)
-  expect(op.calls().revocation).toBeUndefined()
+  expect((await world.present())?.secrets).toEqual(next?.secrets)
+  expect(world.op.calls().revocation).toBeUndefined()
 })
 
 test('a session that ends while it is refreshed leaves no tokens alive at the OP', async () => {
-  during(() => store.takeSession(session_id, 'site', now))
-  await expect(daemon().refresh(side, site, session, another())).rejects.toMatchObject({
+  world.during(() => world.store.takeSession(world.session_id, 'site', world.now))
+  await expect(world.refresh()).rejects.toMatchObject({
     code: 'invalid_session_id',
   })
-  expect(op.calls()).toMatchObject({ token: 1, revocation: 1 })
-  expect(op.isActive(op.access_tokens.at(-1) as string)).toBe(false)
+  expect(world.op.calls()).toMatchObject({ token: 1, revocation: 1 })
+  expect(world.op.isActive(world.op.access_tokens.at(-1) as string)).toBe(false)
 })
 
 test('tokens that are revoked while they are refreshed are not replaced', async () => {
-  during(() => store.dropTokens(session.session_key, ['refresh', 'access']))
-  await expect(daemon().refresh(side, site, session, another())).rejects.toMatchObject({
+  world.during(() => world.store.dropTokens(world.session.session_key, ['refresh', 'access']))
+  await expect(world.refresh()).rejects.toMatchObject({
     code: 'no_refresh_token',
   })
-  expect(op.calls()).toMatchObject({ token: 1, revocation: 1 })
-  const { secrets } = await present()
+  expect(world.op.calls()).toMatchObject({ token: 1, revocation: 1 })
+  const { secrets } = (await world.present()) as StoredSession
   expect(secrets.access_token).toBeUndefined()
   expect(secrets.refresh_token).toBeUndefined()
 })
 
 test('a failure gives the lease back at once', async () => {
-  op.bend({ token: () => ({ status: 503, headers: {}, body: '' }) })
-  const failing = daemon().refresh(side, site, session, another())
+  world.op.bend({ token: () => ({ status: 503, headers: {}, body: '' }) })
+  const failing = world.refresh()
   await expect(failing).rejects.toMatchObject({ code: 'op_unreachable' })
-  op.straighten()
-  await hold()
-  expect((await present()).secrets).toEqual(session.secrets)
+  world.op.straighten()
+  await world.hold()
+  expect((await world.present())?.secrets).toEqual(world.session.secrets)
 })
 
 test('of ten who ask in one process at once, all have one answer, or one failure', async () => {
-  const one = daemon()
-  const ask = () => one.refresh(side, site, session, another())
-  op.bend({ token: () => ({ status: 503, headers: {}, body: '' }) })
+  const one = world.daemon()
+  const ask = () => world.refresh(one)
+  world.op.bend({ token: () => ({ status: 503, headers: {}, body: '' }) })
   const failed = await Promise.allSettled(Array.from({ length: 10 }, ask))
   expect(failed.map(({ status }) => status)).toEqual(failed.map(() => 'rejected'))
-  expect(op.calls().token).toBe(1)
-  op.straighten()
+  expect(world.op.calls().token).toBe(1)
+  world.op.straighten()
 
-  op.rotates = false
-  session = { ...session, ...(await putFresh()) }
+  world.op.rotates = false
+  await world.putSession()
   const all = await Promise.all(Array.from({ length: 10 }, ask))
   expect(new Set(all.map(({ answer }) => answer?.access_token)).size).toBe(1)
-  expect(op.calls().token).toBe(2)
+  expect(world.op.calls().token).toBe(2)
 })
 
-async function putFresh(): Promise<StoredSession> {
-  session_id = makeExpiringId(now + 600)
-  return putSession()
-}
-
 test('at its end a daemon waits for who asks the OP, and not for another daemon', async () => {
-  const ending = daemon()
+  const ending = world.daemon()
   let finished: Promise<void> | undefined
-  during(async () => {
+  world.during(async () => {
     finished = ending.finish()
   })
-  const { answer } = await ending.refresh(side, site, session, another())
+  const { answer } = await world.refresh(ending)
   expect(answer).toBeDefined()
   await finished
 
-  session = await putFresh()
-  await hold()
-  const waiting = daemon()
-  onPause = () => {
+  await world.putSession()
+  const lease = await world.hold()
+  const waiting = world.daemon()
+  world.onPause = () => {
     finished ??= waiting.finish()
   }
   finished = undefined
-  await expect(waiting.refresh(side, site, session, another())).rejects.toMatchObject({
+  await expect(world.refresh(waiting)).rejects.toMatchObject({
     code: 'shutting_down',
     retryable: true,
   })
-  expect(pauses).toHaveLength(1)
+  expect(world.pauses).toHaveLength(1)
   await finished
+  await world.store.releaseSession(world.session.session_key, lease)
+  await expect(world.refresh(waiting)).rejects.toMatchObject({ code: 'shutting_down' })
+  expect(world.op.calls().token).toBe(1)
+})
+
+/** What an OP that rotates says to a token that was used, if it takes no revenge. */
+const rejection = json({ error: 'invalid_grant' }, 400)
+
+/** Of a refresh that is answered when its lease has run out, and `next` has had its turn. */
+async function late(next: () => Promise<unknown>) {
+  world.during(async () => {
+    world.now += LEASE + 1
+    await next()
+  })
+  return world.refresh()
+}
+
+test('a good answer that is late is stored, where the next holder has failed', async () => {
+  const { session, answer } = await late(async () => {
+    world.op.bend({ token: answers(rejection) })
+    await expect(world.refresh()).rejects.toMatchObject({ code: 'refresh_token_rejected' })
+    world.op.straighten()
+  })
+  expect(answer?.access_token).toBeDefined()
+  expect(session.secrets.access_token).toBe(answer?.access_token)
+  expect(session.secrets.refresh_token).toBe(answer?.refresh_token)
+  expect((await world.present())?.secrets).toEqual(session.secrets)
+})
+
+test('a good answer that is late and of no use leaves no refresh token alive at the OP', async () => {
+  const stored = { access_token: 'of the next', refresh_token: 'next' }
+  const { session } = await late(async () => {
+    const lease = await world.hold()
+    const change = (secrets: SessionSecrets) => ({ ...secrets, ...stored })
+    await world.store.finishRefresh(world.session, lease, change)
+  })
+  expect(session.secrets).toMatchObject(stored)
+  expect(world.op.calls()).toMatchObject({ token: 1, revocation: 1 })
+  expect(world.op.isActive(world.op.access_tokens.at(-1) as string)).toBe(false)
+})
+
+test('who is rejected because a late answer used the token up has what that brought', async () => {
+  world.op.bend({
+    token: () => (response) => {
+      const change = (secrets: SessionSecrets) => ({ ...secrets, access_token: 'of the late one' })
+      const lease = { token: Buffer.alloc(16, 'late'), until: 0 }
+      void world.store
+        .finishRefresh(world.session, lease, change)
+        .then(() => send(response, rejection))
+    },
+  })
+  const { session } = await world.refresh()
+  expect(session.secrets.access_token).toBe('of the late one')
+  expect(session.secrets).not.toHaveProperty('refresh_rejected')
+})
+
+test('a clock that is set back keeps nobody waiting for longer', async () => {
+  await world.hold()
+  world.onPause = () => {
+    if (world.pauses.length === 1) step(-30)
+    world.now += 1
+  }
+  expect((await world.refresh()).answer).toBeDefined()
+  expect(world.pauses.length).toBeLessThan(3)
+
+  await world.putSession()
+  world.pauses = []
+  const { token } = await world.hold()
+  world.onPause = async () => {
+    world.now += 1
+    step(-1)
+    await world.store.releaseSession(world.session.session_key, { token, until: 0 })
+    await world.hold()
+  }
+  await expect(world.refresh()).rejects.toMatchObject({ code: 'refresh_in_progress' })
+  expect(world.pauses.length).toBe(2 * LEASE + 1)
+})
+
+function step(seconds: number): void {
+  world.now += seconds
+  world.stepped += seconds
+}
+
+test('who has no refresh token asks nobody, and writes nothing', async () => {
+  await world.store.dropTokens(world.session.session_key, ['refresh'])
+  world.session = (await world.present()) as StoredSession
+  const { commits } = world.store
+  await expect(world.refresh()).rejects.toMatchObject({ code: 'no_refresh_token' })
+  expect(world.store.commits).toBe(commits)
+})
+
+describe('an answer with a new refresh token and an ID Token', () => {
+  const renewed = async () => (await world.present())?.secrets.refresh_token
+
+  test('whose key cannot be fetched: the refresh token stays, and nothing else does', async () => {
+    const key = world.op.rotate()
+    world.op.bend({ jwks: answers(json({}, 503)) })
+    await expect(world.refresh()).rejects.toMatchObject({ code: 'op_unreachable', retryable: true })
+    const { refresh_token, ...kept } = world.session.secrets
+    expect((await world.present())?.secrets).toMatchObject(kept)
+    expect(await renewed()).not.toBe(refresh_token)
+    world.op.straighten()
+    expect(world.op.keys).toEqual([key.jwk])
+    const found = await world.store.findSession(
+      'site',
+      'refresh',
+      hashToken(refresh_token as string),
+      world.now,
+    )
+    expect(found).toMatchObject({ current: false })
+    expect((await world.refresh()).answer).toBeDefined()
+  })
+
+  test('whose key nobody knows, as the keys were asked for too often: the same', async () => {
+    world.op.rotate()
+    world.op.bend({ jwks: answers(json({}, 404)) })
+    for (let turn = 0; turn < 5; turn += 1) await expect(world.refresh()).rejects.toThrow()
+    expect(world.op.calls().revocation).toBeUndefined()
+    world.op.straighten()
+    world.now += 60
+    expect((await world.refresh()).answer).toBeDefined()
+  })
+
+  test('whose key cannot be fetched, while the tokens are revoked: so is the new one', async () => {
+    await world.side.providers.get(world.op.issuer)
+    world.op.rotate()
+    world.op.bend({
+      jwks: () => (response) => {
+        void world.store
+          .dropTokens(world.session.session_key, ['refresh', 'access'])
+          .then(() => send(response, json({}, 503)))
+      },
+    })
+    await expect(world.refresh()).rejects.toMatchObject({ code: 'op_unreachable' })
+    expect(world.op.calls()).toMatchObject({ revocation: 1 })
+    expect((await world.present())?.secrets).not.toHaveProperty('refresh_token')
+  })
+
+  test('that one of the clocks calls expired: the same', async () => {
+    world.op.bend({ claims: set({ exp: world.now - 300 }) })
+    await expect(world.refresh()).rejects.toMatchObject({ code: 'invalid_id_token_expired' })
+    expect(world.op.calls().revocation).toBeUndefined()
+    world.op.straighten()
+    expect((await world.refresh()).answer).toBeDefined()
+  })
+
+  test('that is wrong: the new refresh token is revoked', async () => {
+    world.op.bend({ id_token: breakSignature })
+    await expect(world.refresh()).rejects.toMatchObject({ code: 'invalid_id_token_bad_signature' })
+    expect(world.op.calls()).toMatchObject({ revocation: 1 })
+    expect(world.op.last('revocation').body).not.toContain(world.session.secrets.refresh_token)
+    expect((await world.present())?.secrets).toEqual(world.session.secrets)
+  })
+
+  test.each([
+    ['sub', 'mallory', 'invalid_id_token_bad_sub'],
+    ['iss', 'https://evil.example', 'invalid_id_token_bad_issuer'],
+  ])('of another %s: the session is over', async (claim, value, code) => {
+    const delivered: unknown[] = []
+    const subscriber = { gone: false, deliver: (event: unknown) => delivered.push(event) }
+    world.events.subscribe(subscriber, 'site', ['logout'])
+    world.op.bend({ claims: set({ [claim]: value }) })
+    await expect(world.refresh()).rejects.toMatchObject({ code, retryable: false })
+    expect(await world.present()).toBeUndefined()
+    expect(delivered).toMatchObject([{ event: 'logout', data: { sub: world.op.sub } }])
+    expect(world.op.isActive(world.op.access_tokens.at(-1) as string)).toBe(false)
+  })
+
+  test('of another iss that is not signed by the OP ends nothing', async () => {
+    world.op.bend({ claims: set({ iss: 'https://evil.example' }), id_token: breakSignature })
+    const code = 'invalid_id_token_bad_issuer'
+    await expect(world.refresh()).rejects.toMatchObject({ code })
+    expect(await world.present()).toBeDefined()
+  })
 })

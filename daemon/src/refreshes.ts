@@ -2,18 +2,36 @@
  * Refreshes sessions' tokens: once, however many ask at the same time, in this process by sharing a
  * promise and among daemons by a lease in the store (ADR 12).
  */
+import { setMaxListeners } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
 import type { Clock, Seconds } from './clock.js'
 import { CommandError } from './errors.js'
+import type { EventHub } from './events.js'
 import { providerOf } from './op/client.js'
 import type { OpSide } from './op/op_side.js'
-import { redeemRefreshToken, refreshErrors } from './op/refresh.js'
+import { type Redeemed, redeemRefreshToken, refreshErrors } from './op/refresh.js'
 import { revokeAtOp } from './op/revocation.js'
 import type { TokenAnswer } from './op/token_answer.js'
-import { PassedOn } from './passed_on.js'
 import { randomBytes } from './random.js'
-import { accessSecrets, hashToken, sessionGone } from './sessions.js'
-import type { Lease, SessionSecrets, Site, Store, StoredSession } from './store/store.js'
+import {
+  accessSecrets,
+  GRACE,
+  hashToken,
+  ifRefused,
+  refreshTokenOf,
+  sessionGone,
+} from './sessions.js'
+import { expiryOf } from './store/expiring_id.js'
+import type {
+  EarlierToken,
+  FinishedRefresh,
+  Lease,
+  SessionSecrets,
+  Site,
+  Store,
+  StoredSession,
+} from './store/store.js'
 
 /** Codes that a refresh can end with. */
 export const sessionRefreshErrors = [
@@ -22,9 +40,6 @@ export const sessionRefreshErrors = [
   'refresh_in_progress',
   ...refreshErrors,
 ] as const
-
-/** Seconds for which a token that a refresh used or replaced still finds its session. */
-const GRACE: Seconds = 60
 
 const LEASE_BYTES = 16
 
@@ -35,13 +50,22 @@ const MARGIN: Seconds = 5
 const FIRST_PAUSE = 25
 const LONGEST_PAUSE = 500
 
+/** Seconds after a failure during which an access token that is still good is answered at once. */
+const BREATHER: Seconds = 5
+
+/** Sessions whose failures are remembered. */
+const FAILURES = 10_000
+
 export interface RefreshesOptions {
   store: Store
+  events: Pick<EventHub, 'sessionEnded'>
   clock: Clock
   /** Seconds that an OP has to answer one request. */
   op_timeout: Seconds
-  /** Waits for so many milliseconds. */
-  pause?: (ms: number) => Promise<unknown>
+  /** Seconds since some time, which nobody sets forth or back. */
+  monotonic?: () => Seconds
+  /** Waits for so many milliseconds, or until the signal. */
+  pause?: (ms: number, signal: AbortSignal) => Promise<unknown>
 }
 
 export interface RefreshWish {
@@ -62,14 +86,15 @@ export class Refreshes {
   /** Tokens and keys, each a request. */
   readonly #lease: Seconds
   readonly #running = new Map<string, Promise<Refreshed>>()
-  #finishing = false
-  /** For refresh tokens that no session has. */
-  readonly passed_on: PassedOn
+  /** When sessions' refreshes last failed. */
+  readonly #failures = new LRUCache<string, Seconds>({ max: FAILURES })
+  readonly #stopping = new AbortController()
 
   constructor(options: RefreshesOptions) {
-    this.#options = { pause: setTimeout, ...options }
-    this.passed_on = new PassedOn(options.clock, GRACE)
+    this.#options = { pause, monotonic: () => performance.now() / 1000, ...options }
     this.#lease = 2 * options.op_timeout + MARGIN
+    // All who wait listen.
+    setMaxListeners(0, this.#stopping.signal)
   }
 
   /**
@@ -85,53 +110,74 @@ export class Refreshes {
     session: StoredSession,
     wish: RefreshWish,
   ): Promise<Refreshed> {
-    const key = [session.session_key.toString('hex'), ...(wish.scope ?? [])].join(' ')
+    const key = [nameOf(session), ...(wish.scope ?? [])].join(' ')
     for (;;) {
       const running = this.#running.get(key)
       if (!running) break
       const refreshed = await running
       if (refreshed.answer || wish.isDone(refreshed.session)) return refreshed
     }
-    const refreshing = this.#inTurn(op, site, session.session_key, wish).finally(() =>
-      this.#running.delete(key),
-    )
+    this.#requireGoingOn()
+    const refreshing = this.#inTurn(op, site, session, wish)
+      .catch((error: unknown) => {
+        this.#failures.set(nameOf(session), this.#options.monotonic())
+        throw error
+      })
+      .finally(() => this.#running.delete(key))
     this.#running.set(key, refreshing)
     return refreshing
   }
 
+  /** Whether the session's tokens could not be refreshed just now. */
+  hasJustFailed(session: StoredSession): boolean {
+    const failed_at = this.#failures.get(nameOf(session))
+    return failed_at !== undefined && this.#options.monotonic() - failed_at < BREATHER
+  }
+
+  /** Sends those who wait for another daemon to the next one. */
+  stopWaiting(): void {
+    this.#stopping.abort()
+  }
+
   /**
    * Lets those who ask an OP finish, as an answer that is cut off may be the only copy of a refresh
-   * token, and those who wait for another daemon no longer.
+   * token.
    */
   async finish(): Promise<void> {
-    this.#finishing = true
-    await Promise.allSettled([...this.#running.values(), this.passed_on.finish()])
+    this.stopWaiting()
+    await Promise.allSettled(this.#running.values())
+  }
+
+  /** @throws CommandError */
+  #requireGoingOn(): void {
+    if (!this.#stopping.signal.aborted) return
+    throw new CommandError('shutting_down', 'the daemon is stopping; connect again and resend')
   }
 
   async #inTurn(
     op: OpSide,
     site: Site,
-    session_key: Buffer,
+    asked: StoredSession,
     wish: RefreshWish,
   ): Promise<Refreshed> {
-    const { store, clock, pause } = this.#options
+    const { store, clock, monotonic, pause } = this.#options
+    // The lease is a commit.
+    if (!wish.isDone(asked)) requireRefreshToken(asked)
     // May take a request to the OP, which the lease is not made for.
     await providerOf(op, site)
-    const give_up_at = clock() + 2 * this.#lease
-    for (let ms = FIRST_PAUSE; clock() <= give_up_at; ms = Math.min(2 * ms, LONGEST_PAUSE)) {
+    const give_up_at = monotonic() + 2 * this.#lease
+    for (let ms = FIRST_PAUSE; monotonic() <= give_up_at; ms = Math.min(2 * ms, LONGEST_PAUSE)) {
       const now = clock()
       const lease = { token: randomBytes(LEASE_BYTES), until: now + this.#lease }
-      const found = await store.leaseSession(session_key, lease, now)
+      const found = await store.leaseSession(asked.session_key, lease, now)
       if (!found) throw sessionGone()
       const { session, leased } = found
       if (leased) {
         const refreshed = await this.#asHolder(op, site, session, lease, wish)
         if (refreshed) return refreshed
       } else if (wish.isDone(session)) return { session }
-      if (this.#finishing) {
-        throw new CommandError('shutting_down', 'the daemon is stopping; connect again and resend')
-      }
-      await pause(ms)
+      await pause(ms, this.#stopping.signal)
+      this.#requireGoingOn()
     }
     throw new CommandError(
       'refresh_in_progress',
@@ -139,7 +185,7 @@ export class Refreshes {
     )
   }
 
-  /** @returns undefined if the lease was lost */
+  /** @returns undefined if another's tokens were stored instead */
   async #asHolder(
     op: OpSide,
     site: Site,
@@ -148,15 +194,19 @@ export class Refreshes {
     wish: RefreshWish,
   ): Promise<Refreshed | undefined> {
     const { store } = this.#options
-    const { session_key } = session
     try {
       if (wish.isDone(session)) {
-        await store.releaseSession(session_key, lease)
+        await store.releaseSession(session.session_key, lease)
         return { session }
       }
       return await this.#askOp(op, site, session, lease, wish)
     } catch (error) {
-      await this.#giveUp(session, lease, error)
+      const isRejected = error instanceof CommandError && error.code === 'refresh_token_rejected'
+      // With fewer scopes it may be these that the OP rejects.
+      if (isRejected && wish.scope === undefined) {
+        const finished = await store.finishRefresh(session, lease, asRejected)
+        if (!finished?.stored) return undefined
+      } else await store.releaseSession(session.session_key, lease)
       throw error
     }
   }
@@ -172,39 +222,98 @@ export class Refreshes {
     const refresh_token = requireRefreshToken(session)
     const asked_at = clock()
     const login = session.secrets.id_token_claims
-    const answer = await redeemRefreshToken(op, site, { refresh_token, scope, login })
+    const redeemed = await redeemRefreshToken(op, site, { refresh_token, scope, login })
+    if (redeemed.verdict !== 'good') {
+      await this.#clearUp(op, site, session, lease, redeemed)
+      throw redeemed.error
+    }
+    const { answer } = redeemed
     const isNarrowed = scope !== undefined
-    const stored = await store.finishRefresh(
-      session.session_key,
+    const finished = await store.finishRefresh(
+      session,
       lease,
       (present) => withAnswer(present, answer, { refresh_token, asked_at, isNarrowed }),
-      {
-        refresh: [hashToken(refresh_token)],
-        access: [isNarrowed ? hashToken(answer.access_token) : session.access_token_hash],
-        forget_at: clock() + GRACE,
-      },
+      isNarrowed
+        ? [earlierTokens(session, clock())[0], narrowedToken(session, answer, asked_at)]
+        : earlierTokens(session, clock()),
     )
-    if (typeof stored === 'object') return { session: stored, answer }
-    if (stored === 'ended') {
-      // New tokens must not live on where somebody has just done away with the old ones.
-      await revokeAtOp(op, site, answer.refresh_token ?? answer.access_token).catch(() => {})
-    }
+    if (finished?.stored) return { session: finished.session, answer }
+    await revokeLeft(op, site, answer, finished)
     return undefined
   }
 
-  /** Leaves the session as it was, or without the refresh token that the OP does not take. */
-  async #giveUp(session: StoredSession, lease: Lease, error: unknown): Promise<void> {
-    const { store } = this.#options
-    const isRejected = error instanceof CommandError && error.code === 'refresh_token_rejected'
-    if (isRejected) {
-      await store.finishRefresh(session.session_key, lease, withoutRefreshToken)
-    } else await store.releaseSession(session.session_key, lease)
+  /** Uses nothing of an answer but its refresh token, and that only where nothing speaks against it. */
+  async #clearUp(
+    op: OpSide,
+    site: Site,
+    session: StoredSession,
+    lease: Lease,
+    { verdict, refresh_token }: Exclude<Redeemed, { verdict: 'good' }>,
+  ): Promise<void> {
+    const { store, clock, events } = this.#options
+    if (verdict === 'other_login') {
+      const ended = await store.removeSession(session)
+      if (ended) events.sessionEnded(ended)
+      const left = refresh_token ?? requireRefreshToken(session)
+      await revokeAtOp(op, site, left, 'refresh_token').catch(ifRefused)
+      return
+    }
+    if (refresh_token === undefined) return
+    if (verdict === 'unverified') {
+      const [used] = earlierTokens(session, clock())
+      const kept = await store.finishRefresh(session, lease, withToken(refresh_token), [used])
+      if (kept?.stored) return
+    }
+    await revokeAtOp(op, site, refresh_token, 'refresh_token').catch(ifRefused)
   }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<unknown> {
+  return setTimeout(ms, undefined, { signal }).catch(() => {})
+}
+
+function nameOf({ session_key }: StoredSession): string {
+  return session_key.toString('hex')
+}
+
+/** New tokens must not live on where nobody has them, or somebody has just done away with the old ones. */
+async function revokeLeft(
+  op: OpSide,
+  site: Site,
+  { refresh_token, access_token }: TokenAnswer,
+  finished: FinishedRefresh | undefined,
+): Promise<void> {
+  const present = finished?.session.secrets.refresh_token
+  const left = present === undefined ? (refresh_token ?? access_token) : refresh_token
+  if (left !== undefined && left !== present) await revokeAtOp(op, site, left).catch(ifRefused)
+}
+
+/** Those that a refresh uses and replaces: its refresh token, and its access token. */
+function earlierTokens(
+  session: StoredSession,
+  now: Seconds,
+): [refresh: EarlierToken, access: EarlierToken] {
+  const forget_at = now + GRACE
+  return [
+    { kind: 'refresh', token_hash: hashToken(requireRefreshToken(session)), forget_at },
+    { kind: 'access', token_hash: session.access_token_hash, forget_at },
+  ]
+}
+
+/** An access token beside the session's own, which is known nowhere else for as long as it lasts. */
+function narrowedToken(
+  { session_key }: StoredSession,
+  { access_token, expires_in = Number.POSITIVE_INFINITY }: TokenAnswer,
+  asked_at: Seconds,
+): EarlierToken {
+  const forget_at = Math.min(asked_at + expires_in, expiryOf(session_key))
+  return { kind: 'access', token_hash: hashToken(access_token), forget_at }
 }
 
 /** @throws CommandError `no_refresh_token`, `refresh_token_rejected` */
 function requireRefreshToken({ secrets }: StoredSession): string {
-  if (secrets.refresh_token !== undefined) return secrets.refresh_token
+  const refresh_token = refreshTokenOf(secrets)
+  if (refresh_token !== undefined) return refresh_token
   if (secrets.refresh_rejected) {
     throw new CommandError(
       'refresh_token_rejected',
@@ -217,8 +326,12 @@ function requireRefreshToken({ secrets }: StoredSession): string {
   )
 }
 
-function withoutRefreshToken({ refresh_token: _, ...kept }: SessionSecrets): SessionSecrets {
-  return { ...kept, refresh_rejected: true }
+function withToken(refresh_token: string) {
+  return (secrets: SessionSecrets): SessionSecrets => ({ ...secrets, refresh_token })
+}
+
+function asRejected(secrets: SessionSecrets): SessionSecrets {
+  return { ...secrets, refresh_rejected: true }
 }
 
 /** RFC 6749 6: what the answer leaves out stays as it was. */
@@ -227,9 +340,10 @@ function withAnswer(
   answer: TokenAnswer,
   used: { refresh_token: string; asked_at: Seconds; isNarrowed: boolean },
 ): SessionSecrets {
-  const { scope, id_token, id_token_claims } = present
+  const { refresh_rejected: _, ...before } = present
+  const { scope, id_token, id_token_claims } = before
   const access = used.isNarrowed
-    ? present
+    ? before
     : { ...(scope !== undefined && { scope }), ...accessSecrets(answer, used.asked_at) }
   return {
     ...access,

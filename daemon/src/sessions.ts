@@ -11,13 +11,16 @@ import type { SessionSecrets, Site, StoredSession } from './store/store.js'
 /** A parameter of the commands that end a session. */
 export function revoke_tokens(by_default: boolean) {
   return boolean({
-    doc: `Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: ${by_default}.`,
+    doc: `Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Otherwise that lives on at the OP until it expires there, and nobody here can revoke it later. Default: ${by_default}.`,
     spec: 'RFC 7009 2.1',
   })
 }
 
 /** Seconds for which an access token is good at least when nobody says otherwise: a call's time. */
 export const MIN_LIFETIME: Seconds = 30
+
+/** Seconds for which a token that a refresh used or replaced still finds what came of it. */
+export const GRACE: Seconds = 60
 
 /** By which the store finds the session of a token. */
 export function hashToken(token: string): Buffer {
@@ -107,27 +110,55 @@ export async function endSession(
   if (!session) return undefined
   events.sessionEnded(session)
   if (!revoke_tokens) return { session, tokens_revoked: false }
-  const tokens_revoked = await revokeTokens({ op }, site, session).catch((error: unknown) => {
-    if (error instanceof CommandError) return false
-    throw error
-  })
-  return { session, tokens_revoked }
+  const revoked = await revokeTokens({ op }, site, session).catch(ifRefused)
+  return { session, tokens_revoked: revoked !== undefined }
+}
+
+/** The session's refresh token, unless the OP has rejected it. */
+export function refreshTokenOf({
+  refresh_token,
+  refresh_rejected,
+}: SessionSecrets): string | undefined {
+  return refresh_rejected ? undefined : refresh_token
 }
 
 /**
  * RFC 7009 2.1: has the OP forget the refresh token, and with it the access tokens that came of it;
  * where there is none, the access token.
  *
- * @returns false if the session has neither
+ * @param revoked what the OP has been told of
+ * @returns the token that was revoked; undefined if the session has none
  * @throws CommandError with one of `revocationErrors`
  */
 export async function revokeTokens(
   { op }: Pick<Context<never>, 'op'>,
   site: Site,
-  { secrets: { refresh_token, access_token } }: StoredSession,
-): Promise<boolean> {
-  if (refresh_token !== undefined) await revokeAtOp(op, site, refresh_token, 'refresh_token')
-  else if (access_token !== undefined) await revokeAtOp(op, site, access_token, 'access_token')
-  else return false
-  return true
+  { secrets }: Pick<StoredSession, 'secrets'>,
+  revoked?: string,
+): Promise<string | undefined> {
+  const refresh_token = refreshTokenOf(secrets)
+  const token = refresh_token ?? secrets.access_token
+  if (token === undefined || token === revoked) return token
+  await revokeAtOp(op, site, token, refresh_token ? 'refresh_token' : 'access_token')
+  return token
+}
+
+/**
+ * Takes the tokens out of a session of which the OP has been told to forget one. A refresh may have
+ * brought others since, or before: the OP is told of these too, as far as it listens.
+ */
+export async function dropTokens(
+  { op, store }: Pick<Context<never>, 'op' | 'store'>,
+  site: Site,
+  { session_key }: StoredSession,
+  revoked: string | undefined,
+): Promise<void> {
+  const secrets = await store.dropTokens(session_key, ['refresh', 'access'])
+  if (secrets) await revokeTokens({ op }, site, { secrets }, revoked).catch(ifRefused)
+}
+
+/** Lets pass that the OP did not do what it is asked for as far as it does. */
+export function ifRefused(error: unknown): undefined {
+  if (error instanceof CommandError) return undefined
+  throw error
 }

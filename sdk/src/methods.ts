@@ -271,7 +271,7 @@ export interface GetUserInfoResult {
 export interface GetAccessTokenParams {
   /** The session that the login answered. */
   session_id: string
-  /** Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had. */
+  /** Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had, unless the OP rejects the refresh token. */
   min_lifetime?: number | undefined
   /** An access token that an API refused with 401. If it still is the one of the session, it is refreshed (RFC 6750 3.1). */
   rejected_access_token?: string | undefined
@@ -321,7 +321,7 @@ export interface IntrospectAccessTokenParams {
 
 /** Result of `introspect_access_token`. */
 export interface IntrospectAccessTokenResult {
-  /** Whether the access token is good now; if not, nothing else is told. Nor is one good that has expired by this host's clock, that another than the site's OP issued, or that is bound to a key (`cnf`) (RFC 7662 2.2). */
+  /** Whether the access token is good now; if not, nothing else is told. Nor is one good that has expired by this host's clock, that another than the site's OP issued, that is of another type than Bearer, or that is bound to a key (`cnf`). A refresh token of a session here is not good either; of another one, and of an ID Token, the OP must say so by `token_type` or by `active` (RFC 7662 2.2). */
   active: boolean
   /** Its scopes, separated by spaces (RFC 7662 2.2). */
   scope?: string
@@ -359,7 +359,7 @@ export interface RevokeTokenParams {
 
 /** Result of `revoke_token`. */
 export interface RevokeTokenResult {
-  /** False where the session had no token left. An OP says yes to tokens that it does not know (RFC 7009 2.2). */
+  /** False where the session had no token left, as when the call is repeated. An OP says yes to tokens that it does not know (RFC 7009 2.2). */
   revoked: boolean
 }
 
@@ -367,15 +367,15 @@ export interface RevokeTokenResult {
 export interface EndSessionParams {
   /** The session that the login answered. */
   session_id: string
-  /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: true (RFC 7009 2.1). */
+  /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Otherwise that lives on at the OP until it expires there, and nobody here can revoke it later. Default: true (RFC 7009 2.1). */
   revoke_tokens?: boolean | undefined
 }
 
 /** Result of `end_session`. */
 export interface EndSessionResult {
-  /** Whether there was such a session; it is gone in any case. */
+  /** Whether there was such a session; it is gone in any case. A repeated call answers false. */
   ended: boolean
-  /** Whether the OP confirmed that it forgot the token. False where it does not answer or offers no revocation. */
+  /** Whether the OP confirmed that it forgot the token. False where it does not answer or offers no revocation, and when the call is repeated. */
   tokens_revoked: boolean
 }
 
@@ -387,7 +387,7 @@ export interface GetLogoutUriParams {
   id_token_hint?: string | undefined
   /** Where the OP sends the browser afterwards, instead of the site's own; it must be registered (OIDC RP-Initiated Logout 3). */
   post_logout_redirect_uri?: string | undefined
-  /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Default: false (RFC 7009 2.1). */
+  /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Otherwise that lives on at the OP until it expires there, and nobody here can revoke it later. Default: false (RFC 7009 2.1). */
   revoke_tokens?: boolean | undefined
   /** Comes back to post_logout_redirect_uri unchanged. */
   state?: string | undefined

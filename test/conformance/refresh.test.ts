@@ -116,9 +116,7 @@ const ofOthers = (honest: Members): Members => ({ ...honest, azp: honest['aud'] 
 
 describe('an ID Token that is not of the same login', () => {
   test.each<[name: string, bends: Bends, error: string]>([
-    ['another sub', claims({ sub: 'mallory' }), 'invalid_id_token_bad_sub'],
     ['no sub', claims({ sub: undefined }), 'invalid_id_token'],
-    ['another iss', claims({ iss: 'https://evil.example' }), 'invalid_id_token_bad_issuer'],
     ['another aud', claims({ aud: 'other' }), 'invalid_id_token_bad_audience'],
     [
       'a further aud',
@@ -145,6 +143,31 @@ describe('an ID Token that is not of the same login', () => {
   })
 })
 
+// oidcc-refresh-token-invalid-sub, oidcc-refresh-token-invalid-issuer
+test.each([
+  ['sub', 'mallory', 'invalid_id_token_bad_sub'],
+  ['iss', 'https://evil.example', 'invalid_id_token_bad_issuer'],
+])(
+  'an ID Token of another %s that the OP has signed ends the session',
+  async (name, value, error) => {
+    const login = await logIn(site)
+    const { oxd_id } = site
+    const { session_id } = login
+    const start = op.asked.length
+    op.bend(claims({ [name]: value }))
+    const { data } = await refresh(site, login)
+    op.straighten()
+    expect(data).toMatchObject({ error, retryable: false })
+    expect(op.calls(start)).toEqual({ token: 1, revocation: 1 })
+    expect(op.last('revocation').body).toContain(login.refresh_token)
+    for (const command of ['get_session', 'get_access_token', 'get_user_info']) {
+      expect(await wire.refused(command, { oxd_id, session_id })).toMatchObject({
+        error: 'invalid_session_id',
+      })
+    }
+  },
+)
+
 describe('an answer that is no token response', () => {
   test.each<[name: string, members: Members]>([
     ['token_type mac', { token_type: 'mac' }],
@@ -156,6 +179,7 @@ describe('an answer that is no token response', () => {
     ['a refresh token too long', { refresh_token: 'a'.repeat(65_537) }],
     ['a refresh token that is no text', { refresh_token: 7, id_token: undefined }],
     ['a scope that is no text', { scope: ['openid'] }],
+    ['a scope too long', { scope: 'a'.repeat(4097), id_token: undefined }],
   ])('%s', async (_, members) => {
     await refuses({ token: withMembers(members) }, 'invalid_op_response')
   })

@@ -149,6 +149,27 @@ test('two daemons on one store, one refresh', async () => {
   expect(op.asked).toBe(1)
 })
 
+test('who waits for another daemon is told that this one stops, before the connection is cut', async () => {
+  const op = await startOp()
+  const letGo = op.hold()
+  const daemon = await startDaemon()
+  const state_directory = `${daemon.folder}/state`
+  const other = await startDaemon({ daemon: { state_directory, drain_timeout: 1 } })
+  const { oxd_id, login } = await expiredLogin(daemon, op)
+  const params = { oxd_id, session_id: login.session_id }
+  const holding = (await connect(daemon)).ok('get_access_token', params)
+  await expect.poll(() => op.asked).toBe(1)
+  const wire = await connect(other)
+  const waiting = wire.refused('get_access_token', params)
+  await wire.ok('ping')
+  const stopped = other.stop()
+  expect(await waiting).toMatchObject({ error: 'shutting_down', retryable: true })
+  expect(await stopped).toBe(0)
+  letGo()
+  expect(await holding).toHaveProperty('access_token')
+  expect(op.asked).toBe(1)
+})
+
 /** As if the time had passed that a holder has; the daemon is down. */
 function letLeaseRunOut({ folder }: TestDaemon): void {
   const db = openKept(join(folder, 'state/store/relyd.db'))

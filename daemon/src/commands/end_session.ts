@@ -11,10 +11,14 @@ export const end_session = command({
     revoke_tokens: revoke_tokens(true),
   },
   result: {
-    ended: required(boolean({ doc: 'Whether there was such a session; it is gone in any case.' })),
+    ended: required(
+      boolean({
+        doc: 'Whether there was such a session; it is gone in any case. A repeated call answers false.',
+      }),
+    ),
     tokens_revoked: required(
       boolean({
-        doc: 'Whether the OP confirmed that it forgot the token. False where it does not answer or offers no revocation.',
+        doc: 'Whether the OP confirmed that it forgot the token. False where it does not answer or offers no revocation, and when the call is repeated.',
       }),
     ),
   },

@@ -1,6 +1,7 @@
 import type { Seconds } from '../clock.js'
 import { command, integer, oneOf, oxd_id, required, session_id, string, token } from '../command.js'
 import { CommandError } from '../errors.js'
+import { describeFault } from '../faults.js'
 import { sessionRefreshErrors } from '../refreshes.js'
 import { describeAccessToken, hashToken, isGoodFor, MIN_LIFETIME, sessionOf } from '../sessions.js'
 import type { StoredSession } from '../store/store.js'
@@ -13,7 +14,7 @@ export const get_access_token = command({
     oxd_id,
     session_id,
     min_lifetime: integer({
-      doc: 'Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had.',
+      doc: 'Seconds that the access token shall be good for at least. Of tokens that the OP makes for less than twice as long, half of their lifetime. Default: 30, and less while a new one cannot be had, unless the OP rejects the refresh token.',
     }),
     rejected_access_token: token({
       doc: 'An access token that an API refused with 401. If it still is the one of the session, it is refreshed.',
@@ -31,28 +32,34 @@ export const get_access_token = command({
   },
   errors: ['invalid_oxd_id', ...sessionRefreshErrors],
   async run(context, site, { session_id, min_lifetime, rejected_access_token }) {
-    const { op, clock, refreshes } = context
+    const { op, store, clock, log, refreshes } = context
     const rejected =
       rejected_access_token === undefined ? undefined : hashToken(rejected_access_token)
     const isGood = (session: StoredSession, lifetime: Seconds) =>
       isGoodFor(session, lifetime, clock()) && !rejected?.equals(session.access_token_hash)
     const isDone = (session: StoredSession) => isGood(session, min_lifetime ?? MIN_LIFETIME)
+    // Nobody asked for more than a token that works.
+    const isEnough = (session: StoredSession) => min_lifetime === undefined && isGood(session, 1)
     const session = await sessionOf(context, site, session_id)
-    if (isDone(session)) return describeAccessToken(session, clock())
+    if (isDone(session) || (isEnough(session) && refreshes.hasJustFailed(session))) {
+      return describeAccessToken(session, clock())
+    }
     try {
       const refreshed = await refreshes.refresh(op, site, session, { isDone })
       return describeAccessToken(refreshed.session, clock())
     } catch (error) {
-      // Nobody asked for more than a token that works.
-      const isEnough = min_lifetime === undefined && isGood(session, 1)
-      if (isEnough && isPassing(error)) return describeAccessToken(session, clock())
-      throw error
+      if (isFinal(error)) throw error
+      // Whatever else happened meanwhile, its tokens may have been revoked.
+      const present = await store.getSession(session_id, site.oxd_id, clock())
+      if (!present || !isEnough(present)) throw error
+      if (!(error instanceof CommandError)) log.error(describeFault(error), 'tokens not refreshed')
+      return describeAccessToken(present, clock())
     }
   },
 })
 
-/** Whether a refresh failed in a way that says nothing of the session. */
-function isPassing(error: unknown): boolean {
-  const codes = ['no_refresh_token', 'op_unreachable', 'no_connect_discovery_response']
+/** Whether a refresh failed in a way that ends the session's tokens. */
+function isFinal(error: unknown): boolean {
+  const codes = ['invalid_session_id', 'refresh_token_rejected']
   return error instanceof CommandError && codes.includes(error.code)
 }

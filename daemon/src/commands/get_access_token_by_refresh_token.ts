@@ -45,7 +45,7 @@ export const get_access_token_by_refresh_token = command({
     const hash = hashToken(refresh_token)
     const found = await store.findSession(site.oxd_id, 'refresh', hash, clock())
     if (!found) {
-      const { answer, asked_at } = await refreshes.passed_on.redeem(op, site, refresh_token, scope)
+      const { answer, asked_at } = await realm.passed_on.redeem(op, site, refresh_token, scope)
       return describeAnswer(answer, refresh_token, clock() - asked_at)
     }
     const { access_token_hash } = found.session

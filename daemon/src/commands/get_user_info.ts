@@ -2,7 +2,7 @@ import { command, object, oxd_id, required, string, token } from '../command.js'
 import type { Context } from '../context.js'
 import { fetchUserInfo } from '../op/userinfo.js'
 import { sessionRefreshErrors } from '../refreshes.js'
-import { hashToken, isGoodFor, sessionOf } from '../sessions.js'
+import { hashToken, isGoodFor, refreshTokenOf, sessionOf } from '../sessions.js'
 import type { Site, StoredSession } from '../store/store.js'
 
 export const get_user_info = command({
@@ -59,7 +59,7 @@ async function withLiveToken(
   session: StoredSession,
 ): Promise<StoredSession> {
   const isDone = (one: StoredSession) => isGoodFor(one, 1, clock())
-  if (session.secrets.refresh_token === undefined || isDone(session)) return session
+  if (refreshTokenOf(session.secrets) === undefined || isDone(session)) return session
   const refreshed = await refreshes.refresh(op, site, session, { isDone })
   return refreshed.session
 }

@@ -1,5 +1,6 @@
 import { boolean, command, integer, oxd_id, required, string, strings, token } from '../command.js'
 import { introspect, introspectionErrors } from '../op/introspection.js'
+import { hashToken } from '../sessions.js'
 
 export const introspect_access_token = command({
   doc: 'Asks the OP what an access token is worth that somebody brought, for a site that is an API.',
@@ -12,7 +13,7 @@ export const introspect_access_token = command({
   result: {
     active: required(
       boolean({
-        doc: "Whether the access token is good now; if not, nothing else is told. Nor is one good that has expired by this host's clock, that another than the site's OP issued, or that is bound to a key (`cnf`).",
+        doc: "Whether the access token is good now; if not, nothing else is told. Nor is one good that has expired by this host's clock, that another than the site's OP issued, that is of another type than Bearer, or that is bound to a key (`cnf`). A refresh token of a session here is not good either; of another one, and of an ID Token, the OP must say so by `token_type` or by `active`.",
         spec: 'RFC 7662 2.2',
       }),
     ),
@@ -32,5 +33,10 @@ export const introspect_access_token = command({
     jti: string({ doc: 'Its own identifier.', spec: 'RFC 7662 2.2' }),
   },
   errors: ['invalid_oxd_id', ...introspectionErrors],
-  run: ({ op }, site, { access_token }) => introspect(op, site, access_token),
+  async run({ op, store, clock }, site, { access_token }) {
+    const hash = hashToken(access_token)
+    // RFC 7662 2.1: an OP may take the hint for no more than that.
+    const refreshed = await store.findSession(site.oxd_id, 'refresh', hash, clock())
+    return refreshed ? { active: false } : introspect(op, site, access_token)
+  },
 })

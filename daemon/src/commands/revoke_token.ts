@@ -1,6 +1,6 @@
 import { boolean, command, oneOf, oxd_id, required, string, token } from '../command.js'
 import { revocationErrors, revokeAtOp } from '../op/revocation.js'
-import { hashToken, revokeTokens, sessionOf } from '../sessions.js'
+import { dropTokens, hashToken, revokeTokens, sessionOf } from '../sessions.js'
 import { tokenPolicy } from '../token_policy.js'
 
 export const revoke_token = command({
@@ -19,7 +19,7 @@ export const revoke_token = command({
   result: {
     revoked: required(
       boolean({
-        doc: 'False where the session had no token left. An OP says yes to tokens that it does not know.',
+        doc: 'False where the session had no token left, as when the call is repeated. An OP says yes to tokens that it does not know.',
         spec: 'RFC 7009 2.2',
       }),
     ),
@@ -35,17 +35,19 @@ export const revoke_token = command({
     if (session_id !== undefined) {
       const session = await sessionOf(context, site, session_id)
       const revoked = await revokeTokens(context, site, session)
-      await store.dropTokens(session.session_key, ['refresh', 'access'])
-      return { revoked }
+      await dropTokens(context, site, session, revoked)
+      return { revoked: revoked !== undefined }
     }
     if (tokenPolicy(realm, site) === 'daemon') {
       return refuse('tokens_kept_by_daemon', 'this site has no tokens; give session_id instead')
     }
-    await revokeAtOp(op, site, token as string, token_type_hint)
-    const hash = hashToken(token as string)
+    const given = token as string
+    await revokeAtOp(op, site, given, token_type_hint)
+    realm.passed_on.forget(site, given)
+    const hash = hashToken(given)
     const refreshed = await store.findSession(site.oxd_id, 'refresh', hash, clock())
     // RFC 7009 2.1: access tokens go with the refresh token that they came of, also with one used up.
-    if (refreshed) await store.dropTokens(refreshed.session.session_key, ['refresh', 'access'])
+    if (refreshed) await dropTokens(context, site, refreshed.session, given)
     const opened = await store.findSession(site.oxd_id, 'access', hash, clock())
     if (opened && hash.equals(opened.session.access_token_hash)) {
       await store.dropTokens(opened.session.session_key, ['access'])

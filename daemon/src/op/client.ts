@@ -33,6 +33,29 @@ export async function clientOf(op: OpSide, site: Site): Promise<SiteClient> {
   const provider = await providerOf(op, site)
   const kept = built.get(site)
   if (kept && kept.metadata === provider.metadata) return kept
+  const configuration = configure(op, site, provider)
+  const made = { provider, configuration, metadata: provider.metadata }
+  built.set(site, made)
+  return made
+}
+
+/** A client that shows the OP's answer itself, also where openid-client makes an error of it. */
+export async function listeningClientOf(
+  op: OpSide,
+  site: Site,
+): Promise<SiteClient & { heard(): Response | undefined }> {
+  const provider = await providerOf(op, site)
+  const configuration = configure(op, site, provider)
+  let answer: Response | undefined
+  configuration[client.customFetch] = async (...request) => {
+    const response = await op.http.fetch(...request)
+    answer = response.clone()
+    return response
+  }
+  return { provider, configuration, heard: () => answer }
+}
+
+function configure(op: OpSide, site: Site, provider: Provider): client.Configuration {
   const configuration = new client.Configuration(
     withoutSignedUserInfo(provider.metadata),
     site.client.client_id,
@@ -44,9 +67,7 @@ export async function clientOf(op: OpSide, site: Site): Promise<SiteClient> {
     authentication(site),
   )
   useHttpLayer(op, provider, configuration)
-  const made = { provider, configuration, metadata: provider.metadata }
-  built.set(site, made)
-  return made
+  return configuration
 }
 
 /** Sends what openid-client sends through our own limits. */

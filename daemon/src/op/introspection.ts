@@ -29,8 +29,8 @@ export type Introspection = { active: boolean; aud?: string[] } & {
 
 /**
  * RFC 7662 2. Inactive comes alone, and is also the answer for a token that the OP calls active but
- * that has expired, is not good yet, was issued by another, or is bound to a key (RFC 7800), as
- * nobody here can see to its proof.
+ * that has expired, is not good yet, was issued by another, is of another type than Bearer (a
+ * refresh token, an ID Token), or is bound to a key (RFC 7800), as nobody here can see to its proof.
  *
  * @throws CommandError with one of {@link introspectionErrors}
  */
@@ -60,7 +60,9 @@ export async function introspect(
 }
 
 // To the second, without tolerance: what one of the clocks holds for over is over.
-function isGood({ exp, nbf, iss }: Introspection, site: Site, now: Seconds): boolean {
+function isGood({ exp, nbf, iss, token_type }: Introspection, site: Site, now: Seconds): boolean {
+  // RFC 6749 5.1; some OPs say with it that it is no refresh token.
+  if (token_type !== undefined && !/^(?:bearer|access_token)$/i.test(token_type)) return false
   if (exp !== undefined && exp <= now) return false
   if (nbf !== undefined && nbf > now) return false
   return iss === undefined || iss === site.issuer

@@ -1,11 +1,19 @@
 /** Redeems a refresh token, and holds what comes back against the login that it belongs to. */
+import { errors } from 'jose'
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
-import { clientOf } from './client.js'
+import { idTokenAlgs, listeningClientOf } from './client.js'
+import { verifyIdTokenSignature } from './id_token.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
-import { checkTokenAnswer, type TokenAnswer, tokenAnswerErrors } from './token_answer.js'
+import type { Provider } from './provider.js'
+import {
+  checkTokenAnswer,
+  LONGEST_TOKEN,
+  type TokenAnswer,
+  tokenAnswerErrors,
+} from './token_answer.js'
 
 /** Codes that a refresh at the OP can end with. */
 export const refreshErrors = [
@@ -23,21 +31,37 @@ export interface RefreshRequest {
 }
 
 /**
+ * What came of a refresh token that the OP took.
+ *
+ * `unverified`: nobody can tell yet, as the key that would verify the ID Token cannot be had, or the
+ * clocks differ. `other_login`: the OP has signed that this is another End-User, or another issuer. `wrong`: a fault
+ * of another kind.
+ */
+export type Redeemed =
+  | { verdict: 'good'; answer: TokenAnswer }
+  | {
+      verdict: 'unverified' | 'other_login' | 'wrong'
+      error: CommandError
+      /** The one that the answer brought, if it did. */
+      refresh_token?: string
+    }
+
+/**
  * RFC 6749 6, OIDC Core 12: redeems the refresh token.
  *
  * openid-client checks of an ID Token in the answer what it checks at a login (`iss`, `aud`, `exp`,
  * types), and knows nothing of the login before.
  *
  * @returns `refresh_token` is absent where the OP goes on with the old one
- * @throws CommandError with one of {@link refreshErrors}
+ * @throws CommandError with one of {@link refreshErrors}, where the OP answered no tokens
  */
 export async function redeemRefreshToken(
   op: OpSide,
   site: Site,
   { refresh_token, scope, login }: RefreshRequest,
-): Promise<TokenAnswer> {
+): Promise<Redeemed> {
+  const { provider, configuration, heard } = await listeningClientOf(op, site)
   try {
-    const { provider, configuration } = await clientOf(op, site)
     const answer = await client.refreshTokenGrant(
       configuration,
       refresh_token,
@@ -45,10 +69,62 @@ export async function redeemRefreshToken(
     )
     const tokens = await checkTokenAnswer(op, site, provider, answer)
     if (tokens.id_token_claims && login) checkSameLogin(tokens.id_token_claims, login)
-    return tokens
-  } catch (error) {
-    throw ofRefresh(await asCommandError(error))
+    return { verdict: 'good', answer: tokens }
+  } catch (caught) {
+    const error = ofRefresh(await asCommandError(caught))
+    const tokens = await readTokens(heard())
+    if (!tokens) throw error
+    const { refresh_token: brought } = tokens
+    return {
+      verdict: await judge(op, site, provider, error, tokens.id_token),
+      error,
+      ...(brought !== undefined && brought !== refresh_token && { refresh_token: brought }),
+    }
   }
+}
+
+/** Of an answer that cannot be used, what concerns the refresh token. */
+async function readTokens(
+  answer: Response | undefined,
+): Promise<{ refresh_token?: string; id_token?: string } | undefined> {
+  if (answer?.status !== 200) return undefined
+  const body: unknown = await answer.json().catch(() => undefined)
+  if (typeof body !== 'object' || body === null) return undefined
+  const { refresh_token, id_token } = body as Record<string, unknown>
+  return {
+    ...(isToken(refresh_token) && { refresh_token }),
+    ...(isToken(id_token) && { id_token }),
+  }
+}
+
+function isToken(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= LONGEST_TOKEN
+}
+
+async function judge(
+  op: OpSide,
+  site: Site,
+  provider: Provider,
+  error: CommandError,
+  id_token: string | undefined,
+): Promise<Exclude<Redeemed['verdict'], 'good'>> {
+  const { code, details, cause } = error
+  const isOfTokens = code.startsWith('invalid_id_token') || code === 'invalid_access_token_bad_hash'
+  // What has details is the fault of another answer: that of the keys.
+  const isOfAnswer = code === 'invalid_op_response' && details === undefined
+  if (!isOfTokens && !isOfAnswer) return 'unverified'
+  // Perhaps one that was asked for too often lately, and so not now.
+  if (cause instanceof errors.JWKSNoMatchingKey) return 'unverified'
+  // By which of the clocks, the OP's or ours?
+  if (code === 'invalid_id_token_expired') return 'unverified'
+  if (code === 'invalid_id_token_bad_sub') return 'other_login'
+  if (code !== 'invalid_id_token_bad_issuer' || id_token === undefined) return 'wrong'
+  // openid-client compares the issuer before anybody looks at the signature.
+  const algs = idTokenAlgs(site, provider.metadata)
+  return verifyIdTokenSignature(op, provider, id_token, algs).then(
+    () => 'other_login' as const,
+    () => 'wrong' as const,
+  )
 }
 
 /**

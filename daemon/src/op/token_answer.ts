@@ -1,5 +1,6 @@
 /** A token response of an OP: what of it must hold, whatever grant it answers. */
 import type { IDToken, TokenEndpointResponse, TokenEndpointResponseHelpers } from 'openid-client'
+import { STRING_LENGTH } from '../command.js'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 import { idTokenAlgs } from './client.js'
@@ -30,7 +31,7 @@ export const tokenAnswerErrors = [
 const LONGEST = 2 ** 31 - 1
 
 /** Longest token, in characters: a site must be able to hand it back (`token` in command.ts). */
-const LONGEST_TOKEN = 65_536
+export const LONGEST_TOKEN = 65_536
 
 /** A token response whose every part was checked. */
 export interface TokenAnswer {
@@ -69,6 +70,12 @@ export async function checkTokenAnswer(
     throw new CommandError(
       'invalid_op_response',
       `the OP issued a token of more than ${LONGEST_TOKEN} characters`,
+    )
+  }
+  if (scope !== undefined && scope.length > STRING_LENGTH) {
+    throw new CommandError(
+      'invalid_op_response',
+      `the OP granted a scope of more than ${STRING_LENGTH} characters`,
     )
   }
   const claims = answer.claims()

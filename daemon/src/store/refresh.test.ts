@@ -9,7 +9,7 @@ import { makeExpiringId } from './expiring_id.js'
 import { openKept } from './kept_database.js'
 import { openStore } from './open.js'
 import type { SqliteStore } from './sqlite.js'
-import type { EarlierTokens, Lease, Session, SessionSecrets, StoredSession } from './store.js'
+import type { EarlierToken, Lease, Session, SessionSecrets, StoredSession } from './store.js'
 
 const NOW = 1_800_000_000
 let folder: string
@@ -75,14 +75,13 @@ function refreshed(from: StoredSession): StoredSession {
   }
 }
 
-const replaced: EarlierTokens = {
-  refresh: [sha256('refresh')],
-  access: [sha256('access')],
-  forget_at: NOW + 60,
-}
+const replaced: EarlierToken[] = [
+  { kind: 'refresh', token_hash: sha256('refresh'), forget_at: NOW + 60 },
+  { kind: 'access', token_hash: sha256('access'), forget_at: NOW + 60 },
+]
 
 async function lookUp(key: StoredSession): Promise<StoredSession | undefined> {
-  const found = await store.leaseSession(key.session_key, lease('nobody', 0), NOW)
+  const found = await store.leaseSession(key.session_key, lease('nobody'), NOW)
   return found?.session
 }
 
@@ -111,6 +110,16 @@ describe('a lease', () => {
     expect(await had('three', NOW + 12)).toBe(true)
   })
 
+  test('is nobody’s when the clock was set back by more than it could last', async () => {
+    const { session_key } = await put()
+    await store.leaseSession(session_key, lease('one'), NOW)
+    const had = async (now: number) =>
+      (await second.leaseSession(session_key, lease('two', now + 10), now))?.leased
+    expect(await had(NOW - 10)).toBe(false)
+    expect(await had(NOW - 11)).toBe(true)
+    await second.releaseSession(session_key, lease('two'))
+  })
+
   test('of a session that expired, was ended or never was, is nobody’s', async () => {
     const given = session()
     const { session_key } = await put(given)
@@ -122,22 +131,38 @@ describe('a lease', () => {
 })
 
 describe('what a refresh brings', () => {
-  test('is stored by the holder alone, who then has the lease no more', async () => {
+  test('is stored by the holder, who then has the lease no more', async () => {
     const one = await put()
     await store.leaseSession(one.session_key, lease('holder'), NOW)
-    expect(await second.finishRefresh(one.session_key, lease('other'), renewed, replaced)).toBe(
-      'lost',
-    )
-    expect(await lookUp(one)).toEqual(one)
-    expect(await second.findSession('site', 'refresh', sha256('refresh'), NOW)).toEqual({
-      session: one,
-      current: true,
+    const stored = { session: refreshed(one), stored: true }
+    expect(await second.finishRefresh(one, lease('holder'), renewed, replaced)).toEqual(stored)
+    expect(await store.leaseSession(one.session_key, lease('next'), NOW)).toMatchObject({
+      leased: true,
     })
-    expect(await second.finishRefresh(one.session_key, lease('holder'), renewed, replaced)).toEqual(
-      refreshed(one),
-    )
-    expect(await store.finishRefresh(one.session_key, lease('holder'), renewed)).toBe('lost')
-    expect(await lookUp(one)).toEqual(refreshed(one))
+  })
+
+  test('is stored by who lost the lease too, unless somebody else has changed the tokens', async () => {
+    const one = await put()
+    await store.leaseSession(one.session_key, lease('holder'), NOW)
+    const other = (was: SessionSecrets) => ({ ...was, access_token: 'another' })
+    const rejected = (was: SessionSecrets) => ({ ...was, refresh_rejected: true as const })
+    expect(await second.finishRefresh(one, lease('next'), rejected)).toMatchObject({ stored: true })
+    expect(await second.finishRefresh(one, lease('late'), renewed, replaced)).toEqual({
+      session: refreshed({ ...one, secrets: { ...one.secrets, refresh_rejected: true } }),
+      stored: true,
+    })
+    for (const holder of ['holder', 'late']) {
+      expect(await store.finishRefresh(one, lease(holder), other)).toMatchObject({ stored: false })
+    }
+    expect((await lookUp(one))?.secrets.access_token).toBe('access 2')
+    expect(await store.findSession('site', 'refresh', sha256('refresh'), NOW)).toMatchObject({
+      current: false,
+    })
+
+    // An OP that goes on with its refresh token.
+    const same = await put()
+    await store.finishRefresh(same, lease('next'), other)
+    expect(await store.finishRefresh(same, lease('late'), renewed)).toMatchObject({ stored: false })
   })
 
   test('is not stored where the session was ended, or its refresh token taken out', async () => {
@@ -145,19 +170,18 @@ describe('what a refresh brings', () => {
     const ended = await put(given)
     await store.leaseSession(ended.session_key, lease('holder'), NOW)
     await store.takeSession(given.session_id, 'site', NOW)
-    expect(await store.finishRefresh(ended.session_key, lease('holder'), renewed, replaced)).toBe(
-      'ended',
-    )
+    expect(await store.finishRefresh(ended, lease('holder'), renewed, replaced)).toBeUndefined()
     expect(await lookUp(ended)).toBeUndefined()
+    expect(await store.dropTokens(ended.session_key, ['refresh'])).toBeUndefined()
 
     const dropped = await put()
     await store.leaseSession(dropped.session_key, lease('holder'), NOW)
-    await second.dropTokens(dropped.session_key, ['refresh', 'access'])
-    expect(await store.finishRefresh(dropped.session_key, lease('holder'), renewed, replaced)).toBe(
-      'ended',
+    expect(await second.dropTokens(dropped.session_key, ['refresh', 'access'])).toEqual(
+      dropped.secrets,
     )
+    const late = await store.finishRefresh(dropped, lease('holder'), renewed, replaced)
+    expect(late).toMatchObject({ stored: false, session: { refresh_token_hash: null } })
     const left = await lookUp(dropped)
-    expect(left).toMatchObject({ refresh_token_hash: null })
     expect(left?.secrets).toEqual({ id_token: 'id', id_token_claims: {} })
     expect(await store.findSession('site', 'refresh', sha256('refresh'), NOW)).toBeUndefined()
   })
@@ -165,7 +189,7 @@ describe('what a refresh brings', () => {
   test('is found by old and new tokens, each of its kind and site, and by the old ones for a while', async () => {
     const one = await put()
     await store.leaseSession(one.session_key, lease('holder'), NOW)
-    await store.finishRefresh(one.session_key, lease('holder'), renewed, replaced)
+    await store.finishRefresh(one, lease('holder'), renewed, replaced)
     const found = async (kind: 'access' | 'refresh', token: string, now = NOW, oxd_id = 'site') =>
       (await second.findSession(oxd_id, kind, sha256(token), now))?.current
     for (const kind of ['access', 'refresh'] as const) {
@@ -186,7 +210,7 @@ describe('what a refresh brings', () => {
   test('is swept when it is of no use', async () => {
     const one = await put()
     await store.leaseSession(one.session_key, lease('holder'), NOW)
-    await store.finishRefresh(one.session_key, lease('holder'), renewed, replaced)
+    await store.finishRefresh(one, lease('holder'), renewed, replaced)
     expect(await store.sweep(NOW + 60, 10)).toBe(0)
     expect(await store.sweep(NOW + 61, 1)).toBe(1)
     expect(await store.sweep(NOW + 61, 10)).toBe(1)
@@ -241,7 +265,7 @@ describe('what a refresh brings', () => {
     await store.leaseSession(one.session_key, lease('holder'), NOW)
     expect(bytes()).toEqual(before)
     const longer = (was: SessionSecrets) => ({ ...was, access_token: 'a'.repeat(1000) })
-    await store.finishRefresh(one.session_key, lease('holder'), longer, replaced)
+    await store.finishRefresh(one, lease('holder'), longer, replaced)
     expect(bytes()).toEqual([0, 0, (before[2] as number) + 1000 - 'access'.length])
     await store.dropTokens(one.session_key, ['access'])
     expect(bytes().slice(0, 2)).toEqual([0, 0])
@@ -254,8 +278,11 @@ test('an access token that is taken out meanwhile does not come back with what t
   await store.leaseSession(one.session_key, lease('holder'), NOW)
   await second.dropTokens(one.session_key, ['access'])
   const rotated = (was: SessionSecrets) => ({ ...was, refresh_token: 'refresh 2' })
-  const stored = await store.finishRefresh(one.session_key, lease('holder'), rotated)
-  expect(stored).toMatchObject({ refresh_token_hash: sha256('refresh 2') })
+  const stored = await store.finishRefresh(one, lease('holder'), rotated)
+  expect(stored).toMatchObject({
+    session: { refresh_token_hash: sha256('refresh 2') },
+    stored: true,
+  })
   expect((await lookUp(one))?.secrets.access_token).toBeUndefined()
 })
 
@@ -263,7 +290,7 @@ test('tokens are taken out although another writes at the same time', async () =
   const one = await put()
   await store.leaseSession(one.session_key, lease('holder'), NOW)
   await Promise.all([
-    store.finishRefresh(one.session_key, lease('holder'), renewed, replaced),
+    store.finishRefresh(one, lease('holder'), renewed, replaced),
     store.dropTokens(one.session_key, ['access']),
     second.dropTokens(one.session_key, ['refresh']),
     store.dropTokens(one.session_key, []),

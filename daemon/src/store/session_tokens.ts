@@ -5,9 +5,10 @@ import type { Cell } from './encryption.js'
 import { expiredBelow, expiryOf } from './expiring_id.js'
 import type { GroupCommit } from './group_commit.js'
 import { secretsCell } from './sealed_tables.js'
-import type { SessionRow, Statements } from './statements.js'
+import type { LeaseRow, SessionRow, Statements } from './statements.js'
 import type {
-  EarlierTokens,
+  EarlierToken,
+  FinishedRefresh,
   Lease,
   SessionOfToken,
   SessionSecrets,
@@ -59,21 +60,28 @@ export class SessionTokens {
     const known = leasedSession.get(session_key)
     if (!known) return undefined
     const { lease_token, lease_until, ...row } = known
+    const latest = now + 2 * (lease.until - now)
+    const until = lease_token === null ? 0 : (lease_until ?? 0)
     // Who waits for a holder asks often, and need not write each time.
-    const isHeld = lease_token !== null && (lease_until ?? 0) >= now
+    const isHeld = until >= now && until <= latest
     const leased = isHeld
       ? undefined
-      : await this.#of.group.run(() => leaseSession.get({ ...lease, session_key, now }))
+      : await this.#of.group.run(() => leaseSession.get({ ...lease, session_key, now, latest }))
     return { session: this.#of.session(leased ?? row), leased: leased !== undefined }
   }
 
   async finishRefresh(
-    session_key: Buffer,
+    asked: StoredSession,
     lease: Lease,
     change: (secrets: SessionSecrets) => SessionSecrets,
-    earlier?: EarlierTokens,
-  ): Promise<StoredSession | 'lost' | 'ended'> {
-    return this.#changeSession(session_key, change, { lease: lease.token, release: 1 }, earlier)
+    earlier: readonly EarlierToken[] = [],
+  ): Promise<FinishedRefresh | undefined> {
+    let stored = false
+    const session = await this.#changeSession(asked.session_key, true, earlier, (present, row) => {
+      stored = row.lease_token?.equals(lease.token) || isSame(present, row, asked)
+      return stored ? change(present) : undefined
+    })
+    return session && { session, stored }
   }
 
   async releaseSession(session_key: Buffer, { token }: Lease): Promise<void> {
@@ -81,56 +89,72 @@ export class SessionTokens {
     await this.#of.group.run(() => releaseSession.run(session_key, token))
   }
 
-  async dropTokens(session_key: Buffer, kinds: readonly TokenKind[]): Promise<void> {
-    const change = ({ access_token, refresh_token, ...kept }: SessionSecrets) => ({
-      ...kept,
-      ...(access_token !== undefined && !kinds.includes('access') && { access_token }),
-      ...(refresh_token !== undefined && !kinds.includes('refresh') && { refresh_token }),
+  async dropTokens(
+    session_key: Buffer,
+    kinds: readonly TokenKind[],
+  ): Promise<SessionSecrets | undefined> {
+    let had: SessionSecrets | undefined
+    const endsLease = kinds.includes('refresh')
+    await this.#changeSession(session_key, endsLease, [], (present) => {
+      had = present
+      const { access_token, refresh_token, ...kept } = present
+      return {
+        ...kept,
+        ...(access_token !== undefined && !kinds.includes('access') && { access_token }),
+        ...(refresh_token !== undefined && !kinds.includes('refresh') && { refresh_token }),
+      }
     })
-    const release = kinds.includes('refresh') ? 1 : 0
-    await this.#changeSession(session_key, change, { lease: null, release })
+    return had
   }
 
-  /** Sealed before its commit, like everything, and so tried again where another was faster. */
+  /**
+   * Sealed before its commit, like everything, and so tried again where another was faster.
+   *
+   * @param change nothing is written where it answers undefined
+   * @returns the session as it is then, if it is there
+   */
   async #changeSession(
     session_key: Buffer,
-    change: (secrets: SessionSecrets) => SessionSecrets,
-    leased: { lease: Buffer | null; release: 0 | 1 },
-    earlier?: EarlierTokens,
-  ): Promise<StoredSession | 'lost' | 'ended'> {
+    endsLease: boolean,
+    earlier: readonly EarlierToken[],
+    change: (secrets: SessionSecrets, row: LeasedRow) => SessionSecrets | undefined,
+  ): Promise<StoredSession | undefined> {
     const { leasedSession, changeSession, putEarlierToken } = this.#of.statements()
     const cell = secretsCell('sessions', session_key)
     for (;;) {
       const known = leasedSession.get(session_key)
-      if (!known) return 'ended'
-      const { lease_token, lease_until: _, ...row } = known
-      if (leased.lease && !lease_token?.equals(leased.lease)) {
-        return row.refresh_token_hash === null ? 'ended' : 'lost'
-      }
-      const secrets = change(this.#of.open(row.secrets, cell))
+      if (!known) return undefined
+      const secrets = change(this.#of.open(known.secrets, cell), known)
+      const { lease_token: _, lease_until: __, ...row } = known
+      if (!secrets) return this.#of.session(row)
       const changed = {
         ...row,
         access_token_hash: hashOf(secrets.access_token) ?? row.access_token_hash,
-        refresh_token_hash:
-          hashOf(secrets.refresh_token) ??
-          (secrets.refresh_rejected ? row.refresh_token_hash : null),
+        refresh_token_hash: hashOf(secrets.refresh_token) ?? null,
         secrets: this.#of.seal(secrets, cell),
       }
       const { oxd_id } = row
       const isChanged = await this.#of.group.runSeveral(() => {
-        const given = { ...changed, ...leased, was: row.secrets }
+        const given = { ...changed, release: endsLease ? 1 : 0, was: row.secrets } as const
         if (changeSession.run(given).changes === 0) return false
-        for (const kind of ['access', 'refresh'] as const) {
-          for (const token_hash of earlier?.[kind] ?? []) {
-            const forget_at = earlier?.forget_at ?? 0
-            putEarlierToken.run({ oxd_id, kind, token_hash, session_key, forget_at })
-          }
-        }
+        for (const token of earlier) putEarlierToken.run({ oxd_id, session_key, ...token })
         return true
       })
       if (isChanged) return this.#of.session(changed)
     }
   }
+}
+
+type LeasedRow = SessionRow & LeaseRow
+
+/** Whether nobody has stored or taken out tokens since; the row of an old schema has no hash of its refresh token. */
+function isSame(present: SessionSecrets, row: SessionRow, asked: StoredSession): boolean {
+  const { refresh_token } = asked.secrets
+  return (
+    refresh_token !== undefined &&
+    present.refresh_token === refresh_token &&
+    row.access_token_hash.equals(asked.access_token_hash)
+  )
 }
 
 /** @returns the token's hash, by which its session is found */

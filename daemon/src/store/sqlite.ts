@@ -215,6 +215,12 @@ export class SqliteStore implements Store {
     return row && this.#session(row)
   }
 
+  async removeSession({ session_key, oxd_id }: StoredSession): Promise<StoredSession | undefined> {
+    const { takeSession } = this.#sql
+    const row = await this.#group.run(() => takeSession.get(session_key, oxd_id))
+    return row && this.#session(row)
+  }
+
   findSession(...given: Parameters<Store['findSession']>): Promise<SessionOfToken | undefined> {
     return this.#tokens.findSession(...given)
   }
@@ -231,7 +237,7 @@ export class SqliteStore implements Store {
     return this.#tokens.releaseSession(...given)
   }
 
-  dropTokens(...given: Parameters<Store['dropTokens']>): Promise<void> {
+  dropTokens(...given: Parameters<Store['dropTokens']>): ReturnType<Store['dropTokens']> {
     return this.#tokens.dropTokens(...given)
   }
 

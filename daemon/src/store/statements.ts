@@ -252,11 +252,11 @@ export function prepareStatements(db: Database) {
       'SELECT * FROM sessions WHERE session_key = ?',
     ),
     leaseSession: statement<
-      [{ session_key: Buffer; token: Buffer; until: number; now: number }],
+      [{ session_key: Buffer; token: Buffer; until: number; now: number; latest: number }],
       SessionRow
     >(
       `UPDATE sessions SET lease_token = @token, lease_until = @until
-       WHERE session_key = @session_key AND (lease_token IS NULL OR lease_until < @now)
+       WHERE session_key = @session_key AND (lease_token IS NULL OR lease_until NOT BETWEEN @now AND @latest)
        RETURNING ${SESSION}`,
     ),
     releaseSession: statement<[session_key: Buffer, lease_token: Buffer]>(
@@ -268,9 +268,7 @@ export function prepareStatements(db: Database) {
         Pick<SessionRow, 'session_key' | 'access_token_hash' | 'refresh_token_hash' | 'secrets'> & {
           /** The secrets as they were read. */
           was: Buffer
-          /** The lease that must be held, null for anybody's. */
-          lease: Buffer | null
-          /** Whether the lease ends. */
+          /** Whether the lease ends, whoever has it. */
           release: 0 | 1
         },
       ]
@@ -279,8 +277,7 @@ export function prepareStatements(db: Database) {
          refresh_token_hash = @refresh_token_hash, secrets = @secrets,
          lease_token = iif(@release, NULL, lease_token),
          lease_until = iif(@release, NULL, lease_until)
-       WHERE session_key = @session_key AND secrets = @was
-         AND (@lease IS NULL OR lease_token = @lease)`,
+       WHERE session_key = @session_key AND secrets = @was`,
     ),
     putEarlierToken: statement<[EarlierTokenRow]>(
       `INSERT OR REPLACE INTO earlier_tokens (oxd_id, kind, token_hash, session_key, forget_at)

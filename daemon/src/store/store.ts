@@ -87,7 +87,7 @@ export interface StoredSession {
   created_at: Seconds
   /** SHA-256 of the access token, to find the session's `sub` by the token. */
   access_token_hash: Buffer
-  /** SHA-256 of the refresh token, also of one that the OP rejected and that is kept no longer. */
+  /** SHA-256 of the refresh token. */
   refresh_token_hash: Buffer | null
   secrets: SessionSecrets
 }
@@ -104,9 +104,9 @@ export interface SessionSecrets {
   access_token_expires_at?: Seconds
   /** Seconds from its issue to then. */
   access_token_lifetime?: Seconds
-  /** Absent if the OP issued none, and once it was revoked or rejected. */
+  /** Absent if the OP issued none, and once it was revoked. */
   refresh_token?: string
-  /** The OP has answered `invalid_grant` to the refresh token. */
+  /** The OP has answered `invalid_grant` to the refresh token, which is kept as a late answer may be to it. */
   refresh_rejected?: true
   id_token: string
   id_token_claims: Record<string, unknown>
@@ -130,12 +130,20 @@ export interface SessionOfToken {
   current: boolean
 }
 
-/** Tokens that a refresh used or replaced, by their SHA-256. */
-export interface EarlierTokens {
-  refresh: Buffer[]
-  access: Buffer[]
-  /** For how long the session is still found by them. */
+/** A token that a refresh used or replaced, or that it brought beside the session's own. */
+export interface EarlierToken {
+  kind: TokenKind
+  /** Its SHA-256. */
+  token_hash: Buffer
+  /** For how long the session is still found by it. */
   forget_at: Seconds
+}
+
+/** What became of what a refresh brought. */
+export interface FinishedRefresh {
+  /** As it is then. */
+  session: StoredSession
+  stored: boolean
 }
 
 /** An OP's documents as a realm last fetched them and found them good. */
@@ -239,6 +247,8 @@ export interface Store {
   getSession(session_id: string, oxd_id: string, now: Seconds): Promise<StoredSession | undefined>
   /** Deletes and returns the session in one statement. */
   takeSession(session_id: string, oxd_id: string, now: Seconds): Promise<StoredSession | undefined>
+  /** The same of a session that was found. @returns undefined if it is gone already */
+  removeSession(session: StoredSession): Promise<StoredSession | undefined>
   /** @returns the session that this token was issued for at this site */
   findSession(
     oxd_id: string,
@@ -248,7 +258,8 @@ export interface Store {
   ): Promise<SessionOfToken | undefined>
 
   /**
-   * Takes the session's lease in one statement, if nobody has it at `now`.
+   * Takes the session's lease in one statement, if nobody has it at `now`. A lease that lasts for
+   * more than twice as long as the new one is nobody's: the clock was set back.
    *
    * @returns the session as it is then, and whether the lease was had; undefined if it is gone
    */
@@ -258,25 +269,28 @@ export interface Store {
     now: Seconds,
   ): Promise<{ session: StoredSession; leased: boolean } | undefined>
   /**
-   * Stores what a refresh has brought and gives the lease back, in one commit.
+   * Stores what a refresh has brought and ends the lease, in one commit. Who has lost the lease may
+   * do so too as long as nobody else has stored or taken out tokens since.
    *
+   * @param asked the session as it was when the OP was asked
    * @param change makes the new secrets of what they are now; perhaps several times
-   * @returns the session as it is then. `lost`: the lease is somebody else's by now. `ended`: the
-   * session is gone, or its refresh token was taken out. Nothing is stored with either
+   * @returns undefined if the session is gone
    */
   finishRefresh(
-    session_key: Buffer,
+    asked: StoredSession,
     lease: Lease,
     change: (secrets: SessionSecrets) => SessionSecrets,
-    earlier?: EarlierTokens,
-  ): Promise<StoredSession | 'lost' | 'ended'>
+    earlier?: readonly EarlierToken[],
+  ): Promise<FinishedRefresh | undefined>
   /** Gives the lease back and leaves the session as it is. */
   releaseSession(session_key: Buffer, lease: Lease): Promise<void>
   /**
    * Takes tokens out of a session, and with the refresh token the lease from whoever is refreshing it:
    * what he brings comes too late.
+   *
+   * @returns the secrets as they were; undefined if the session is gone
    */
-  dropTokens(session_key: Buffer, kinds: readonly TokenKind[]): Promise<void>
+  dropTokens(session_key: Buffer, kinds: readonly TokenKind[]): Promise<SessionSecrets | undefined>
 
   getOpDocuments(realm: string, op_host: string): Promise<OpDocuments | undefined>
   putOpDocuments(documents: OpDocuments): Promise<void>

@@ -109,7 +109,7 @@ export class ApiGuard {
       this.#audience ?? this.#client.getSite(),
       this.#client.introspectAccessToken({ access_token }),
     ])
-    if (!active || !isBearer(answer.token_type)) return undefined
+    if (!active) return undefined
     // A token that another API was given must not open this one: its `aud` decides, where there is
     // one (RFC 9700 2.3, RFC 9068 4).
     const ours =
@@ -118,9 +118,4 @@ export class ApiGuard {
         : own.some((one) => aud.includes(one))
     return ours ? { ...answer, aud, scope: scope?.split(' ').filter(Boolean) ?? [] } : undefined
   }
-}
-
-/** A token that is bound to a key, such as with DPoP (RFC 9449 7.1), is good with a proof only. */
-function isBearer(token_type: string | undefined): boolean {
-  return token_type === undefined || /^(?:bearer|access_token)$/i.test(token_type)
 }

@@ -91,12 +91,20 @@ CREATE TRIGGER op_documents_deleted AFTER DELETE ON op_documents BEGIN
 END;
 `
 
-/** Triggers that count the rows of a table whose rows belong to sites, and their bytes. */
-function counting(table: string, column: string, bytesOf: (row: string) => string): string {
-  const change = (row: 'NEW' | 'OLD', count: string, bytes: string) => `
+/** The statements by which a trigger counts what a row has become, and no more rows. */
+export function recounting(bytesOf: (row: string) => string): string {
+  return change('NEW', '', `+ ${bytesOf('NEW')} - ${bytesOf('OLD')}`)
+}
+
+function change(row: 'NEW' | 'OLD', count: string, bytes: string): string {
+  return `
   UPDATE site_usage SET ${count} bytes = bytes ${bytes} WHERE oxd_id = ${row}.oxd_id;
   UPDATE realm_usage SET ${count} bytes = bytes ${bytes}
     WHERE realm = (SELECT realm FROM site_usage WHERE oxd_id = ${row}.oxd_id);`
+}
+
+/** Triggers that count the rows of a table whose rows belong to sites, and their bytes. */
+function counting(table: string, column: string, bytesOf: (row: string) => string): string {
   return `
 CREATE TRIGGER ${table}_inserted AFTER INSERT ON ${table} BEGIN
   ${change('NEW', `${column} = ${column} + 1,`, `+ ${bytesOf('NEW')}`)}
@@ -105,7 +113,7 @@ CREATE TRIGGER ${table}_deleted AFTER DELETE ON ${table} BEGIN
   ${change('OLD', `${column} = ${column} - 1,`, `- ${bytesOf('OLD')}`)}
 END;
 CREATE TRIGGER ${table}_updated AFTER UPDATE ON ${table} BEGIN
-  ${change('NEW', '', `+ ${bytesOf('NEW')} - ${bytesOf('OLD')}`)}
+  ${recounting(bytesOf)}
 END;`
 }
 
@@ -117,7 +125,7 @@ function loginBytes(row: string): string {
   return `(octet_length(${row}.redirect_uri) + octet_length(${row}.secrets))`
 }
 
-function sessionBytes(row: string): string {
+export function sessionBytes(row: string): string {
   return `(octet_length(${row}.sub) + octet_length(${row}.secrets))`
 }
 
