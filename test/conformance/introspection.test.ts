@@ -105,6 +105,11 @@ describe('is not active, and tells nothing else', () => {
   })
 })
 
+test('what the OP cannot take for one of its tokens is not active', async () => {
+  const { data } = await introspected(() => json({ error: 'unsupported_token_type' }, 400))
+  expect(data).toEqual({ active: false })
+})
+
 describe('is refused', () => {
   test.each<[name: string, members: Members]>([
     ['active as a text', { active: 'true' }],

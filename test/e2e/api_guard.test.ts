@@ -13,6 +13,7 @@ const origin = 'https://site.example'
 
 /** Every client may ask about every token, as at OPs that leave the judgement to the API. */
 const configuration: Configuration = {
+  issueRefreshToken: async () => true,
   // The embedded OP's page asks for no resource's scopes: here all are granted beforehand.
   async loadExistingGrant({ oidc }) {
     const accountId = oidc.session?.accountId
@@ -68,15 +69,19 @@ function makeClient(at: { op?: Pick<Op, 'issuer'>; daemon?: TestDaemon } = {}): 
   return client
 }
 
-/** An access token of alice's, given to that client. @param resource the API that it is for */
-async function tokenOf(client: CountingClient, resource?: string): Promise<string> {
+/** A login of alice's at that client. @param resource the API that its access token is for */
+async function logIn(client: CountingClient, resource?: string) {
   const { authorization_url, set_cookie } = await client.getAuthorizationUrl(
     resource === undefined ? {} : { scope: ['openid', 'time'], custom_parameters: { resource } },
   )
-  const { access_token = '' } = await client.getTokensByCallback({
+  return client.getTokensByCallback({
     callback: await new EndUser().logIn(authorization_url),
     cookie: set_cookie.split(';', 1)[0],
   })
+}
+
+async function tokenOf(client: CountingClient, resource?: string): Promise<string> {
+  const { access_token = '' } = await logIn(client, resource)
   return access_token
 }
 
@@ -106,6 +111,14 @@ test('a token of the own client passes, with what the OP says of it', async () =
   })
   expect(await refusal(check(token, 'openid', 'admin'))).toEqual([403, 'insufficient_scope'])
   expect(await refusal(check(`${token}x`))).toEqual([401, 'invalid_token'])
+})
+
+test('what a login brought besides its access token opens nothing', async () => {
+  const { id_token, refresh_token } = await logIn(site)
+  for (const token of [id_token, refresh_token]) {
+    expect(token).toEqual(expect.any(String))
+    expect(await refusal(guardOf(site)(token as string))).toEqual([401, 'invalid_token'])
+  }
 })
 
 test('a token that was given to another client is none of ours', async () => {

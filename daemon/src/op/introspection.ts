@@ -52,6 +52,10 @@ export async function introspect(
       token_type_hint: 'access_token',
     })
   } catch (error) {
+    // RFC 7009 2.2.1, which some OPs answer here too: a JWT, perhaps, that is none of its access tokens.
+    const isNoToken =
+      error instanceof client.ResponseBodyError && error.error === 'unsupported_token_type'
+    if (isNoToken) return { active: false }
     throw await asCommandError(error)
   }
   if (!answer.active) return { active: false }
