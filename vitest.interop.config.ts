@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
-/** What takes long: other versions of Node, hundreds of kills, and more of the fuzz. */
+/** What takes long: other versions of Node, hundreds of kills, and more of fuzz and flood. */
 export default defineConfig({
   test: {
-    include: ['test/interop/**/*.test.ts', 'test/e2e/fuzz.test.ts'],
+    include: ['test/interop/**/*.test.ts', 'test/e2e/{fuzz,flood}.test.ts'],
     setupFiles: 'test/support/seed.ts',
-    env: { FUZZ_FRAMES: '200000' },
+    env: { FUZZ_FRAMES: '200000', FLOOD_STARTS: '100000' },
     // Each wants both cores.
     fileParallelism: false,
   },

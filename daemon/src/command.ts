@@ -125,6 +125,8 @@ export interface CommandSpec<P extends Fields, R extends Fields, E extends Error
   spec: readonly string[]
   /** Whether a client may send it again when a connection broke before the reply came. */
   retry: 'safe' | 'never'
+  /** It may wait for an answer of the OP's, beyond the documents that are cached. */
+  asks_op?: true
   params: P
   result: R
   /** The codes it answers beyond the common ones. */
@@ -140,6 +142,8 @@ export interface Command {
   doc: string
   spec: readonly string[]
   retry: 'safe' | 'never'
+  /** It may wait for an answer of the OP's, beyond the documents that are cached. */
+  asks_op?: true
   params: Fields
   result: Fields
   errors: readonly ErrorCode[]

@@ -264,6 +264,26 @@ test('call sends params as they are, and not again', async () => {
   expect(site.requests.map(({ command }) => command)).toEqual(['echo', 'read'])
 })
 
+test('methods that wait for the OP leave room for those that do not', async () => {
+  const site = await newSite(
+    (request, count) => (request.command === 'get_session' ? register(request, count) : undefined),
+    'id = site-7',
+  )
+  const client = newClient(site)
+  const session = { session_id: 's' }
+  const stop = new AbortController()
+  const options = { signal: stop.signal }
+  const slow = Array.from({ length: 100 }, () => [
+    client.getUserInfo(session, options),
+    client.getLogoutUri(session, options),
+    client.endSession(session, options),
+  ]).flat()
+  await client.getSession(session)
+  expect(site.requests).toHaveLength(129)
+  stop.abort()
+  await Promise.allSettled(slow)
+})
+
 test('methods resend by their command’s mark', async () => {
   const site = await newSite((request, count) => {
     if (count % 2 === 0) return register(request, count)

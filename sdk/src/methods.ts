@@ -49,7 +49,7 @@ export interface RegisterSiteParams {
     | undefined
   /** `none` lets a callback complete a login that another browser started. Unsafe: it opens the site to login CSRF. Default: `required` (RFC 6749 10.12). */
   login_binding?: 'required' | 'none' | undefined
-  /** `daemon` keeps access, refresh and ID tokens from the site, which then works with the session_id alone. Default: `site`. */
+  /** `daemon` keeps tokens from the site, which works with the session_id; access tokens it gets of get_access_token alone. Default: `site`. */
   tokens?: 'site' | 'daemon' | undefined
 }
 
@@ -484,7 +484,7 @@ export abstract class Methods {
     return this.request(
       'remove_site',
       params,
-      { site: true, retry: 'never', op: false },
+      { site: true, retry: 'never', op: true },
       options,
     ) as Promise<RemoveSiteResult>
   }
@@ -669,7 +669,7 @@ export abstract class Methods {
     return this.request(
       'end_session',
       params,
-      { site: true, retry: 'safe', op: false },
+      { site: true, retry: 'safe', op: true },
       options,
     ) as Promise<EndSessionResult>
   }
@@ -688,7 +688,7 @@ export abstract class Methods {
     return this.request(
       'get_logout_uri',
       params,
-      { site: true, retry: 'never', op: false },
+      { site: true, retry: 'never', op: true },
       options,
     ) as Promise<GetLogoutUriResult>
   }

@@ -158,7 +158,11 @@ describe('a website', () => {
     await expect.poll(subscriptions).toBe(before + 1)
     await logOut(client)
     await expect.poll(() => heard).toHaveLength(1)
-    expect(heard[0]).toMatchObject({ issuer: op.issuer, sub: 'alice' })
+    expect(heard[0]).toMatchObject({
+      issuer: op.issuer,
+      sub: 'alice',
+      session_ref: expect.stringMatching(/^[\w-]{27}$/),
+    })
     client.off('logout', listener)
     await expect.poll(subscriptions).toBe(before + 2)
     await logOut(client)

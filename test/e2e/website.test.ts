@@ -57,7 +57,14 @@ function makeSite(options: WebsiteOptions = {}, at: { op?: Op; daemon?: TestDaem
     if (session instanceof Response) return session
     return new Response(`Hello, ${session.sub}`, { headers: private_headers })
   }
-  return { client, website, troubles, answer, visitor: () => new Visitor(origin, answer) }
+  return { cfg, client, website, troubles, answer, visitor: () => new Visitor(origin, answer) }
+}
+
+/** Another process of the same site: a client and a helper of its own. */
+function anotherProcess(site: ReturnType<typeof makeSite>) {
+  const client = new CountingClient(site.cfg)
+  clients.push(client)
+  return new Website(client)
 }
 
 /** Visits a page and goes through the login. @returns the callback's response */
@@ -461,6 +468,18 @@ test('an error of the site’s own reaches the framework, and nobody is logged i
   await expect(client.getSession({ session_id: seen })).rejects.toMatchObject({
     code: 'invalid_session_id',
   })
+})
+
+test('any number of a site’s processes agree who is logged in', async () => {
+  const site = makeSite()
+  const visitor = site.visitor()
+  await logIn(visitor)
+  const other = anotherProcess(site)
+  const asked = () => new Request(`${origin}/app/logout`, { method: 'POST', headers: { cookie } })
+  const cookie = [...visitor.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  expect(await other.session(asked())).toMatchObject({ sub: 'alice' })
+  expect((await other.handle(asked()))?.status).toBe(303)
+  expect(await site.website.session(asked())).toBeUndefined()
 })
 
 test('the site may show pages of its own', async () => {

@@ -114,6 +114,15 @@ describe.each(frameworks)('%s', (framework) => {
     expect(page.headers.get('cache-control')).toBe('no-store')
   })
 
+  test('a login of the site’s own making comes back to where it began', async () => {
+    const visitor = new Visitor(site.origin)
+    const sent = locationOf(await visitor.visit('/stronger?for=money'))
+    const { searchParams } = new URL(sent)
+    expect([searchParams.get('prompt'), searchParams.get('max_age')]).toEqual(['login', '60'])
+    const back = await visitor.visit(await new EndUser().logIn(sent))
+    expect(locationOf(back)).toBe(`${site.origin}/stronger?for=money`)
+  })
+
   test('Host and forwarded headers decide nothing', async () => {
     const location = await new Promise<string>((resolve, reject) => {
       const headers = {

@@ -24,6 +24,7 @@ test.each([24, 26])(
         ...process.env,
         // The core suite's own.
         FUZZ_FRAMES: undefined,
+        FLOOD_STARTS: undefined,
         PATH: `${join(node, 'bin')}${delimiter}${process.env['PATH']}`,
         npm_config_nodedir: node,
       }

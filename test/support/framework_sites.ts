@@ -39,6 +39,9 @@ interface App {
   guard: ApiGuardOptions
 }
 
+/** What `/stronger` asks the OP for. */
+const stronger = { prompt: 'login', max_age: 60 }
+
 const html = { 'content-type': 'text/html; charset=utf-8' }
 
 const homePage = (
@@ -85,6 +88,7 @@ const makers: Record<Framework, (app: App) => Promise<RequestListener>> = {
     app.get('/forgotten', (request, response) => {
       response.send(site.requiredSession(request).sub)
     })
+    app.get('/stronger', (request, response) => site.startLogin(request, response, stronger))
     app.get('/api/time', api.require('openid'), (request, response) => {
       response.json(api.grant(request))
     })
@@ -131,6 +135,7 @@ const makers: Record<Framework, (app: App) => Promise<RequestListener>> = {
       return 'ordered'
     })
     app.get('/forgotten', async (request) => site.requiredSession(request).sub)
+    app.get('/stronger', (request, reply) => site.startLogin(request, reply, stronger))
     app.get('/api/time', { onRequest: api.require('openid') }, async (request) =>
       api.grant(request),
     )
@@ -154,6 +159,8 @@ const makers: Record<Framework, (app: App) => Promise<RequestListener>> = {
         if (grant) response.setHeader('content-type', 'application/json').end(JSON.stringify(grant))
       } else if (path === '/api/admin') {
         if (await admin(request, response)) response.end('never')
+      } else if (path === '/stronger') {
+        await site.startLogin(request, response, stronger)
       } else if (path === '/profile' || path === '/data' || path === '/order') {
         const session = await site.requireLogin(request, response)
         if (!session) return

@@ -82,6 +82,6 @@ function methodOf(name: string, command: Command): string {
    * @throws {TransportError} \`ERR_UNREACHABLE\`, \`ERR_CLOSED\`, \`ERR_TIMEOUT\`, \`ERR_ABORTED\`, \`ERR_BUSY\`
 ${command.spec.map((citation) => `   * @see [${citation}](${specLink(citation)})\n`).join('')}   */
   ${method}(params: ${type}Params${isOptional ? ' = {}' : ''}, options?: CallOptions): Promise<${type}Result> {
-    return this.request('${name}', params, { site: ${site}, retry: '${command.retry}', op: ${command.errors.includes('op_unreachable')} }, options) as Promise<${type}Result>
+    return this.request('${name}', params, { site: ${site}, retry: '${command.retry}', op: ${command.asks_op === true} }, options) as Promise<${type}Result>
   }`
 }

@@ -11,11 +11,11 @@ What a connection gets once it asked for it with [subscribe](#subscribe), among 
 \`\`\`
 → {"id":1,"command":"subscribe","params":{"oxd_id":"6f8f…"}}
 ← {"id":1,"status":"ok","data":{"events":["logout"]}}
-← {"event":"logout","data":{"oxd_id":"6f8f…","issuer":"https://op.example","sub":"alice","sid":"n2Kd…"}}
+← {"event":"logout","data":{"oxd_id":"6f8f…","session_ref":"Zq0c…","issuer":"https://op.example","sub":"alice","sid":"n2Kd…"}}
 \`\`\`
 
-Events are told, not kept: who connects later, or connects again, does not get what was told meanwhile. A daemon tells what
-its own commands did; of several daemons on one store each tells its own connections. A connection may get the events of 100
+Events are told, not kept: who connects later, or connects again, does not get what was told meanwhile. A session that
+expires, or goes with its site, is not told of. A daemon tells what its own commands did; of several daemons on one store each tells its own connections. A connection may get the events of 100
 sites. It is not idle (\`idle_timeout\`) while it waits for some. Who does not read them loses the connection, as with replies,
 never a single event. A client ignores events that it does not know. One event may come more than once.`
 

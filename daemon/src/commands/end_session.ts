@@ -5,6 +5,7 @@ export const end_session = command({
   doc: 'Forgets a session here, and then revokes its tokens at the OP, as far as the OP lets it. The End-User stays logged in at the OP: get_logout_uri ends that too.',
   spec: ['RFC 7009 2'],
   retry: 'safe',
+  asks_op: true,
   params: {
     oxd_id,
     session_id,

@@ -10,6 +10,7 @@ export const get_access_token = command({
   doc: "An access token for calls to APIs on behalf of the session's End-User. It is answered from the store while it is good, and refreshed otherwise: once, however many processes ask, and whatever `tokens` says.",
   spec: ['RFC 6749 6', 'OIDC Core 12'],
   retry: 'safe',
+  asks_op: true,
   params: {
     oxd_id,
     session_id,

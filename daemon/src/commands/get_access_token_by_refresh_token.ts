@@ -10,6 +10,7 @@ export const get_access_token_by_refresh_token = command({
   doc: 'Redeems a refresh token that the site keeps itself. If it belongs to a session here, that session is refreshed. Within a minute of its use it answers the tokens that it brought, so that all who ask with the same token are one refresh. get_access_token needs no token and is the better choice.',
   spec: ['RFC 6749 6', 'OIDC Core 12'],
   retry: 'never',
+  asks_op: true,
   params: {
     oxd_id,
     refresh_token: required(token({ doc: 'The refresh token.', spec: 'RFC 6749 1.5' })),

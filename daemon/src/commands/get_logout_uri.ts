@@ -6,6 +6,7 @@ export const get_logout_uri = command({
   doc: "Ends a session: forgets it here and answers the address that ends it at the OP. Send the browser there, and end the website's own session as well.",
   spec: ['OIDC RP-Initiated Logout 2'],
   retry: 'never',
+  asks_op: true,
   params: {
     oxd_id,
     session_id: string({

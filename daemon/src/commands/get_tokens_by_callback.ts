@@ -7,6 +7,7 @@ export const get_tokens_by_callback = command({
   doc: 'Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token and stores a session. A callback succeeds once.',
   spec: ['OIDC Core 3.1.2.7', 'OIDC Core 3.1.3', 'RFC 9207 2.4'],
   retry: 'never',
+  asks_op: true,
   params: {
     oxd_id,
     callback: required(

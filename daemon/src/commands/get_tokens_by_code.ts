@@ -6,6 +6,7 @@ export const get_tokens_by_code = command({
   doc: 'Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.',
   spec: ['OIDC Core 3.1.3', 'RFC 6749 4.1.3'],
   retry: 'never',
+  asks_op: true,
   params: {
     oxd_id,
     code: required(string({ doc: 'Authorization code.', spec: 'RFC 6749 4.1.2', secret: true })),

@@ -9,6 +9,7 @@ export const get_user_info = command({
   doc: "Asks the OP for the End-User's claims, and checks that they are this End-User's.",
   spec: ['OIDC Core 5.3'],
   retry: 'safe',
+  asks_op: true,
   params: {
     oxd_id,
     session_id: string({

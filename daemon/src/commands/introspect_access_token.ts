@@ -6,6 +6,7 @@ export const introspect_access_token = command({
   doc: 'Asks the OP what an access token is worth that somebody brought, for a site that is an API.',
   spec: ['RFC 7662 2'],
   retry: 'safe',
+  asks_op: true,
   params: {
     oxd_id,
     access_token: required(token({ doc: 'The access token.' })),

@@ -8,6 +8,7 @@ export const register_site = command({
   doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command.",
   spec: ['RFC 7591 3', 'OIDC Registration 3'],
   retry: 'never',
+  asks_op: true,
   params: {
     authorization_redirect_uri: required(
       string({
@@ -64,7 +65,7 @@ export const register_site = command({
     ),
     tokens: oneOf(
       {
-        doc: '`daemon` keeps access, refresh and ID tokens from the site, which then works with the session_id alone. Default: `site`.',
+        doc: '`daemon` keeps tokens from the site, which works with the session_id; access tokens it gets of get_access_token alone. Default: `site`.',
       },
       ['site', 'daemon'],
     ),

@@ -5,6 +5,7 @@ export const remove_site = command({
   doc: "Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP's operator made is left there.",
   spec: ['RFC 7592 2.3'],
   retry: 'never',
+  asks_op: true,
   params: { oxd_id },
   result: {
     oxd_id: required(string({ doc: 'The site that is gone.' })),

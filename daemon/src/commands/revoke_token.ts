@@ -7,6 +7,7 @@ export const revoke_token = command({
   doc: 'Makes the OP forget a token: one that the site has, or the refresh token of a session (where it has none, its access token). What is revoked is not handed out again.',
   spec: ['RFC 7009 2'],
   retry: 'safe',
+  asks_op: true,
   params: {
     oxd_id,
     token: token({ doc: 'An access or refresh token of this site.' }),

@@ -149,7 +149,7 @@ export const realmOptions = {
     read: opHosts,
   },
   tokens: {
-    doc: '`daemon` keeps access, refresh and ID tokens from all sites of the realm.',
+    doc: '`daemon` keeps tokens from all sites of the realm; access tokens they get of get_access_token alone.',
     default: 'site',
     read: oneOf('site', 'daemon'),
   },

@@ -45,7 +45,7 @@ export interface SiteSettings {
   post_logout_redirect_uri?: string
   /** `none` lets a callback come from another browser than the one that started the login. */
   login_binding: 'required' | 'none'
-  /** `daemon` keeps access, refresh and ID tokens from the site. */
+  /** `daemon` keeps tokens from the site, but access tokens that it asks for. */
   tokens: 'site' | 'daemon'
 }
 
