@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CallOptions, CommandTraits } from './call_options.js'
 import { Connection } from './connection.js'
-import { ConfigError } from './errors.js'
+import { CommandError, ConfigError } from './errors.js'
 import { checkTimeout } from './limits.js'
 import { Methods, type RemoveSiteParams, type RemoveSiteResult } from './methods.js'
 import { Registration } from './registration.js'
@@ -182,7 +182,24 @@ export class Client extends Methods {
       this.#subscription.resume()
       limits = { ...options, timeout_ms: Math.max(1, timeout_ms - (performance.now() - began)) }
     }
-    return this.#connection.call(command, { ...params, oxd_id }, retry, { ...limits, op })
+    try {
+      return await this.#connection.call(command, { ...params, oxd_id }, retry, { ...limits, op })
+    } catch (error) {
+      throw this.#withCure(error)
+    }
+  }
+
+  /** The daemon cannot know where its caller has the id from: a cfg of oxd's, or of another relyd. */
+  #withCure(error: unknown): unknown {
+    if (!(error instanceof CommandError) || error.code !== 'invalid_oxd_id') return error
+    const cure = `take the value of "id" out of ${this.#path} (or RELYD_ID away), and the site registers anew`
+    const { code, command, message, details, retryable } = error
+    return new CommandError(command, {
+      error: code,
+      error_description: `${message}; if it was never registered there, ${cure}`,
+      details,
+      retryable,
+    })
   }
 
   #limits(options: CallOptions): CallOptions & { timeout_ms: number } {

@@ -86,3 +86,15 @@ test('an error of the daemon carries its details', async () => {
     details: { field: 'custom_parameters.state' },
   })
 })
+
+test('the id of another relyd, or of oxd, is told with its cure', async () => {
+  const cfg = join(daemon.folder, 'old.cfg')
+  writeFileSync(
+    cfg,
+    `[oxd]\nhost = localhost\nport = ${daemon.port}\nid = 6F9619FF-8B86-D011-B42D-00CF4FC964FF\n[client]\nop_host = ${op.issuer}\nauthorization_redirect_uri = http://site.example/callback\n`,
+  )
+  await using old = new Client(cfg)
+  const refused = old.getAuthorizationUrl()
+  await expect(refused).rejects.toMatchObject({ code: 'invalid_oxd_id', retryable: false })
+  await expect(refused).rejects.toThrow(`take the value of "id" out of ${cfg}`)
+})
