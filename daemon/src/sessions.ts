@@ -1,6 +1,6 @@
 /** What several commands do with a session that a login has made. */
 import type { Seconds } from './clock.js'
-import { boolean } from './command.js'
+import { boolean, integer, oneOf, required, string, token } from './command.js'
 import type { Context } from './context.js'
 import { sha256 } from './digest.js'
 import { CommandError } from './errors.js'
@@ -77,7 +77,15 @@ export function isGoodFor(
   return expires_at - now >= Math.max(1, Math.min(min_lifetime, Math.floor(lifetime / 2)))
 }
 
-/** The session's access token as a command answers it. */
+/** What commands answer of an access token. */
+export const accessTokenResult = {
+  access_token: required(token({ doc: 'The access token.', spec: 'RFC 6749 1.4' })),
+  token_type: required(oneOf({ doc: 'How it is used.', spec: 'RFC 6750 2.1' }, ['Bearer'])),
+  expires_in: integer({ doc: 'Seconds until it expires, if the OP said.', spec: 'RFC 6749 5.1' }),
+  scope: string({ doc: 'What was granted, if the OP said.', spec: 'RFC 6749 3.3' }),
+}
+
+/** The session's access token as {@link accessTokenResult}. */
 export function describeAccessToken({ secrets }: StoredSession, now: Seconds) {
   const { access_token, access_token_expires_at: expires_at, scope } = secrets
   return {

@@ -305,12 +305,12 @@ export interface GetAccessTokenByRefreshTokenResult {
   token_type: 'Bearer'
   /** Seconds until it expires, if the OP said (RFC 6749 5.1). */
   expires_in?: number
+  /** What was granted, if the OP said (RFC 6749 3.3). */
+  scope?: string
   /** The refresh token from now on: a new one, or the same where the OP goes on with it (RFC 6749 6). */
   refresh_token: string
   /** An ID Token, if the OP issued one (OIDC Core 12.2). */
   id_token?: string
-  /** What was granted, if the OP said (RFC 6749 3.3). */
-  scope?: string
 }
 
 /** Parameters of `introspect_access_token`, besides the site itself. */

@@ -1,9 +1,16 @@
 import type { Seconds } from '../clock.js'
-import { command, integer, oneOf, oxd_id, required, session_id, string, token } from '../command.js'
+import { command, integer, oxd_id, session_id, token } from '../command.js'
 import { CommandError } from '../errors.js'
 import { describeFault } from '../faults.js'
 import { sessionRefreshErrors } from '../refreshes.js'
-import { describeAccessToken, hashToken, isGoodFor, MIN_LIFETIME, sessionOf } from '../sessions.js'
+import {
+  accessTokenResult,
+  describeAccessToken,
+  hashToken,
+  isGoodFor,
+  MIN_LIFETIME,
+  sessionOf,
+} from '../sessions.js'
 import type { StoredSession } from '../store/store.js'
 
 export const get_access_token = command({
@@ -22,15 +29,7 @@ export const get_access_token = command({
       spec: 'RFC 6750 3.1',
     }),
   },
-  result: {
-    access_token: required(token({ doc: 'The access token.', spec: 'RFC 6749 1.4' })),
-    token_type: required(oneOf({ doc: 'How it is used.', spec: 'RFC 6750 2.1' }, ['Bearer'])),
-    expires_in: integer({
-      doc: 'Seconds until it expires, if the OP said.',
-      spec: 'RFC 6749 5.1',
-    }),
-    scope: string({ doc: 'What was granted, if the OP said.', spec: 'RFC 6749 3.3' }),
-  },
+  result: accessTokenResult,
   errors: ['invalid_oxd_id', ...sessionRefreshErrors],
   async run(context, site, { session_id, min_lifetime, rejected_access_token }) {
     const { op, store, clock, log, refreshes } = context

@@ -1,8 +1,14 @@
 import type { Seconds } from '../clock.js'
-import { command, integer, oneOf, oxd_id, required, string, strings, token } from '../command.js'
+import { command, oxd_id, required, strings, token } from '../command.js'
 import type { TokenAnswer } from '../op/token_answer.js'
 import { sessionRefreshErrors } from '../refreshes.js'
-import { describeAccessToken, hashToken, isGoodFor, MIN_LIFETIME } from '../sessions.js'
+import {
+  accessTokenResult,
+  describeAccessToken,
+  hashToken,
+  isGoodFor,
+  MIN_LIFETIME,
+} from '../sessions.js'
 import type { StoredSession } from '../store/store.js'
 import { tokenPolicy } from '../token_policy.js'
 
@@ -20,12 +26,7 @@ export const get_access_token_by_refresh_token = command({
     }),
   },
   result: {
-    access_token: required(token({ doc: 'The access token.', spec: 'RFC 6749 1.4' })),
-    token_type: required(oneOf({ doc: 'How it is used.', spec: 'RFC 6750 2.1' }, ['Bearer'])),
-    expires_in: integer({
-      doc: 'Seconds until it expires, if the OP said.',
-      spec: 'RFC 6749 5.1',
-    }),
+    ...accessTokenResult,
     refresh_token: required(
       token({
         doc: 'The refresh token from now on: a new one, or the same where the OP goes on with it.',
@@ -33,7 +34,6 @@ export const get_access_token_by_refresh_token = command({
       }),
     ),
     id_token: token({ doc: 'An ID Token, if the OP issued one.', spec: 'OIDC Core 12.2' }),
-    scope: string({ doc: 'What was granted, if the OP said.', spec: 'RFC 6749 3.3' }),
   },
   errors: ['invalid_oxd_id', 'tokens_kept_by_daemon', ...sessionRefreshErrors],
   async run({ realm, op, store, clock, refreshes, refuse }, site, { refresh_token, scope }) {
