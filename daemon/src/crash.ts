@@ -3,8 +3,8 @@ import { describeFault } from './faults.js'
 import { live } from './live_secrets.js'
 import type { Log } from './log.js'
 
-/** Milliseconds that a write of the log, begun in another thread, may still take. */
-const ON_ITS_WAY = 20
+/** Milliseconds that a write of the log, begun in another thread, may still take on a busy host. */
+const ON_ITS_WAY = 250
 
 /** Takes live secrets out of whatever JavaScript writes to standard output and standard error. */
 export function guardOutput(): void {
