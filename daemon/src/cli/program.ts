@@ -1,12 +1,16 @@
 /** The command line of `relyd`: every subcommand, and how it ends when one fails. */
 import { Command } from 'commander'
 import { version } from '../version.js'
+import { addCall } from './call.js'
 import { addCheckConfig } from './check_config.js'
-import { exitCodes } from './exit_codes.js'
+import { addCompletion } from './completion.js'
+import { addDoctor } from './doctor.js'
+import { exitCodeDocs, exitCodes } from './exit_codes.js'
 import { fail } from './fail.js'
 import { addKey } from './key.js'
 import { addServe } from './serve.js'
 import { addStatus } from './status.js'
+import { addVersion } from './version.js'
 
 /** Runs the command that the process was started with. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
@@ -25,9 +29,20 @@ export function createProgram(): Command {
     .showHelpAfterError('(relyd --help shows all commands)')
     // commander says what is wrong by itself; --help and --version end this way too.
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? exitCodes.done : exitCodes.usage))
+    .addHelpText('after', () => `\nExit codes:\n${codesHelp()}`)
   addServe(program)
   addCheckConfig(program)
   addStatus(program)
   addKey(program)
+  addCall(program)
+  addDoctor(program)
+  addVersion(program)
+  addCompletion(program)
   return program
+}
+
+function codesHelp(): string {
+  return Object.entries(exitCodes)
+    .map(([name, code]) => `  ${code}  ${exitCodeDocs[name as keyof typeof exitCodes]}`)
+    .join('\n')
 }
