@@ -53,13 +53,13 @@ test('commands reach neither server, nor configuration, nor each other, nor a st
   expect(beyond).toEqual([])
 })
 
-test('only op/ reaches the network, only server/ listens, and only the command line connects to it', () => {
+test('only op/ reaches the network, only server/ listens, and only command line and doctor connect to it', () => {
   const client = /^(undici|openid-client|jose|node:(http|https|http2|dns).*)$/
   const socket = /^node:(net|tls)$/
   const abroad = daemon.filter(
     ({ from, to }) =>
       (client.test(to) && !from.startsWith('daemon/src/op/')) ||
-      (socket.test(to) && !/^daemon\/src\/(server|cli)\//.test(from)),
+      (socket.test(to) && !/^daemon\/src\/(server|cli|doctor)\//.test(from)),
   )
   expect(abroad).toEqual([])
 })

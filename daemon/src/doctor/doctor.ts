@@ -1,4 +1,5 @@
 /** Looks an installation over: every check beside the others, each for as long as it may take. */
+import { once } from 'node:events'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { systemClock } from '../clock.js'
@@ -72,11 +73,12 @@ export async function examine(options: DoctorOptions): Promise<Report> {
   const timer = setTimeout(() => end.abort(), PATIENCE_MS)
   try {
     const world = worldOf(config, options, end.signal)
+    const late = once(end.signal, 'abort')
     const results = await Promise.all(
       Object.entries(checks).map(
         async ([name, check]): Promise<[string, Finding[]]> => [
           name,
-          await inTime(name, check, world),
+          await inTime(name, check(world), late),
         ],
       ),
     )
@@ -127,18 +129,18 @@ async function userOf(path: string): Promise<Person | undefined> {
   return stats && personOf(stats.uid)
 }
 
-async function inTime(name: string, check: Check, world: World): Promise<Finding[]> {
-  const { signal } = world
-  const late = new Promise<Finding[]>((resolve) => {
-    const why = `it took longer than ${PATIENCE_MS / 1000} seconds, and was given up`
-    signal.addEventListener('abort', () => resolve([warning(name, why)]))
-  })
+async function inTime(
+  name: string,
+  looking: Promise<Finding[]>,
+  late: Promise<unknown>,
+): Promise<Finding[]> {
+  const why = `it took longer than ${PATIENCE_MS / 1000} seconds, and was given up`
   try {
-    return await Promise.race([check(world), late])
+    return await Promise.race([looking, late.then(() => [warning(name, why)])])
   } catch (error) {
     // One that fails is a fault of ours, and must not hide what the others found.
-    const [why] = describeFault(error).stack.split('\n')
-    return [warning(name, `the check failed: ${why}`)]
+    const [first] = describeFault(error).stack.split('\n')
+    return [warning(name, `the check failed: ${first}`)]
   }
 }
 

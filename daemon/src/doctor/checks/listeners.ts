@@ -16,6 +16,7 @@ export async function listeners({ config, daemon }: World): Promise<Finding[]> {
   const running = await daemon
   // Without a daemon there are none, which is said once.
   if (running.state === 'down') return config.listeners.flatMap(inTheWay)
+  if (running.state === 'silent') return []
   const found = config.listeners.map((listener) => {
     const { address } = listener
     return address.kind === 'unix'
