@@ -7,7 +7,7 @@ import { optionsOf, type Walked, walk } from './walk.js'
 /** How a shell fills in what was found. */
 interface Shell {
   head: string
-  /** Sets `cur`, and calls the words before it `line`, the command's own name first. */
+  /** Calls the words before the one that is typed `line`, the command's own name first. */
   begin: string
   files: string
   /** Offers the words in `list`. */
@@ -31,8 +31,7 @@ const shells: Record<'bash' | 'zsh', Shell> = {
     head: '#compdef relyd\n# Completion of relyd in zsh, made by: relyd completion zsh',
     begin: `emulate -L zsh
   setopt local_options ksh_arrays
-  local cur=\${words[CURRENT-1]}
-  local -a line=("\${words[@]:0:CURRENT-1}")`,
+  local -a line=("\${words[@]:0:$((CURRENT - 1))}")`,
     files: '_files',
     words: `unsetopt ksh_arrays
   local -a all=(\${=list})
@@ -72,7 +71,7 @@ _relyd() {
     esac
     ((i += 1))
   done
-  word=\${line[i-1]}
+  word=\${line[\${#line[@]}-1]}
   case "$at $word" in
     ${anyOf(of(isFile))}) ${shell.files}; return ;;
     ${anyOf(of((option) => !isFile(option)))}) return ;;
