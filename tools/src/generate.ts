@@ -4,6 +4,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { sampleConfig } from '../../daemon/dist/config/sample.js'
 import { adminPage } from './admin_page.js'
+import { cliPage } from './cli_page.js'
+import { configurationPage } from './configuration_page.js'
 import { errorsPage } from './errors_page.js'
 import { jsonSchema } from './json_schema.js'
 import { methodsModule } from './methods_module.js'
@@ -18,6 +20,8 @@ const files: Record<string, string> = {
   'docs/protocol.md': protocolPage(intro),
   'docs/admin-protocol.md': adminPage(),
   'docs/errors.md': errorsPage(),
+  'docs/configuration.md': configurationPage(),
+  'docs/cli.md': cliPage(),
   'docs/protocol.schema.json': formatted('schema.json', JSON.stringify(jsonSchema())),
   'daemon/relyd.cfg': sampleConfig(),
 }
