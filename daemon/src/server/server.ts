@@ -6,7 +6,7 @@ import { type ListenerConfig, realmsOf } from '../config/config.js'
 import type { Realm } from '../context.js'
 import { CommandError } from '../errors.js'
 import type { Log } from '../log.js'
-import { InFlight } from '../quota.js'
+import { InFlight, type Limit } from '../quota.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
@@ -26,9 +26,17 @@ const TOLD = 50
 /** Milliseconds between looks for connections that take too long. */
 const CHECK_MS = 1000
 
+/** Those of a listener's options that may change while it listens. */
+type ListenerLimits = Pick<
+  ListenerConfig,
+  'connections' | 'buffer_megabytes' | 'frame_timeout' | 'idle_timeout'
+>
+
 export class Server {
   readonly #dispatchFor: (realm: Realm) => Dispatch
   readonly #listeners: NetServer[] = []
+  /** What each listener does with other limits, by its name. */
+  readonly #changing = new Map<string, (limits: ListenerLimits) => void>()
   readonly #log: Log
   readonly #connections = new Set<Connection>()
   readonly #turns = new Turns()
@@ -57,14 +65,10 @@ export class Server {
       if (!realm) throw new Error(`the realm ${name} of [listener ${listener.name}] was not read`)
       dispatches.set(name, this.#dispatchFor(realm))
     }
-    const { connections, frame_timeout, idle_timeout, buffer_megabytes } = listener
-    const shared = {
-      turns: this.#turns,
-      buffers: new Buffers(buffer_megabytes),
-      frame_timeout,
-      idle_timeout,
-    }
-    const open = new InFlight({ site: Number.POSITIVE_INFINITY, realm: connections })
+    const limits = { ...listener }
+    const buffers = new Buffers(limits.buffer_megabytes)
+    const shared = { turns: this.#turns, buffers, limits }
+    const open = new InFlight(openAtMost(limits))
     let told = 0
     const accept = (socket: Socket, realm = listener.realm) => {
       const dispatch = dispatches.get(realm)
@@ -75,7 +79,7 @@ export class Server {
         socket.destroy()
         return
       }
-      const refusal = isFull ? tooMany(listener) : undefined
+      const refusal = isFull ? tooMany(limits) : undefined
       const connection = new Connection(socket, { ...shared, dispatch, refusal })
       if (isFull) told += 1
       this.#connections.add(connection)
@@ -93,7 +97,10 @@ export class Server {
       ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
       : createServer({ allowHalfOpen: true }, (socket) => accept(socket))
     // Those in a handshake count too; it has seconds only.
-    if (tls) server.maxConnections = 3 * connections + TOLD
+    const limitSockets = () => {
+      if (tls) server.maxConnections = 3 * limits.connections + TOLD
+    }
+    limitSockets()
     server.on('connection', (socket: Socket) => {
       this.#accepted += 1
       this.#sockets.add(socket)
@@ -101,10 +108,23 @@ export class Server {
     })
     await listen(server, listener)
     this.#listeners.push(server)
+    this.#changing.set(listener.name, (changed) => {
+      Object.assign(limits, changed)
+      buffers.megabytes = limits.buffer_megabytes
+      open.limit = openAtMost(limits)
+      limitSockets()
+    })
     const bound = server.address()
     return typeof bound === 'object' && bound !== null
       ? `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
       : `unix:${bound}`
+  }
+
+  /** Takes other limits for a listener; connections that are open stay. */
+  change(listener: { name: string } & ListenerLimits): void {
+    const { connections, buffer_megabytes, frame_timeout, idle_timeout } = listener
+    const change = this.#changing.get(listener.name)
+    change?.({ connections, buffer_megabytes, frame_timeout, idle_timeout })
   }
 
   /**
@@ -162,6 +182,10 @@ export class Server {
       }
     })
   }
+}
+
+function openAtMost({ connections }: ListenerLimits): Limit {
+  return { site: Number.POSITIVE_INFINITY, realm: connections }
 }
 
 function tooMany({ name, connections }: ListenerConfig): CommandError {
