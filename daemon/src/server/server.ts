@@ -2,8 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import { type ListenerConfig, realmsOf } from '../config/config.js'
-import type { Realm } from '../context.js'
+import type { ListenerConfig } from '../config/config.js'
 import { CommandError } from '../errors.js'
 import type { Log } from '../log.js'
 import { InFlight, type Limit } from '../quota.js'
@@ -11,7 +10,7 @@ import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
 import { listen } from './listen.js'
-import { secureServer } from './tls.js'
+import { type SecureServer, secureServer } from './tls.js'
 import { Turns } from './turns.js'
 
 /** Turns of the event loop without a new connection after which nobody waits any more. */
@@ -32,11 +31,19 @@ type ListenerLimits = Pick<
   'connections' | 'buffer_megabytes' | 'frame_timeout' | 'idle_timeout'
 >
 
+interface Listener {
+  name: string
+  address: string
+  server: NetServer
+  /** Open now. */
+  connections(): number
+  /** Takes other limits; connections that are open stay. */
+  change(limits: ListenerLimits): void
+  reread: SecureServer['reread'] | undefined
+}
+
 export class Server {
-  readonly #dispatchFor: (realm: Realm) => Dispatch
-  readonly #listeners: NetServer[] = []
-  /** What each listener does with other limits, by its name. */
-  readonly #changing = new Map<string, (limits: ListenerLimits) => void>()
+  readonly #listeners: Listener[] = []
   readonly #log: Log
   readonly #connections = new Set<Connection>()
   readonly #turns = new Turns()
@@ -47,25 +54,30 @@ export class Server {
   #draining = false
   #onEmpty: (() => void) | undefined
 
-  constructor(dispatchFor: (realm: Realm) => Dispatch, log: Log) {
-    this.#dispatchFor = dispatchFor
+  constructor(log: Log) {
     this.#log = log
     this.#checking = setInterval(() => this.#check(), CHECK_MS).unref()
   }
 
+  /** Those that listen, with the connections that are open now. */
+  get listeners(): { name: string; address: string; connections: number }[] {
+    return this.#listeners.map(({ name, address, connections }) => ({
+      name,
+      address,
+      connections: connections(),
+    }))
+  }
+
   /**
-   * @param realms the policies of those that it serves, and perhaps of more
+   * @param dispatches of the realms that it serves, by their names, and perhaps of more
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */
-  async listen(listener: ListenerConfig, realms: ReadonlyMap<string, Realm>): Promise<string> {
-    const dispatches = new Map<string, Dispatch>()
-    for (const name of realmsOf(listener)) {
-      const realm = realms.get(name)
-      if (!realm) throw new Error(`the realm ${name} of [listener ${listener.name}] was not read`)
-      dispatches.set(name, this.#dispatchFor(realm))
-    }
-    const limits = { ...listener }
+  async listen(
+    listener: ListenerConfig,
+    dispatches: ReadonlyMap<string, Dispatch>,
+  ): Promise<string> {
+    const limits: ListenerLimits = { ...listener }
     const buffers = new Buffers(limits.buffer_megabytes)
     const shared = { turns: this.#turns, buffers, limits }
     const open = new InFlight(openAtMost(limits))
@@ -79,7 +91,7 @@ export class Server {
         socket.destroy()
         return
       }
-      const refusal = isFull ? tooMany(limits) : undefined
+      const refusal = isFull ? tooMany(listener.name, limits) : undefined
       const connection = new Connection(socket, { ...shared, dispatch, refusal })
       if (isFull) told += 1
       this.#connections.add(connection)
@@ -93,9 +105,9 @@ export class Server {
       if (this.#draining) connection.drain()
     }
     const { tls } = listener
-    const server = tls
+    const { server, reread } = tls
       ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
-      : createServer({ allowHalfOpen: true }, (socket) => accept(socket))
+      : { server: createServer({ allowHalfOpen: true }, (socket) => accept(socket)) }
     // Those in a handshake count too; it has seconds only.
     const limitSockets = () => {
       if (tls) server.maxConnections = 3 * limits.connections + TOLD
@@ -107,24 +119,44 @@ export class Server {
       socket.once('close', () => this.#sockets.delete(socket))
     })
     await listen(server, listener)
-    this.#listeners.push(server)
-    this.#changing.set(listener.name, (changed) => {
-      Object.assign(limits, changed)
-      buffers.megabytes = limits.buffer_megabytes
-      open.limit = openAtMost(limits)
-      limitSockets()
+    const address = addressOf(server)
+    this.#listeners.push({
+      name: listener.name,
+      address,
+      server,
+      connections: () => open.total,
+      change(changed) {
+        Object.assign(limits, changed)
+        buffers.megabytes = limits.buffer_megabytes
+        open.limit = openAtMost(limits)
+        limitSockets()
+      },
+      reread,
     })
-    const bound = server.address()
-    return typeof bound === 'object' && bound !== null
-      ? `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
-      : `unix:${bound}`
+    return address
   }
 
-  /** Takes other limits for a listener; connections that are open stay. */
-  change(listener: { name: string } & ListenerLimits): void {
-    const { connections, buffer_megabytes, frame_timeout, idle_timeout } = listener
-    const change = this.#changing.get(listener.name)
-    change?.({ connections, buffer_megabytes, frame_timeout, idle_timeout })
+  /**
+   * Reads the listeners' TLS files anew.
+   *
+   * @returns what puts those that have changed in place, by the listener's name
+   * @throws StartError if a file cannot serve; nothing has changed then
+   */
+  rereadTls(): Map<string, () => void> {
+    return new Map(
+      this.#listeners.flatMap(({ name, reread }): [string, () => void][] => {
+        const renew = reread?.()
+        return renew ? [[name, renew]] : []
+      }),
+    )
+  }
+
+  /** Takes other limits of listeners that listen. */
+  change(listeners: readonly ListenerConfig[]): void {
+    for (const { name, connections, buffer_megabytes, frame_timeout, idle_timeout } of listeners) {
+      const listener = this.#listeners.find((one) => one.name === name)
+      listener?.change({ connections, buffer_megabytes, frame_timeout, idle_timeout })
+    }
   }
 
   /**
@@ -135,7 +167,7 @@ export class Server {
    */
   async drain(seconds: number): Promise<number> {
     await this.#acceptWaiting()
-    const closed = this.#listeners.map((server) => {
+    const closed = this.#listeners.map(({ server }) => {
       const close = once(server, 'close')
       server.close()
       return close
@@ -188,7 +220,14 @@ function openAtMost({ connections }: ListenerLimits): Limit {
   return { site: Number.POSITIVE_INFINITY, realm: connections }
 }
 
-function tooMany({ name, connections }: ListenerConfig): CommandError {
+function addressOf(server: NetServer): string {
+  const bound = server.address()
+  return typeof bound === 'object' && bound !== null
+    ? `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
+    : `unix:${bound}`
+}
+
+function tooMany(name: string, { connections }: ListenerLimits): CommandError {
   return new CommandError(
     'quota_exceeded',
     `${connections} connections are open, the most that connections of [listener ${name}] allows`,
