@@ -36,6 +36,12 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const clock = systemClock
   const { store, durability, schema, encryption } = await openStore(options)
   log.info({ database: options.database, ...durability, schema, encryption }, 'store open')
+  if (schema.copy !== undefined) {
+    log.info(
+      { from: schema.found, to: schema.version, copy: schema.copy },
+      'the database was brought up to date, after a copy of it was made',
+    )
+  }
   if (encryption.made) {
     log.warn(
       { key_file: options.key_file },
