@@ -49,8 +49,8 @@ export function schemaVersion(db: Database.Database): number {
   )
 }
 
-/** @returns every statement that makes the schema of this version, as one text */
-export function schemaOfVersion(version: number): string {
+/** @returns every statement that makes the schema of this version */
+export function schemaOfVersion(version: number): string[] {
   const db = openKept(':memory:')
   try {
     runMigrations(db, 0, version)
@@ -60,13 +60,10 @@ export function schemaOfVersion(version: number): string {
   }
 }
 
-/** @returns every statement that made the schema of a database, as one text */
-export function schemaOf(db: Database.Database): string {
-  return db
-    .prepare<[], string>("SELECT coalesce(sql, '') FROM sqlite_master ORDER BY type, name")
-    .pluck()
-    .all()
-    .join('\n')
+/** @returns every statement that made the schema of a database */
+export function schemaOf(db: Database.Database): string[] {
+  const statements = 'SELECT sql FROM sqlite_master WHERE sql NOT NULL'
+  return db.prepare<[], string>(statements).pluck().all()
 }
 
 /** What was done to bring a database up to date. */
