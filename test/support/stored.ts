@@ -2,9 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openDatabase } from '../../daemon/src/store/database.js'
 import { makeExpiringId } from '../../daemon/src/store/expiring_id.js'
 import { openKept } from '../../daemon/src/store/kept_database.js'
+import { makeKeyFile } from '../../daemon/src/store/key_file.js'
+import { runMigrations } from '../../daemon/src/store/migrations/migrate.js'
 import { openStore } from '../../daemon/src/store/open.js'
+import { secretsCell } from '../../daemon/src/store/sealed_tables.js'
 import type { SqliteStore } from '../../daemon/src/store/sqlite.js'
 import { ample } from './quotas.js'
 
@@ -23,6 +27,29 @@ export class Stored implements Disposable {
     } finally {
       await store.close()
     }
+  }
+
+  /** Makes the database as an earlier relyd left it, with one site. */
+  makeAtSchema(version: number, oxd_id: string): void {
+    const keys = makeKeyFile(this.key_file)
+    const { db } = openDatabase(this.database, 1)
+    db.transaction(() => runMigrations(db, 0, version))()
+    const secrets = keys.seal('{"client_secret":"of before"}', secretsCell('sites', oxd_id))
+    db.prepare(
+      `INSERT INTO sites VALUES (?, 'default', 'https://op.example', 'https://op.example',
+       'https://site.example/callback', 'relyd', '{"client_id":"client"}',
+       '{"scope":["openid"],"login_binding":"required","tokens":"site"}', 1, ?)`,
+    ).run(oxd_id, secrets)
+    const canary = keys.seal('relyd', {
+      table: 'encryption_keys',
+      column: 'canary',
+      row: keys.current_id,
+    })
+    db.prepare('INSERT INTO encryption_keys (key_id, canary) VALUES (?, ?)').run(
+      keys.current_id,
+      canary,
+    )
+    db.close()
   }
 
   /** Runs SQL on a database of the folder, behind relyd's back. */

@@ -96,7 +96,8 @@ export function migrate(db: Database.Database): Migrated {
   return migrated
 }
 
-function runMigrations(db: Database.Database, found: number, wanted: number): void {
+/** Brings a database from one version of the schema to another, within the caller's transaction. */
+export function runMigrations(db: Database.Database, found: number, wanted: number): void {
   db.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL) STRICT')
   const record = db.prepare('INSERT INTO migrations (version) VALUES (?)')
   for (const [index, sql] of MIGRATIONS.entries()) {
