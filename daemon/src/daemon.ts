@@ -11,18 +11,23 @@ import { createOpSide } from './op/op_side.js'
 import { PassedOn } from './passed_on.js'
 import { InFlight, quotaExceeded } from './quota.js'
 import { Refreshes } from './refreshes.js'
+import { takePassedSockets } from './server/activation.js'
 import { createDispatch } from './server/dispatch.js'
 import { createRecorder } from './server/record.js'
 import { Server } from './server/server.js'
 import { SiteCache } from './sites.js'
 import { openStore } from './store/open.js'
 import { startSweeping } from './sweeper.js'
+import { ServiceManager } from './systemd/notify.js'
+import { startWatchdog } from './systemd/watchdog.js'
 import { Throttle } from './throttle.js'
 import { version } from './version.js'
 
 export interface Daemon {
   /** Where it listens, as the listeners' addresses came to be. */
   addresses: string[]
+  /** Hears what becomes of the daemon: systemd, if it runs under it. */
+  manager: ServiceManager
   /** Finishes what runs, within `drain_timeout`, and closes everything. */
   stop(): Promise<void>
 }
@@ -33,6 +38,8 @@ export interface Daemon {
 export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const { daemon: options } = config
   const clock = systemClock
+  const passed = takePassedSockets(config.listeners)
+  const manager = new ServiceManager(log)
   const { store, durability, schema, encryption } = await openStore(options)
   log.info({ database: options.database, ...durability, schema, encryption }, 'store open')
   if (encryption.made) {
@@ -63,9 +70,11 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const server = new Server((realm) => createDispatch(services, realm, record), log)
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
+  const watchdog = startWatchdog(store, manager)
 
   async function stop(): Promise<void> {
     log.info('stopping')
+    void manager.stopping('Finishes what runs')
     // They shall hear of it before their connections are cut.
     services.refreshes.stopWaiting()
     const cut = await server.drain(options.drain_timeout)
@@ -76,8 +85,10 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     ])
     sweeping.stop()
     keeping.stop()
+    watchdog.stop()
     await Promise.all([...realms.values()].map(({ op }) => op.close()))
     await store.close()
+    await manager.settled()
     log.info('stopped')
     await flushLog(log)
   }
@@ -85,14 +96,18 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const addresses: string[] = []
   try {
     for (const listener of config.listeners) {
-      addresses.push(await server.listen(listener, realms))
+      addresses.push(await server.listen(listener, realms, passed.get(listener.name)))
     }
   } catch (error) {
     await stop()
     throw error
   }
-  log.info({ version, node: process.version, pid: process.pid, addresses }, 'ready')
-  return { addresses, stop }
+  log.info(
+    { version, node: process.version, pid: process.pid, addresses, passed: [...passed.keys()] },
+    'ready',
+  )
+  void manager.ready(`Listens on ${addresses.join(', ')}`)
+  return { addresses, manager, stop }
 }
 
 /** What a realm has for itself, so that no other realm can use it up. */

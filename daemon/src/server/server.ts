@@ -29,6 +29,8 @@ const CHECK_MS = 1000
 export class Server {
   readonly #dispatchFor: (realm: Realm) => Dispatch
   readonly #listeners: NetServer[] = []
+  /** Those whose sockets outlive this process, because systemd has them too. */
+  readonly #passed = new Set<NetServer>()
   readonly #log: Log
   readonly #connections = new Set<Connection>()
   readonly #turns = new Turns()
@@ -47,10 +49,15 @@ export class Server {
 
   /**
    * @param realms the policies of those that it serves, and perhaps of more
+   * @param passed the descriptor of its socket, if systemd opened it
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */
-  async listen(listener: ListenerConfig, realms: ReadonlyMap<string, Realm>): Promise<string> {
+  async listen(
+    listener: ListenerConfig,
+    realms: ReadonlyMap<string, Realm>,
+    passed?: number,
+  ): Promise<string> {
     const dispatches = new Map<string, Dispatch>()
     for (const name of realmsOf(listener)) {
       const realm = realms.get(name)
@@ -99,12 +106,13 @@ export class Server {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
     })
-    await listen(server, listener)
+    await listen(server, listener, passed)
     this.#listeners.push(server)
+    if (passed !== undefined) this.#passed.add(server)
     const bound = server.address()
     return typeof bound === 'object' && bound !== null
       ? `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
-      : `unix:${bound}`
+      : listener.address.text
   }
 
   /**
@@ -114,12 +122,15 @@ export class Server {
    * @returns how many had to be cut
    */
   async drain(seconds: number): Promise<number> {
-    await this.#acceptWaiting()
-    const closed = this.#listeners.map((server) => {
-      const close = once(server, 'close')
+    const close = (server: NetServer) => {
+      const end = once(server, 'close')
       server.close()
-      return close
-    })
+      return end
+    }
+    // Who waits in the queue of a passed socket waits for the next daemon.
+    const closed = [...this.#passed].map(close)
+    await this.#acceptWaiting()
+    closed.push(...this.#listeners.filter((server) => !this.#passed.has(server)).map(close))
     this.#draining = true
     for (const connection of this.#connections) connection.drain()
     const cut = await this.#empty(seconds)
