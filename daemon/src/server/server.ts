@@ -2,8 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import { type ListenerConfig, realmsOf } from '../config/config.js'
-import type { Realm } from '../context.js'
+import type { ListenerConfig } from '../config/config.js'
 import { CommandError } from '../errors.js'
 import type { Log } from '../log.js'
 import { InFlight } from '../quota.js'
@@ -26,11 +25,18 @@ const TOLD = 50
 /** Milliseconds between looks for connections that take too long. */
 const CHECK_MS = 1000
 
+interface Listener {
+  name: string
+  address: string
+  server: NetServer
+  /** Whether its socket outlives this process, because systemd has it too. */
+  isPassed: boolean
+  /** Open now. */
+  connections(): number
+}
+
 export class Server {
-  readonly #dispatchFor: (realm: Realm) => Dispatch
-  readonly #listeners: NetServer[] = []
-  /** Those whose sockets outlive this process, because systemd has them too. */
-  readonly #passed = new Set<NetServer>()
+  readonly #listeners: Listener[] = []
   readonly #log: Log
   readonly #connections = new Set<Connection>()
   readonly #turns = new Turns()
@@ -41,29 +47,31 @@ export class Server {
   #draining = false
   #onEmpty: (() => void) | undefined
 
-  constructor(dispatchFor: (realm: Realm) => Dispatch, log: Log) {
-    this.#dispatchFor = dispatchFor
+  constructor(log: Log) {
     this.#log = log
     this.#checking = setInterval(() => this.#check(), CHECK_MS).unref()
   }
 
+  /** Those that listen, with the connections that are open now. */
+  get listeners(): { name: string; address: string; connections: number }[] {
+    return this.#listeners.map(({ name, address, connections }) => ({
+      name,
+      address,
+      connections: connections(),
+    }))
+  }
+
   /**
-   * @param realms the policies of those that it serves, and perhaps of more
+   * @param dispatches of the realms that it serves, by their names, and perhaps of more
    * @param passed the descriptor of its socket, if systemd opened it
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */
   async listen(
     listener: ListenerConfig,
-    realms: ReadonlyMap<string, Realm>,
+    dispatches: ReadonlyMap<string, Dispatch>,
     passed?: number,
   ): Promise<string> {
-    const dispatches = new Map<string, Dispatch>()
-    for (const name of realmsOf(listener)) {
-      const realm = realms.get(name)
-      if (!realm) throw new Error(`the realm ${name} of [listener ${listener.name}] was not read`)
-      dispatches.set(name, this.#dispatchFor(realm))
-    }
     const { connections, frame_timeout, idle_timeout, buffer_megabytes } = listener
     const shared = {
       turns: this.#turns,
@@ -107,12 +115,15 @@ export class Server {
       socket.once('close', () => this.#sockets.delete(socket))
     })
     await listen(server, listener, passed)
-    this.#listeners.push(server)
-    if (passed !== undefined) this.#passed.add(server)
-    const bound = server.address()
-    return typeof bound === 'object' && bound !== null
-      ? `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
-      : listener.address.text
+    const address = addressOf(server) ?? listener.address.text
+    this.#listeners.push({
+      name: listener.name,
+      address,
+      server,
+      isPassed: passed !== undefined,
+      connections: () => open.total,
+    })
+    return address
   }
 
   /**
@@ -122,15 +133,15 @@ export class Server {
    * @returns how many had to be cut
    */
   async drain(seconds: number): Promise<number> {
-    const close = (server: NetServer) => {
+    const close = ({ server }: Listener) => {
       const end = once(server, 'close')
       server.close()
       return end
     }
     // Who waits in the queue of a passed socket waits for the next daemon.
-    const closed = [...this.#passed].map(close)
+    const closed = this.#listeners.filter(({ isPassed }) => isPassed).map(close)
     await this.#acceptWaiting()
-    closed.push(...this.#listeners.filter((server) => !this.#passed.has(server)).map(close))
+    closed.push(...this.#listeners.filter(({ isPassed }) => !isPassed).map(close))
     this.#draining = true
     for (const connection of this.#connections) connection.drain()
     const cut = await this.#empty(seconds)
@@ -173,6 +184,14 @@ export class Server {
       }
     })
   }
+}
+
+/** @returns undefined for a passed Unix socket, whose path Node does not know */
+function addressOf(server: NetServer): string | undefined {
+  const bound = server.address()
+  if (bound === null) return undefined
+  if (typeof bound === 'string') return `unix:${bound}`
+  return `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
 }
 
 function tooMany({ name, connections }: ListenerConfig): CommandError {

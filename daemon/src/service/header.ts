@@ -1,5 +1,5 @@
 /** By what relyd knows the files it has laid down, and what an operator asks for beside them. */
-import { NAME } from '../config/option.js'
+import { faultOfName } from '../config/option.js'
 import { StartError } from '../start_error.js'
 
 /** The first line of a file that a later install may replace and an uninstall may remove. */
@@ -30,7 +30,7 @@ export function socketOwner(text: string): SocketOwner {
   const [listener = '', user = '', group, ...rest] = text.split(':')
   const good =
     rest.length === 0 &&
-    NAME.test(listener) &&
+    faultOfName(listener) === undefined &&
     ACCOUNT.test(user) &&
     (group === undefined || ACCOUNT.test(group))
   if (!good) {
@@ -38,8 +38,9 @@ export function socketOwner(text: string): SocketOwner {
       `--socket ${JSON.stringify(text)} must be LISTENER:USER or LISTENER:USER:GROUP, as in shop:www-shop`,
     )
   }
-  if (listener === 'site') {
-    throw new StartError('--socket: the listener site has relyd.socket already; choose another name')
+  // /run/relyd/relyd.sock is the socket of [listener site].
+  if (listener === 'site' || listener === 'relyd') {
+    throw new StartError(`--socket: ${listener} is relyd.socket's name; choose another`)
   }
   return group === undefined ? { listener, user } : { listener, user, group }
 }

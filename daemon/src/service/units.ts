@@ -1,8 +1,12 @@
 /** The units and snippets that make relyd a service of systemd, rendered for the paths of a host. */
 import { HEADER, type SocketOwner } from './header.js'
 
-export const CONFIG = '/etc/relyd/relyd.cfg'
-export const KEY = '/etc/relyd/store.key'
+/** Of an administrator's own units, before those of packages. */
+export const UNITS = '/etc/systemd/system'
+
+export const FOLDER = '/etc/relyd'
+export const CONFIG = `${FOLDER}/relyd.cfg`
+export const KEY = `${FOLDER}/store.key`
 export const STATE = '/var/lib/relyd'
 /** Of root, who alone makes sockets in it; not a RuntimeDirectory=, see {@link relydSocket}. */
 export const SOCKETS = '/run/relyd'
