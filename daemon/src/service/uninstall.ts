@@ -3,7 +3,7 @@ import { isOurs } from './header.js'
 import { HostFiles } from './host_files.js'
 import { type ServiceOptions, SYSUSERS, TMPFILES } from './install.js'
 import { isBooted, requireRoot, run } from './systemctl.js'
-import { CONFIG, FOLDER, KEY, SOCKETS, STATE, UNITS } from './units.js'
+import { CONFIG, FOLDER, KEY, pathOf, SOCKETS, STATE, UNITS } from './units.js'
 
 export interface UninstallOptions extends ServiceOptions {
   /** Removes configuration, key and state too. */
@@ -30,8 +30,13 @@ export function uninstallService(options: UninstallOptions): void {
     say(`run      systemctl disable --now ${ours.join(' ')}`)
     if (!dryRun) run('systemctl', 'disable', '--now', ...ours)
   }
+  // Nobody listens on them any more; systemd leaves the files.
+  const sockets = ours.flatMap((name) => socketOf(name) ?? [])
+  for (const path of sockets) if (files.lstat(path)?.isSocket()) remove(path)
   for (const link of linksTo(files, ours)) remove(link)
   for (const name of ours) remove(`${UNITS}/${name}`)
+  if (files.removeIfEmpty(`${UNITS}/relyd.service.wants`))
+    say(`removed  ${UNITS}/relyd.service.wants`)
   for (const path of [SYSUSERS, TMPFILES]) if (isLaidDown(path)) remove(path)
   if (files.isHost && isBooted()) {
     say('run      systemctl daemon-reload')
@@ -52,6 +57,12 @@ export function uninstallService(options: UninstallOptions): void {
   if (kept.includes(STATE))
     say('         with all sites and sessions; --purge removes it, for good')
   if (files.isHost) say('kept     the user and the group relyd; remove them with: userdel relyd')
+}
+
+function socketOf(unit: string): string | undefined {
+  if (unit === 'relyd.socket') return pathOf('site')
+  const [, listener] = /^relyd-([\w-]+)\.socket$/.exec(unit) ?? []
+  return listener === undefined ? undefined : pathOf(listener)
 }
 
 /** Of units that are enabled: in an image nobody has disabled them. */
