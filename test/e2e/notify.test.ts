@@ -1,6 +1,6 @@
 /** What systemd hears of the daemon, through the real systemd-notify and a real NOTIFY_SOCKET. */
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createLog } from '../../daemon/src/log.js'
 import { ServiceManager } from '../../daemon/src/systemd/notify.js'
 import { startWatchdog } from '../../daemon/src/systemd/watchdog.js'
@@ -8,13 +8,13 @@ import { TestDaemon } from '../support/daemon.js'
 import { hasSystemd, NotifySocket } from '../support/notify_socket.js'
 import { Wire } from '../support/wire.js'
 
-const TWICE_A_SECOND = '1000000'
+const TWICE_EACH_SECOND = '1000000'
 
 describe.skipIf(!hasSystemd())('systemd', () => {
   test('hears that the daemon is ready, alive and stopping, in this order', async () => {
     await using systemd = await NotifySocket.start()
     await using daemon = await TestDaemon.start({
-      env: { NOTIFY_SOCKET: systemd.path, WATCHDOG_USEC: TWICE_A_SECOND },
+      env: { NOTIFY_SOCKET: systemd.path, WATCHDOG_USEC: TWICE_EACH_SECOND },
     })
     const alive = () => systemd.messages.filter(([first]) => first === 'WATCHDOG=1').length
     await expect.poll(alive, { timeout: 10_000 }).toBeGreaterThan(1)
@@ -75,33 +75,20 @@ test('a missing systemd-notify is one warning', async () => {
 })
 
 test('the watchdog gets no sign while the store does not answer', async () => {
-  let signs = 0
-  let answer = () => {}
-  let asked = 0
-  const manager = {
-    present: true,
-    alive: async () => {
-      signs += 1
-    },
-  }
-  const store = {
-    sweep: () => {
-      asked += 1
-      return new Promise<number>((_resolve, reject) => {
-        answer = () => reject(new Error('the disk is full'))
-      })
-    },
-  }
-  const watchdog = startWatchdog(store, manager, { WATCHDOG_USEC: '2000' })
-  try {
-    await expect.poll(() => asked).toBe(1)
-    // Many more signs would be due by now.
-    await new Promise((resolve) => setTimeout(resolve, 30))
-    expect({ signs, asked }).toEqual({ signs: 0, asked: 1 })
-    // To refuse is to answer.
-    answer()
-    await expect.poll(() => signs).toBe(1)
-  } finally {
-    watchdog.stop()
-  }
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const alive = vi.fn(async () => {})
+  const answers: ((error: Error) => void)[] = []
+  const sweep = () => new Promise<number>((_resolve, reject) => answers.push(reject))
+  const watchdog = startWatchdog({ sweep }, { present: true, alive }, { WATCHDOG_USEC: '2000000' })
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(answers).toHaveLength(1)
+  expect(alive).not.toHaveBeenCalled()
+  // To refuse is to answer.
+  answers[0]?.(new Error('the disk is full'))
+  await vi.advanceTimersByTimeAsync(0)
+  expect(alive).toHaveBeenCalledTimes(1)
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(answers).toHaveLength(2)
+  watchdog.stop()
 })

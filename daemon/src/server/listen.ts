@@ -20,7 +20,7 @@ export async function listen(
   passed?: number,
 ): Promise<void> {
   const { address } = listener
-  if (passed !== undefined) return open(server, { fd: passed, backlog: BACKLOG }, listener)
+  if (passed !== undefined) return open(server, { fd: passed }, listener, BACKLOG)
   if (address.kind === 'tcp') {
     return open(server, { host: address.host, port: address.port }, listener)
   }
@@ -65,12 +65,14 @@ function isAlive(path: string): Promise<boolean> {
 
 function open(
   server: Server,
-  where: { path: string } | { host: string; port: number } | { fd: number; backlog: number },
+  where: { path: string } | { host: string; port: number } | { fd: number },
   listener: ListenerConfig,
+  backlog?: number,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(cannot(listener, why(error))))
-    server.listen(where, () => {
+    // Of an object with a descriptor, Node would not read `backlog`.
+    server.listen(where, backlog, () => {
       server.removeAllListeners('error')
       resolve()
     })
