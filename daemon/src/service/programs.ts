@@ -59,11 +59,11 @@ function check(files: HostFiles, path: string, bit: number, name: string): void 
     throw refused('a path in a unit must be absolute, of letters, digits and . _ - + = : , @')
   }
   const real = files.real(path)
-  if (real === undefined) throw refused('there is no such file')
-  for (const place of new Set([path, real])) {
+  for (const place of [path, real ?? path]) {
     const hidden = HIDDEN.find(([folder]) => place.startsWith(`${folder}/`))
     if (hidden) throw refused(`${hidden[1]} hides ${hidden[0]} from it`)
   }
+  if (real === undefined) throw refused('there is no such file')
   for (const place of [...foldersOf(path), ...foldersOf(real), real]) {
     const stat = files.lstat(place)
     if (!stat || stat.isSymbolicLink()) continue
