@@ -1,4 +1,5 @@
 /** What systemd hears of the daemon, through the real systemd-notify and a real NOTIFY_SOCKET. */
+import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createLog } from '../../daemon/src/log.js'
@@ -37,7 +38,27 @@ describe.skipIf(!hasSystemd())('systemd', () => {
     expect(systemd.messages.map(([line]) => line)).toEqual(['READY=1', 'STOPPING=1'])
   })
 
-  test('hears of a reload that it has begun and is over, without a second assignment', async () => {
+  test('hears of a reload, and whether it came to something', async () => {
+    await using systemd = await NotifySocket.start()
+    await using daemon = await TestDaemon.start({ env: { NOTIFY_SOCKET: systemd.path } })
+    const heard = async (count: number) => {
+      await expect.poll(() => systemd.messages.length).toBe(count)
+      return systemd.messages.slice(-2)
+    }
+    process.kill(daemon.pid, 'SIGHUP')
+    expect(await heard(3)).toEqual([
+      ['RELOADING=1', 'STATUS=Reads relyd.cfg again'],
+      ['READY=1', expect.stringMatching(/^STATUS=Listens on .*; relyd.cfg is reloaded$/)],
+    ])
+    appendFileSync(daemon.config, 'nonsense = 1\n')
+    process.kill(daemon.pid, 'SIGHUP')
+    expect(await heard(5)).toEqual([
+      ['RELOADING=1', expect.anything()],
+      ['READY=1', expect.stringMatching(/; relyd.cfg is NOT reloaded, see the log$/)],
+    ])
+  })
+
+  test('hears in order, and never a second assignment', async () => {
     await using systemd = await NotifySocket.start()
     const manager = new ServiceManager(createLog('silent'), { socket: systemd.path })
     void manager.reloading('Reads relyd.cfg')

@@ -48,7 +48,8 @@ RestrictSUIDSGID=yes
 LockPersonality=yes
 KeyringMode=private
 SystemCallArchitectures=native
-SystemCallFilter=@system-service
+# @pkey: V8 guards the code that it has compiled.
+SystemCallFilter=@system-service @pkey
 SystemCallFilter=~@privileged @resources
 # A call of a Node to come is refused, as by a kernel without it, instead of ending the daemon.
 SystemCallErrorNumber=EPERM
