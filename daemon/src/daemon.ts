@@ -1,6 +1,6 @@
 /** The composition root: builds the daemon from its configuration, runs it and stops it. */
 import { systemClock } from './clock.js'
-import type { Config, DaemonConfig } from './config/config.js'
+import type { Config } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
 import { EventHub } from './events.js'
 import { keepKeys } from './key_keeper.js'
@@ -56,7 +56,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     },
   }
   const realms = new Map(
-    [...config.realms].map(([name, policy]) => [name, openRealm(policy, services, options)]),
+    [...config.realms].map(([name, policy]) => [name, openRealm(policy, services, config)]),
   )
   const record_path = process.env['RELYD_RECORD']
   const record = record_path ? createRecorder(record_path) : undefined
@@ -99,11 +99,12 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
 function openRealm(
   policy: RealmPolicy,
   { store, clock, log }: Services,
-  options: DaemonConfig,
+  { daemon: options, ops }: Config,
 ): Realm {
   const { name, quotas } = policy
   const op = createOpSide({
     realm: name,
+    ops,
     store,
     clock,
     log,
