@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import type { AdminServices } from './admin/admin_command.js'
 import { systemClock } from './clock.js'
-import { type Config, type DaemonConfig, realmsOf } from './config/config.js'
+import { type Config, realmsOf } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
 import { EventHub } from './events.js'
 import { keepKeys } from './key_keeper.js'

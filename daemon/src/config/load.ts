@@ -16,8 +16,7 @@ import {
   realmsOf,
   type TlsConfig,
 } from './config.js'
-<<<<<<< HEAD
-import { NAME, type Options, type OptionValues } from './option.js'
+import { address, faultOfName, type Options, type OptionValues } from './option.js'
 import {
   daemonOptions,
   listenerOptions,
@@ -26,10 +25,6 @@ import {
   sections,
   tlsOptions,
 } from './options.js'
-=======
-import { address, faultOfName, type Options, type OptionValues } from './option.js'
-import { daemonOptions, listenerOptions, realmOptions, sections, tlsOptions } from './options.js'
->>>>>>> scaffold
 
 /**
  * @param environment where systemd tells the directories it made (`STATE_DIRECTORY`,
@@ -57,12 +52,9 @@ export function readConfig(text: string, path: string, environment: NodeJS.Proce
     path,
     daemon,
     listeners,
-<<<<<<< HEAD
-    realms: readRealms(file, listeners),
-    ops: readOps(file, daemon),
-=======
     admin_listener: adminListener(file, daemon),
     realms: readRealms(file, listeners),
+    ops: readOps(file, daemon),
   }
 }
 
@@ -88,7 +80,6 @@ function adminListener(file: IniFile, { admin_socket }: DaemonConfig): ListenerC
   } catch (error) {
     const { line } = file.sections.get('daemon')?.get('admin_socket') ?? {}
     throw at(file, line, `admin_socket ${(error as Error).message}: ${admin_socket}`)
->>>>>>> scaffold
   }
 }
 

@@ -1,19 +1,21 @@
 /** Every option of relyd.cfg: the loader reads it, the shipped sample and the documentation are made from it. */
 import {
-  address,
   authorizationParameters,
   endpoint,
   issuer,
+  opAddress,
+  parameterName,
+  tenants,
+} from './op_option.js'
+import {
+  address,
   mode,
   name,
   type Options,
   oneOf,
-  opAddress,
   opHosts,
-  parameterName,
   proxy,
   realmsByName,
-  tenants,
   text,
   wholeNumber,
 } from './option.js'
