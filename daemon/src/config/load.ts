@@ -5,7 +5,7 @@ import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk
 import { isLoopback } from '@relyd/sdk/loopback'
 import type { RealmPolicy } from '../context.js'
 import { AddressPolicy } from '../op/address_policy.js'
-import type { OpOptions, OpOptionsByHost } from '../op/op_options.js'
+import { type OpOptions, type OpOptionsByHost, TENANT } from '../op/op_options.js'
 import type { Limit, SharedQuota } from '../quota.js'
 import { StartError } from '../start_error.js'
 import {
@@ -266,18 +266,17 @@ function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOpt
     const lines = filled(file, section)
     const refuse = (option: string, why: string) => at(file, lines.get(option), `${option} ${why}`)
     for (const option of ['op_host', 'issuer', 'logout_endpoint'] as const) {
-      const url = op[option]?.replace('{tenantid}', 'tenant')
+      const url = op[option]?.replace(TENANT, 'tenant')
       if (url === undefined || policy.isSecure(new URL(url))) continue
       throw refuse(option, 'must be an https address')
     }
     const other = ops.get(op.op_host)
     if (other) throw refuse('op_host', `is that of [op ${other.name}] too; keep one section`)
-    const many = op.issuer?.includes('{tenantid}') ?? false
+    const many = op.issuer?.includes(TENANT) ?? false
     if (many && !op.tenants) {
-      throw refuse('issuer', 'has {tenantid}, so say in tenants whose users may log in')
+      throw refuse('issuer', `has ${TENANT}, so say in tenants whose users may log in`)
     }
-    if (op.tenants && !many)
-      throw refuse('tenants', 'works with an issuer that has {tenantid} only')
+    if (op.tenants && !many) throw refuse('tenants', `works with an issuer that has ${TENANT} only`)
     if (op.logout_return_parameter && !op.logout_endpoint) {
       throw refuse('logout_return_parameter', 'works with logout_endpoint only')
     }

@@ -106,7 +106,7 @@ export class Providers {
   }
 
   async #restore(op_host: string): Promise<Provider | undefined> {
-    const { realm, store } = this.#options
+    const { realm, store, http, ops } = this.#options
     const documents = await store.getOpDocuments(realm, op_host)
     const raced = this.#cache.get(op_host)
     if (raced || !documents) return raced
@@ -117,7 +117,7 @@ export class Providers {
       documents.fetched_at,
     )
     try {
-      checkMetadata(this.#options.http, op_host, provider.metadata)
+      checkMetadata(http, op_host, provider.metadata, ops.get(op_host))
     } catch {
       // Another realm's copy, or from before a change of the policy; fetched anew, it is told why.
       return undefined
@@ -140,8 +140,8 @@ export class Providers {
   }
 
   async #fetchNow(op_host: string): Promise<Provider> {
-    const { http, clock } = this.#options
-    const metadata = await fetchMetadata(http, op_host)
+    const { http, clock, ops } = this.#options
+    const metadata = await fetchMetadata(http, op_host, ops.get(op_host))
     const known = this.#cache.get(op_host)
     // Keys are not needed to send a browser to the OP; a failure shows when a token is verified.
     const jwks = await fetchKeys(http, metadata).catch((error: unknown) => {
