@@ -14,6 +14,7 @@ import {
   type DaemonConfig,
   type ListenerConfig,
   realmsOf,
+  type SectionValues,
   type TlsConfig,
 } from './config.js'
 import { address, faultOfName, type Options, type OptionValues } from './option.js'
@@ -48,14 +49,31 @@ export function readConfig(text: string, path: string, environment: NodeJS.Proce
       `${path}: there is no listener; add a section [listener site] with address = unix:/run/relyd/relyd.sock`,
     )
   }
+  const realms = readRealms(file, listeners)
   return {
     path,
     daemon,
     listeners,
     admin_listener: adminListener(file, daemon),
-    realms: readRealms(file, listeners),
+    realms,
     ops: readOps(file, daemon),
+    values: readValues(file, realms.keys()),
   }
+}
+
+/** @param realms those that have no section have values too */
+function readValues(file: IniFile, realms: Iterable<string>): Map<string, SectionValues> {
+  const headers = new Set([
+    'daemon',
+    ...file.sections.keys(),
+    ...[...realms].map((name) => `realm ${name}`),
+  ])
+  return new Map(
+    [...headers].map((header) => {
+      const [kind = ''] = header.split(' ')
+      return [header, readSection(file, header, sections[kind as keyof typeof sections].options)]
+    }),
+  )
 }
 
 /** Limits of the admin socket: there is one operator, and programs that look after the daemon. */
@@ -232,7 +250,8 @@ function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, Rea
   )
 }
 
-function policyOf(name: string, options: OptionValues<typeof realmOptions>): RealmPolicy {
+/** @param options of its section */
+export function policyOf(name: string, options: OptionValues<typeof realmOptions>): RealmPolicy {
   const limit = (quota: SharedQuota): Limit => ({
     site: options[`${quota}_per_site`],
     realm: options[quota],

@@ -11,7 +11,7 @@ const CERTIFICATES = 500
 const UNUSED_MS = 60_000
 
 export class CertifiedConnections {
-  readonly #options: ConnectionOptions
+  #options: ConnectionOptions
   readonly #open: LRUCache<string, Dispatcher>
 
   constructor(options: ConnectionOptions) {
@@ -35,6 +35,12 @@ export class CertifiedConnections {
       this.#open.set(name, dispatcher)
     }
     return dispatcher
+  }
+
+  /** Calls under way end as they began; their connections serve no further one. */
+  change(options: ConnectionOptions): void {
+    this.#options = options
+    this.#open.clear()
   }
 
   /** How many certificates have connections now. */
