@@ -162,11 +162,17 @@ function withoutSignedUserInfo(metadata: client.ServerMetadata): client.ServerMe
 /** RFC 8705 5: the aliases of endpoints are for who shows a certificate, and for nobody else. */
 function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.ServerMetadata {
   const { mtls_endpoint_aliases, ...plain } = withoutSignedUserInfo(provider.metadata)
-  if (!certificateOf(site) || mtls_endpoint_aliases === undefined) {
-    return plain as client.ServerMetadata
+  if (!certificateOf(site)) return plain as client.ServerMetadata
+  const aliases = mtls_endpoint_aliases ?? {}
+  checkAliases(http, provider.op_host, aliases)
+  const address = aliases.token_endpoint ?? provider.metadata.token_endpoint
+  if (!address?.startsWith('https:')) {
+    throw new CommandError(
+      'invalid_op_metadata',
+      `the token_endpoint of ${site.op_host} has no TLS, where alone a client can show its certificate`,
+    )
   }
-  checkAliases(http, provider.op_host, mtls_endpoint_aliases)
-  return { ...plain, mtls_endpoint_aliases } as client.ServerMetadata
+  return { ...plain, mtls_endpoint_aliases: aliases } as client.ServerMetadata
 }
 
 /** The same of introspection, which openid-client would ask for as a JWT. */
@@ -186,7 +192,9 @@ function signingAlg(site: Site): Partial<client.ClientMetadata> {
  * @throws CommandError `invalid_op_response`, `op_host_not_allowed`
  */
 export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
-  await authenticationOf(op, await op.providers.get(site.op_host), site)
+  const provider = await op.providers.get(site.op_host)
+  await authenticationOf(op, provider, site)
+  endpointsFor(op, site, provider)
   const alg = site.client.id_token_signed_response_alg
   if (alg !== undefined && !SIGNING_ALGS.test(alg)) {
     throw new CommandError(
