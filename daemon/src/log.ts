@@ -2,6 +2,7 @@
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { describeFault } from './faults.js'
 import { live } from './live_secrets.js'
+import { currentRequest } from './on_behalf.js'
 
 export type Log = Logger
 
@@ -17,12 +18,20 @@ export function createLog(level: string, stream: DestinationStream = standardOut
     // pino's own would write all of an error's properties.
     serializers: { err: describeFault },
     hooks: { streamWrite: lastFilter },
+    mixin: requestOf,
   }
   return pino(options, stream)
 }
 
 /** Members in which the daemon writes words of its own, which no secret may take out of the log. */
-const own_words = new Set(['level', 'time', 'command', 'realm', 'site', 'outcome'])
+const own_words = new Set(['level', 'time', 'command', 'realm', 'site', 'outcome', 'request_id'])
+
+/** Every line that is logged on behalf of a request names it. */
+function requestOf(): { request_id?: string } {
+  const request_id = currentRequest()
+  // A new one each time: pino puts the line's members into it.
+  return request_id === undefined ? {} : { request_id }
+}
 
 /** What JSON leaves as it is and a terminal obeys: control and format characters, lone surrogates. */
 const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu

@@ -14,7 +14,7 @@ import {
   RefusedAddress,
 } from './connections.js'
 import { checkJsonNesting } from './nesting.js'
-import { callingSite, recordOpCall } from './op_calls.js'
+import { callingSite, recordOpCall } from '../on_behalf.js'
 import type { OpPlaces } from './op_places.js'
 import { noteAnswered, noteSent } from './op_secrets.js'
 

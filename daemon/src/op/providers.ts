@@ -12,7 +12,7 @@ import type { Store } from '../store/store.js'
 import { Throttle } from '../throttle.js'
 import { checkMetadata, fetchKeys, fetchMetadata, isRefusal } from './discovery.js'
 import type { OpHttp } from './http.js'
-import { forEverybody, uncounted } from './op_calls.js'
+import { forEverybody, onNobodysBehalf } from '../on_behalf.js'
 import { Provider } from './provider.js'
 
 const CACHED_PROVIDERS = 1000
@@ -178,7 +178,7 @@ export class Providers {
 
   /** In the background; the last good copy serves on whatever comes of it. */
   #refresh(op_host: string): void {
-    uncounted(() => this.#fetch(op_host)).catch((error: unknown) => {
+    onNobodysBehalf(() => this.#fetch(op_host)).catch((error: unknown) => {
       const why = bounded(error instanceof CommandError ? error.message : String(error))
       this.#options.log.warn(
         { op_host: bounded(op_host), why },

@@ -1,5 +1,4 @@
 /** Runs one request: looks the command up, checks its parameters and its site, and tells the log. */
-import { randomUUID } from 'node:crypto'
 import { nearestName } from '@relyd/sdk/ini_file'
 import type { Command } from '../command.js'
 import { commands } from '../commands/index.js'
@@ -14,10 +13,11 @@ import {
 import type { EventHub, Subscriber } from '../events.js'
 import { describeFault } from '../faults.js'
 import type { Log } from '../log.js'
-import { countingOpCalls, type OpCalls } from '../op/op_calls.js'
+import { type OpCalls, onBehalfOf } from '../on_behalf.js'
 import { quotaExceeded } from '../quota.js'
-import { errorReply, type Reply, type Request } from './envelope.js'
+import { errorReply, type Reply, type Request, type RequestId } from './envelope.js'
 import type { Recorder } from './record.js'
+import { requestIds } from './request_id.js'
 import { type NoteSecrets, noteSecretsOf, shownParams, shownSite } from './secrets.js'
 import { compileParams, type Validate, withoutNulls } from './validate.js'
 
@@ -28,12 +28,16 @@ export interface Dispatch {
   events: Pick<EventHub, 'has' | 'forget'>
   /** Whose quotas a request uses, and among whose frames the connection's next one waits its turn. */
   accountOf(request: Request): string
+  /** @returns the number by which the log will know what comes next */
+  nextRequestId(): string
   /**
    * Answers every request, failures included.
    *
    * @param caller the connection, which the command may subscribe
    */
-  run(request: Request, account: string, caller: Subscriber): Promise<Reply>
+  run(request: Request, request_id: string, account: string, caller: Subscriber): Promise<Reply>
+  /** Answers what is no request that could be run, or a reply that could not be sent. */
+  refuse(id: RequestId, error: CommandError, request_id: string): Reply
 }
 
 /** What all requests of a realm share. */
@@ -65,18 +69,24 @@ export function createDispatch(services: Services, realm: Realm, record?: Record
   const { log } = services
   const context: RealmContext = { ...services, realm, op: realm.op, refuse }
   const verbose = log.isLevelEnabled('debug')
-  const answer = async (request: Request, account: string, caller: Subscriber): Promise<Reply> => {
-    const calls: OpCalls = { count: 0, ms: 0 }
+  const nextRequestId = requestIds()
+  const answer = async (
+    request: Request,
+    request_id: string,
+    account: string,
+    caller: Subscriber,
+    calls: OpCalls,
+  ): Promise<Reply> => {
     const started = performance.now()
     const level = realm.requests.enter(account)
     let reply: Reply
     if (verbose) logParams(request, log)
     try {
       if (level) throw quotaExceeded(realm, { quota: 'requests', level })
-      const data = await countingOpCalls(calls, account, () => run({ ...context, caller }, request))
+      const data = await run({ ...context, caller }, request)
       reply = { id: request.id, status: 'ok', data }
     } catch (error) {
-      reply = errorReply(request.id, asReported(error, log))
+      reply = errorReply(request.id, asReported(error, request_id, log), request_id)
     } finally {
       if (!level) realm.requests.leave(account)
     }
@@ -98,7 +108,17 @@ export function createDispatch(services: Services, realm: Realm, record?: Record
     realm: realm.name,
     events: services.events,
     accountOf: (request) => accountOf(context, request),
-    run: answer,
+    nextRequestId,
+    run(request, request_id, account, caller) {
+      const calls: OpCalls = { count: 0, ms: 0 }
+      return onBehalfOf({ request_id, site: account, calls }, () =>
+        answer(request, request_id, account, caller, calls),
+      )
+    },
+    refuse(id, error, request_id) {
+      log.info({ request_id, realm: realm.name, outcome: error.code }, 'refused')
+      return errorReply(id, error, request_id)
+    },
   }
 }
 
@@ -149,7 +169,7 @@ function unknownCommand(name: string): CommandError {
  * What was not foreseen is told to the log only; the caller gets a number to ask the operator with.
  * What is told to the caller may quote others, an OP above all: it is bounded, and without secrets.
  */
-function asReported(error: unknown, log: Log): CommandError {
+function asReported(error: unknown, request_id: string, log: Log): CommandError {
   if (error instanceof CommandError) {
     const { code, message, details, retryable } = error
     return new CommandError(code, bounded(message, ERROR_TEXT), {
@@ -157,12 +177,9 @@ function asReported(error: unknown, log: Log): CommandError {
       retryable,
     })
   }
-  const log_id = randomUUID()
-  log.error({ log_id, ...describeFault(error) }, 'failed')
-  return new CommandError('internal_error', `the daemon failed; see ${log_id} in its log`, {
-    details: { log_id },
-    cause: error,
-  })
+  log.error(describeFault(error), 'failed')
+  const words = `the daemon failed; its log knows why, at request_id ${request_id}`
+  return new CommandError('internal_error', words, { cause: error })
 }
 
 function siteOf({ params }: Request, reply: Reply): string | undefined {
