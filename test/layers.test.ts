@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { adminCommands } from '../daemon/src/admin/commands/index.js'
 import { commands } from '../daemon/src/commands/index.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -44,21 +45,21 @@ test('the walk over imports sees them', () => {
 test('commands reach neither server, nor configuration, nor each other, nor a store but its interface', () => {
   const beyond = daemon.filter(
     ({ from, to }) =>
-      from.startsWith('daemon/src/commands/') &&
+      /^daemon\/src\/(admin\/)?commands\//.test(from) &&
       !from.endsWith('/index.ts') &&
-      (/^daemon\/src\/(server|config|commands)\//.test(to) ||
+      (/^daemon\/src\/(server|config|(admin\/)?commands)\//.test(to) ||
         /^daemon\/src\/store\/(?!store|expiring_id)/.test(to)),
   )
   expect(beyond).toEqual([])
 })
 
-test('only op/ reaches the network, and only server/ listens', () => {
+test('only op/ reaches the network, only server/ listens, and only the command line connects to it', () => {
   const client = /^(undici|openid-client|jose|node:(http|https|http2|dns).*)$/
   const socket = /^node:(net|tls)$/
   const abroad = daemon.filter(
     ({ from, to }) =>
       (client.test(to) && !from.startsWith('daemon/src/op/')) ||
-      (socket.test(to) && !from.startsWith('daemon/src/server/')),
+      (socket.test(to) && !/^daemon\/src\/(server|cli)\//.test(from)),
   )
   expect(abroad).toEqual([])
 })
@@ -77,9 +78,12 @@ test('the website of the demo uses the SDK as an outsider would', () => {
   expect(inside).toEqual([])
 })
 
-test('every file of commands/ is a command of its name, and the other way round', () => {
-  const files = sources('daemon/src/commands').map((path) => path.replace(/^.*\/|\.ts$/g, ''))
-  expect(files.filter((name) => name !== 'index').sort()).toEqual(Object.keys(commands).sort())
+test.each([
+  ['commands', commands],
+  ['admin/commands', adminCommands],
+])('every file of %s/ is a command of its name, and the other way round', (folder, table) => {
+  const files = sources(`daemon/src/${folder}`).map((path) => path.replace(/^.*\/|\.ts$/g, ''))
+  expect(files.filter((name) => name !== 'index').sort()).toEqual(Object.keys(table).sort())
 })
 
 test('every file begins with a sentence on what it is for', () => {

@@ -78,6 +78,11 @@ export function listOf<const V extends string>(doc: FieldDoc, values: readonly V
   return field(doc, Type.Array(item, { maxItems: LIST_LENGTH }))
 }
 
+/** A list of objects of one shape, of any length: for results. */
+export function records<F extends Fields>(doc: FieldDoc, fields: F) {
+  return field(doc, Type.Unsafe<Values<F>[]>(Type.Array(schemaOf(fields))))
+}
+
 /** A JSON object whose members the daemon passes on without knowing them. */
 export function object(doc: FieldDoc) {
   return field(doc, mapOf(Type.Unknown()))

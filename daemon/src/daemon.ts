@@ -1,6 +1,9 @@
 /** The composition root: builds the daemon from its configuration, runs it and stops it. */
+
+import { resolve } from 'node:path'
+import type { AdminServices } from './admin/admin_command.js'
 import { systemClock } from './clock.js'
-import type { Config, DaemonConfig } from './config/config.js'
+import { type Config, type DaemonConfig, realmsOf } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
 import { EventHub } from './events.js'
 import { keepKeys } from './key_keeper.js'
@@ -11,9 +14,10 @@ import { createOpSide } from './op/op_side.js'
 import { PassedOn } from './passed_on.js'
 import { InFlight, quotaExceeded } from './quota.js'
 import { Refreshes } from './refreshes.js'
-import { createDispatch } from './server/dispatch.js'
+import { createAdminDispatch } from './server/admin_dispatch.js'
 import { createRecorder } from './server/record.js'
 import { Server } from './server/server.js'
+import { createSiteDispatch } from './server/site_dispatch.js'
 import { SiteCache } from './sites.js'
 import { openStore } from './store/open.js'
 import { startSweeping } from './sweeper.js'
@@ -60,7 +64,19 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   )
   const record_path = process.env['RELYD_RECORD']
   const record = record_path ? createRecorder(record_path) : undefined
-  const server = new Server((realm) => createDispatch(services, realm, record), log)
+  const server = new Server(log)
+  const admin: AdminServices = {
+    ...services,
+    realms,
+    daemon: {
+      config_path: resolve(config.path),
+      options,
+      started_at: clock(),
+      schema: schema.version,
+      key_id: () => store.keys.current_id,
+      listeners: () => listenersOf(config, server),
+    },
+  }
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
 
@@ -84,15 +100,32 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
 
   const addresses: string[] = []
   try {
+    const dispatches = new Map(
+      [...realms].map(([name, realm]) => [name, createSiteDispatch(services, realm, record)]),
+    )
     for (const listener of config.listeners) {
-      addresses.push(await server.listen(listener, realms))
+      addresses.push(await server.listen(listener, dispatches))
     }
+    const { admin_listener } = config
+    await server.listen(
+      admin_listener,
+      new Map([[admin_listener.realm, createAdminDispatch(admin, record)]]),
+    )
   } catch (error) {
     await stop()
     throw error
   }
   log.info({ version, node: process.version, pid: process.pid, addresses }, 'ready')
   return { addresses, stop }
+}
+
+/** The listeners of websites. */
+function listenersOf(config: Config, server: Server) {
+  const realms = new Map(config.listeners.map((one) => [one.name, [...realmsOf(one)]]))
+  return server.listeners.flatMap((one) => {
+    const served = realms.get(one.name)
+    return served ? [{ ...one, realms: served }] : []
+  })
 }
 
 /** What a realm has for itself, so that no other realm can use it up. */

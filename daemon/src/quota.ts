@@ -83,6 +83,11 @@ export class InFlight {
     this.#limit = limit
   }
 
+  /** How many places are taken. */
+  get total(): number {
+    return this.#total
+  }
+
   /** Takes a place, unless that is one too many. @returns the level whose limit is reached */
   enter(site: string): Exceeded['level'] | undefined {
     const used = this.#sites.get(site) ?? 0

@@ -165,7 +165,7 @@ test('an unknown command exits with an error and shows where help is', () => {
   const { status, stderr } = relyd('server')
   expect(stderr).toContain('serve')
   expect(stderr).toContain('--help')
-  expect(status).toBe(1)
+  expect(status).toBe(2)
 })
 
 test('a database without its key is not opened', async () => {

@@ -41,6 +41,7 @@ export interface DaemonOptions {
 export class TestDaemon implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'relyd-test-'))
   readonly socket = join(this.folder, 'relyd.sock')
+  readonly admin_socket = join(this.folder, 'admin.sock')
   readonly config = join(this.folder, 'relyd.cfg')
   readonly #memory = join(this.folder, 'memory')
   readonly #options: DaemonOptions
@@ -53,6 +54,8 @@ export class TestDaemon implements AsyncDisposable {
     this.#options = options
     const lines = Object.entries({
       state_directory: join(this.folder, 'state'),
+      // Not in the state, which several daemons of a test may share.
+      admin_socket: this.admin_socket,
       insecure_op_hosts: '127.0.0.1',
       ...options.daemon,
     }).map(([name, value]) => `${name} = ${value}`)

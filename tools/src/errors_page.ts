@@ -1,7 +1,7 @@
 /** docs/errors.md: every error code, what to do about it and which commands answer it. */
 import { type ErrorSpec, errors } from '../../daemon/dist/errors.js'
 import { specReference } from './spec_links.js'
-import { table } from './table.js'
+import { adminTable, table } from './table.js'
 
 export function errorsPage(): string {
   return `# Error codes
@@ -17,9 +17,10 @@ ${Object.entries(errors as Record<string, ErrorSpec>)
 }
 
 function section(code: string, { doc, spec, retryable, common }: ErrorSpec): string {
-  const users = table.flatMap(([name, { errors: codes }]) =>
-    (codes as readonly string[]).includes(code) ? [`[${name}](protocol.md#${name})`] : [],
-  )
+  const users = [
+    ...usersOf(code, table, 'protocol.md'),
+    ...usersOf(code, adminTable, 'admin-protocol.md'),
+  ]
   return [
     `## ${code}`,
     spec ? `${doc} ${specReference(spec)}` : doc,
@@ -28,4 +29,14 @@ function section(code: string, { doc, spec, retryable, common }: ErrorSpec): str
       common ? 'Any command.' : `Commands: ${users.join(', ')}.`,
     ].join(' '),
   ].join('\n\n')
+}
+
+function usersOf(
+  code: string,
+  commands: [name: string, command: { errors: readonly string[] }][],
+  page: string,
+): string[] {
+  return commands.flatMap(([name, { errors: codes }]) =>
+    codes.includes(code) ? [`[${name}](${page}#${name})`] : [],
+  )
 }

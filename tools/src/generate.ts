@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { sampleConfig } from '../../daemon/dist/config/sample.js'
+import { adminPage } from './admin_page.js'
 import { errorsPage } from './errors_page.js'
 import { jsonSchema } from './json_schema.js'
 import { methodsModule } from './methods_module.js'
@@ -15,6 +16,7 @@ const intro = readFileSync(new URL('tools/protocol_intro.md', root), 'utf8')
 const files: Record<string, string> = {
   'sdk/src/methods.ts': formatted('methods.ts', methodsModule()),
   'docs/protocol.md': protocolPage(intro),
+  'docs/admin-protocol.md': adminPage(),
   'docs/errors.md': errorsPage(),
   'docs/protocol.schema.json': formatted('schema.json', JSON.stringify(jsonSchema())),
   'daemon/relyd.cfg': sampleConfig(),

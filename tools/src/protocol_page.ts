@@ -60,7 +60,7 @@ function eventSection(name: string, { doc, spec, data }: EventSpec): string {
   ].join('\n\n')
 }
 
-function fieldTable(title: string, fields: Fields): string {
+export function fieldTable(title: string, fields: Fields): string {
   const rows = Object.entries(fields).map(([name, field]) => {
     const marks = [field.required ? '**required**' : '', field.secret ? 'secret' : '']
     const type = typeOf(field.schema).replaceAll(' | ', ' \\| ')
@@ -70,6 +70,6 @@ function fieldTable(title: string, fields: Fields): string {
   return [`| ${title} | type | | |`, '|---|---|---|---|', ...rows].join('\n')
 }
 
-function firstSentence(doc: string): string {
+export function firstSentence(doc: string): string {
   return doc.split(/(?<=\.|:) /, 1)[0]?.replace(/:$/, '.') ?? doc
 }

@@ -1,9 +1,13 @@
 /** The daemon's commands and events as the generators walk them. */
+import type { AdminCommand } from '../../daemon/dist/admin/admin_command.js'
+import { adminCommands } from '../../daemon/dist/admin/commands/index.js'
 import type { Command, Field } from '../../daemon/dist/command.js'
 import { commands } from '../../daemon/dist/commands/index.js'
 import { type EventSpec, events } from '../../daemon/dist/events.js'
 
 export const table: [name: string, command: Command][] = Object.entries(commands)
+
+export const adminTable: [name: string, command: AdminCommand][] = Object.entries(adminCommands)
 
 export const eventTable: [name: string, event: EventSpec][] = Object.entries(events)
 
@@ -23,11 +27,13 @@ interface FieldSchema {
   enum?: string[]
   items?: FieldSchema
   additionalProperties?: FieldSchema
+  properties?: Record<string, FieldSchema>
+  required?: string[]
 }
 
 /** A field's type as TypeScript writes it. */
 export function typeOf(schema: object): string {
-  const { type, enum: values, items, additionalProperties } = schema as FieldSchema
+  const { type, enum: values, items, properties, ...rest } = schema as FieldSchema
   if (values) return values.map((value) => `'${value}'`).join(' | ')
   switch (type) {
     case 'integer':
@@ -35,10 +41,18 @@ export function typeOf(schema: object): string {
     case 'array':
       return listOf(typeOf(items ?? {}))
     case 'object':
-      return `Record<string, ${typeOf(additionalProperties ?? {})}>`
+      if (Object.keys(properties ?? {}).length > 0)
+        return `{ ${membersOf(properties ?? {}, rest.required ?? [])} }`
+      return `Record<string, ${typeOf(rest.additionalProperties ?? {})}>`
     default:
       return type ?? 'unknown'
   }
+}
+
+function membersOf(properties: Record<string, FieldSchema>, required: string[]): string {
+  return Object.entries(properties)
+    .map(([name, schema]) => `${name}${required.includes(name) ? '' : '?'}: ${typeOf(schema)}`)
+    .join('; ')
 }
 
 function listOf(type: string): string {

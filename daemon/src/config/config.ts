@@ -19,6 +19,9 @@ export interface TlsConfig {
   realms: ReadonlyMap<string, string> | undefined
 }
 
+/** What the operator's socket has for name and realm, so that no section may. */
+export const ADMIN = 'admin'
+
 /** The realms that a listener serves. */
 export function realmsOf({ realm, tls }: ListenerConfig): Set<string> {
   return new Set(tls?.realms ? tls.realms.values() : [realm])
@@ -28,6 +31,8 @@ export interface Config {
   path: string
   daemon: DaemonConfig
   listeners: ListenerConfig[]
+  /** The operator's socket, as if it were a listener. */
+  admin_listener: ListenerConfig
   /** The policies of all realms that a listener serves. */
   realms: Map<string, RealmPolicy>
 }

@@ -406,6 +406,13 @@ describe('names', () => {
     else expect(rest).toMatch(wanted)
   })
 
+  test("of listener and realm are not the operator's own", () => {
+    expect(refusal('[listener admin]\naddress = tcp:127.0.0.1:0\n')).toBe(
+      '/etc/relyd.cfg:1: the name of [listener admin] is the operator\'s own name, "admin"; choose another',
+    )
+    expect(refusal(`${listener}realm = admin\n`)).toContain('choose another')
+  })
+
   test('of a realm obey the same rule in a listener', () => {
     expect(refusal(`${listener}realm = Shop\n`)).toBe(
       '/etc/relyd.cfg:3: realm may have lower-case letters, digits, - and _ only',

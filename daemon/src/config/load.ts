@@ -7,13 +7,14 @@ import type { RealmPolicy } from '../context.js'
 import type { Limit, SharedQuota } from '../quota.js'
 import { StartError } from '../start_error.js'
 import {
+  ADMIN,
   type Config,
   type DaemonConfig,
   type ListenerConfig,
   realmsOf,
   type TlsConfig,
 } from './config.js'
-import { NAME, type Options, type OptionValues } from './option.js'
+import { address, faultOfName, type Options, type OptionValues } from './option.js'
 import { daemonOptions, listenerOptions, realmOptions, sections, tlsOptions } from './options.js'
 
 /**
@@ -38,7 +39,38 @@ export function readConfig(text: string, path: string, environment: NodeJS.Proce
       `${path}: there is no listener; add a section [listener site] with address = unix:/run/relyd/relyd.sock`,
     )
   }
-  return { path, daemon, listeners, realms: readRealms(file, listeners) }
+  return {
+    path,
+    daemon,
+    listeners,
+    admin_listener: adminListener(file, daemon),
+    realms: readRealms(file, listeners),
+  }
+}
+
+/** Limits of the admin socket: there is one operator, and programs that look after the daemon. */
+const ADMIN_LIMITS = {
+  connections: 100,
+  buffer_megabytes: 16,
+  frame_timeout: 30,
+  idle_timeout: 3600,
+}
+
+function adminListener(file: IniFile, { admin_socket }: DaemonConfig): ListenerConfig {
+  try {
+    const where = address(`unix:${admin_socket}`)
+    return {
+      name: ADMIN,
+      realm: ADMIN,
+      address: where,
+      mode: 0o600,
+      tls: undefined,
+      ...ADMIN_LIMITS,
+    }
+  } catch (error) {
+    const { line } = file.sections.get('daemon')?.get('admin_socket') ?? {}
+    throw at(file, line, `admin_socket ${(error as Error).message}: ${admin_socket}`)
+  }
 }
 
 function readText(path: string): string {
@@ -71,12 +103,9 @@ function checkSection(file: IniFile, section: string): void {
     const wanted = known.named ? `[${kind} NAME]` : `[${kind}]`
     throw at(file, file.section_lines.get(section), `[${section}] must be written ${wanted}`)
   }
-  if (rest[0] !== undefined && !NAME.test(rest[0])) {
-    throw at(
-      file,
-      file.section_lines.get(section),
-      `the name of [${section}] may have lower-case letters, digits, - and _ only`,
-    )
+  const fault = rest[0] === undefined ? undefined : faultOfName(rest[0])
+  if (fault !== undefined) {
+    throw at(file, file.section_lines.get(section), `the name of [${section}] ${fault}`)
   }
 }
 
@@ -122,6 +151,7 @@ function withPaths(daemon: DaemonConfig, environment: NodeJS.ProcessEnv): Daemon
     ...daemon,
     state_directory: base,
     database: resolve(base, daemon.database),
+    admin_socket: resolve(base, daemon.admin_socket),
     key_file: keyCredential(daemon, environment) ?? resolve(base, daemon.key_file),
   }
 }

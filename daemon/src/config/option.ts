@@ -1,6 +1,7 @@
 /** How an option is declared: its name, default and documentation, and how its text is read. */
 
 import { canonicalHost } from '../op/address_policy.js'
+import { ADMIN } from './config.js'
 
 /** One option of a section. `T` is what {@link Option.read} makes of its text. */
 export interface Option<T = unknown> {
@@ -40,11 +41,17 @@ export function text(value: string): string {
   return value
 }
 
-/** The name of a listener or realm, in a section's header and wherever it is referred to. */
-export const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/
+const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/
+
+/** What is wrong with the name of a listener or realm, in a section's header and wherever it is referred to. */
+export function faultOfName(value: string): string | undefined {
+  if (value === ADMIN) return `is the operator's own name, "${ADMIN}"; choose another`
+  return NAME.test(value) ? undefined : 'may have lower-case letters, digits, - and _ only'
+}
 
 export function name(value: string): string {
-  if (!NAME.test(value)) throw new Error('may have lower-case letters, digits, - and _ only')
+  const fault = faultOfName(value)
+  if (fault !== undefined) throw new Error(fault)
   return value
 }
 
@@ -120,7 +127,11 @@ export function realmsByName(value: string): Map<string, string> {
   for (const pair of value.split(/[,\n]/).map((one) => one.trim())) {
     if (pair === '') continue
     const [certificate_name = '', realm = '', ...rest] = pair.split('=').map((one) => one.trim())
-    if (!CERTIFICATE_NAME.test(certificate_name) || !NAME.test(realm) || rest.length > 0) {
+    if (
+      !CERTIFICATE_NAME.test(certificate_name) ||
+      faultOfName(realm) !== undefined ||
+      rest.length > 0
+    ) {
       throw new Error(
         'must be NAME=REALM, NAME=REALM, with whole names of certificates (letters, digits, spaces, ., - and _)',
       )

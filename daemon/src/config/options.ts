@@ -30,6 +30,11 @@ export const daemonOptions = {
     default: 'keys/store.key',
     read: text,
   },
+  admin_socket: {
+    doc: "The Unix socket of the operator's commands (`relyd status`, `relyd sites`), of mode 0600: the daemon's own user and root may do everything there.",
+    default: 'admin.sock',
+    read: text,
+  },
   log_level: {
     doc: 'One line a command at info; warn for troubles only.',
     default: 'info',

@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import type { CustomFetch } from 'openid-client'
 import { type Dispatcher, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
+import { callingSite, recordOpCall } from '../on_behalf.js'
 import { AddressPolicy, isLiteral } from './address_policy.js'
 import {
   judging,
@@ -14,7 +15,6 @@ import {
   RefusedAddress,
 } from './connections.js'
 import { checkJsonNesting } from './nesting.js'
-import { callingSite, recordOpCall } from '../on_behalf.js'
 import type { OpPlaces } from './op_places.js'
 import { noteAnswered, noteSent } from './op_secrets.js'
 

@@ -8,11 +8,11 @@ import type { ServerMetadata } from 'openid-client'
 import type { Clock } from '../clock.js'
 import { bounded, CommandError } from '../errors.js'
 import type { Log } from '../log.js'
+import { forEverybody, onNobodysBehalf } from '../on_behalf.js'
 import type { Store } from '../store/store.js'
 import { Throttle } from '../throttle.js'
 import { checkMetadata, fetchKeys, fetchMetadata, isRefusal } from './discovery.js'
 import type { OpHttp } from './http.js'
-import { forEverybody, onNobodysBehalf } from '../on_behalf.js'
 import { Provider } from './provider.js'
 
 const CACHED_PROVIDERS = 1000

@@ -1,8 +1,6 @@
-/** Runs one request: looks the command up, checks its parameters and its site, and tells the log. */
+/** Runs one request: looks the command up, checks its parameters, has it run, and tells the log. */
 import { nearestName } from '@relyd/sdk/ini_file'
-import type { Command } from '../command.js'
-import { commands } from '../commands/index.js'
-import type { Context, Realm, Services } from '../context.js'
+import type { Fields } from '../command.js'
 import {
   bounded,
   boundedIn,
@@ -14,14 +12,13 @@ import type { EventHub, Subscriber } from '../events.js'
 import { describeFault } from '../faults.js'
 import type { Log } from '../log.js'
 import { type OpCalls, onBehalfOf } from '../on_behalf.js'
-import { quotaExceeded } from '../quota.js'
 import { errorReply, type Reply, type Request, type RequestId } from './envelope.js'
 import type { Recorder } from './record.js'
 import { requestIds } from './request_id.js'
 import { type NoteSecrets, noteSecretsOf, shownParams, shownSite } from './secrets.js'
 import { compileParams, type Validate, withoutNulls } from './validate.js'
 
-/** Runs the requests of a realm. */
+/** Runs the requests of a realm, or the operator's. */
 export interface Dispatch {
   realm: string
   /** Who gets events; a connection that ends must be forgotten there. */
@@ -40,18 +37,21 @@ export interface Dispatch {
   refuse(id: RequestId, error: CommandError, request_id: string): Reply
 }
 
-/** What all requests of a realm share. */
-type RealmContext = Omit<Context<ErrorCode>, 'caller'>
+/** A table of commands, each with what was made of its declaration. */
+export type Rows<C> = ReadonlyMap<string, Row<C>>
 
-interface Row {
-  command: Command
+interface Row<C> {
+  command: C
   validate: Validate
   noteParams: NoteSecrets
   noteResult: NoteSecrets
 }
 
-const rows = new Map<string, Row>(
-  Object.entries(commands).map(([name, command]) => [
+/** Done once for a table. */
+export function rowsOf<C extends { params: Fields; result: Fields }>(
+  commands: Record<string, C>,
+): Rows<C> {
+  const rows = Object.entries(commands).map(([name, command]): [string, Row<C>] => [
     name,
     {
       command,
@@ -59,42 +59,81 @@ const rows = new Map<string, Row>(
       noteParams: noteSecretsOf(command.params),
       noteResult: noteSecretsOf(command.result),
     },
-  ]),
-)
+  ])
+  return new Map(rows)
+}
+
+export interface DispatchOptions<C> {
+  /** As the log names it. */
+  realm: string
+  events: Dispatch['events']
+  log: Log
+  rows: Rows<C>
+  record?: Recorder | undefined
+  accountOf: Dispatch['accountOf']
+  /**
+   * Takes a place for a request. @returns how it is given back
+   * @throws CommandError `quota_exceeded`
+   */
+  enter(account: string): () => void
+  /** Runs a command whose parameters fit its declaration. */
+  execute(command: C, params: Record<string, unknown>, caller: Subscriber): Promise<object>
+}
 
 /** Longest string in an error that crosses the socket. */
 const ERROR_TEXT = 1000
 
-export function createDispatch(services: Services, realm: Realm, record?: Recorder): Dispatch {
-  const { log } = services
-  const context: RealmContext = { ...services, realm, op: realm.op, refuse }
-  const verbose = log.isLevelEnabled('debug')
-  const nextRequestId = requestIds()
-  const answer = async (
+export function createDispatch<C extends { params: Fields; result: Fields }>({
+  realm,
+  events,
+  log,
+  rows,
+  record,
+  accountOf,
+  enter,
+  execute,
+}: DispatchOptions<C>): Dispatch {
+  async function answer(request: Request, caller: Subscriber): Promise<object> {
+    const row = rows.get(request.command)
+    if (!row) throw unknownCommand(request.command, rows)
+    row.noteParams(request.params)
+    const params = withoutNulls(request.params)
+    row.validate(params)
+    const result = await execute(row.command, params, caller)
+    row.noteResult(result as Record<string, unknown>)
+    return result
+  }
+
+  function logParams({ command, params }: Request): void {
+    const row = rows.get(command)
+    if (row) log.debug({ command, params: shownParams(row.command.params, params) }, 'request')
+  }
+
+  async function run(
     request: Request,
     request_id: string,
     account: string,
     caller: Subscriber,
     calls: OpCalls,
-  ): Promise<Reply> => {
+  ): Promise<Reply> {
     const started = performance.now()
-    const level = realm.requests.enter(account)
+    let leave: (() => void) | undefined
     let reply: Reply
-    if (verbose) logParams(request, log)
+    if (log.isLevelEnabled('debug')) logParams(request)
     try {
-      if (level) throw quotaExceeded(realm, { quota: 'requests', level })
-      const data = await run({ ...context, caller }, request)
+      leave = enter(account)
+      const data = await answer(request, caller)
       reply = { id: request.id, status: 'ok', data }
     } catch (error) {
       reply = errorReply(request.id, asReported(error, request_id, log), request_id)
     } finally {
-      if (!level) realm.requests.leave(account)
+      leave?.()
     }
     record?.(request.command, reply)
     log.info(
       {
         command: rows.has(request.command) ? request.command : 'unknown',
-        realm: realm.name,
+        realm,
         site: siteOf(request, reply),
         outcome: reply.status === 'ok' ? 'ok' : reply.data.error,
         ms: round(performance.now() - started),
@@ -105,59 +144,29 @@ export function createDispatch(services: Services, realm: Realm, record?: Record
     return reply
   }
   return {
-    realm: realm.name,
-    events: services.events,
-    accountOf: (request) => accountOf(context, request),
-    nextRequestId,
+    realm,
+    events,
+    accountOf,
+    nextRequestId: requestIds(),
     run(request, request_id, account, caller) {
       const calls: OpCalls = { count: 0, ms: 0 }
       return onBehalfOf({ request_id, site: account, calls }, () =>
-        answer(request, request_id, account, caller, calls),
+        run(request, request_id, account, caller, calls),
       )
     },
     refuse(id, error, request_id) {
-      log.info({ request_id, realm: realm.name, outcome: error.code }, 'refused')
+      log.info({ request_id, realm, outcome: error.code }, 'refused')
       return errorReply(id, error, request_id)
     },
   }
 }
 
-/**
- * Whose quotas and turns a request uses: its site's, if there is such a site. All other requests of
- * the realm share one account, or whoever makes ids up would have as many as he likes.
- */
-function accountOf({ sites, realm }: RealmContext, { params }: Request): string {
-  const { oxd_id } = params
-  return typeof oxd_id === 'string' && sites.wasKnown(oxd_id, realm.name) ? oxd_id : ''
-}
-
-async function run(context: Context<ErrorCode>, request: Request): Promise<object> {
-  const row = rows.get(request.command)
-  if (!row) throw unknownCommand(request.command)
-  row.noteParams(request.params)
-  const params = withoutNulls(request.params)
-  row.validate(params)
-  const site = 'oxd_id' in row.command.params ? await siteFor(context, params) : undefined
-  const result = await row.command.run(context, site as never, params as never)
-  row.noteResult(result as Record<string, unknown>)
-  return result
-}
-
-async function siteFor(
-  { sites, realm }: Context<ErrorCode>,
-  params: Record<string, unknown>,
-): Promise<object> {
-  const site = await sites.get(params['oxd_id'] as string, realm.name)
-  // The same words whether the id is another realm's or nobody's.
-  if (!site) throw new CommandError('invalid_oxd_id', 'no site of this realm has this oxd_id')
-  return site
-}
-
-function refuse(code: ErrorCode, description: string, options?: CommandErrorOptions): never {
+/** How a handler answers with an error that its command declares. */
+export function refuse(code: ErrorCode, description: string, options?: CommandErrorOptions): never {
   throw new CommandError(code, description, options)
 }
 
-function unknownCommand(name: string): CommandError {
+function unknownCommand(name: string, rows: Rows<unknown>): CommandError {
   const near = nearestName(name, [...rows.keys()])
   return new CommandError(
     'unsupported_operation',
@@ -185,11 +194,6 @@ function asReported(error: unknown, request_id: string, log: Log): CommandError 
 function siteOf({ params }: Request, reply: Reply): string | undefined {
   const made = reply.status === 'ok' && 'oxd_id' in reply.data ? reply.data.oxd_id : undefined
   return shownSite(params['oxd_id'] ?? made)
-}
-
-function logParams({ command, params }: Request, log: Log): void {
-  const row = rows.get(command)
-  if (row) log.debug({ command, params: shownParams(row.command.params, params) }, 'request')
 }
 
 function round(ms: number): number {

@@ -4,7 +4,8 @@
  */
 import { appendFileSync } from 'node:fs'
 import { Compile } from 'typebox/compile'
-import { type Command, schemaOf } from '../command.js'
+import { adminCommands } from '../admin/commands/index.js'
+import { type Fields, schemaOf } from '../command.js'
 import { commands } from '../commands/index.js'
 import { type ErrorCode, errors } from '../errors.js'
 import type { Reply } from './envelope.js'
@@ -20,9 +21,20 @@ export interface RecordedReply {
   fault?: string
 }
 
+interface Declared {
+  result: Fields
+  errors: readonly ErrorCode[]
+}
+
+/** Every command, the operator's as `admin/<name>`. */
+const declared = new Map<string, Declared>([
+  ...Object.entries(commands),
+  ...Object.entries(adminCommands).map(([name, one]): [string, Declared] => [`admin/${name}`, one]),
+])
+
 export function createRecorder(path: string): Recorder {
   const results = new Map(
-    Object.entries(commands).map(([name, { result }]) => [name, Compile(schemaOf(result))]),
+    [...declared].map(([name, { result }]) => [name, Compile(schemaOf(result))]),
   )
   return (command, reply) => {
     const line: RecordedReply = {
@@ -43,8 +55,8 @@ export function createRecorder(path: string): Recorder {
 
     function faultOfError(code: string): string | undefined {
       if ('common' in errors[code as ErrorCode]) return undefined
-      const declared = (commands as Record<string, Command>)[command]?.errors ?? []
-      return declared.includes(code as ErrorCode) ? undefined : `${code} is not declared`
+      const codes = declared.get(command)?.errors ?? []
+      return codes.includes(code as ErrorCode) ? undefined : `${code} is not declared`
     }
   }
 }

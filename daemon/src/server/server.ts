@@ -2,8 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import { type ListenerConfig, realmsOf } from '../config/config.js'
-import type { Realm } from '../context.js'
+import type { ListenerConfig } from '../config/config.js'
 import { CommandError } from '../errors.js'
 import type { Log } from '../log.js'
 import { InFlight } from '../quota.js'
@@ -26,9 +25,16 @@ const TOLD = 50
 /** Milliseconds between looks for connections that take too long. */
 const CHECK_MS = 1000
 
+interface Listener {
+  name: string
+  address: string
+  server: NetServer
+  /** Open now. */
+  connections(): number
+}
+
 export class Server {
-  readonly #dispatchFor: (realm: Realm) => Dispatch
-  readonly #listeners: NetServer[] = []
+  readonly #listeners: Listener[] = []
   readonly #log: Log
   readonly #connections = new Set<Connection>()
   readonly #turns = new Turns()
@@ -39,24 +45,29 @@ export class Server {
   #draining = false
   #onEmpty: (() => void) | undefined
 
-  constructor(dispatchFor: (realm: Realm) => Dispatch, log: Log) {
-    this.#dispatchFor = dispatchFor
+  constructor(log: Log) {
     this.#log = log
     this.#checking = setInterval(() => this.#check(), CHECK_MS).unref()
   }
 
+  /** Those that listen, with the connections that are open now. */
+  get listeners(): { name: string; address: string; connections: number }[] {
+    return this.#listeners.map(({ name, address, connections }) => ({
+      name,
+      address,
+      connections: connections(),
+    }))
+  }
+
   /**
-   * @param realms the policies of those that it serves, and perhaps of more
+   * @param dispatches of the realms that it serves, by their names, and perhaps of more
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */
-  async listen(listener: ListenerConfig, realms: ReadonlyMap<string, Realm>): Promise<string> {
-    const dispatches = new Map<string, Dispatch>()
-    for (const name of realmsOf(listener)) {
-      const realm = realms.get(name)
-      if (!realm) throw new Error(`the realm ${name} of [listener ${listener.name}] was not read`)
-      dispatches.set(name, this.#dispatchFor(realm))
-    }
+  async listen(
+    listener: ListenerConfig,
+    dispatches: ReadonlyMap<string, Dispatch>,
+  ): Promise<string> {
     const { connections, frame_timeout, idle_timeout, buffer_megabytes } = listener
     const shared = {
       turns: this.#turns,
@@ -100,11 +111,9 @@ export class Server {
       socket.once('close', () => this.#sockets.delete(socket))
     })
     await listen(server, listener)
-    this.#listeners.push(server)
-    const bound = server.address()
-    return typeof bound === 'object' && bound !== null
-      ? `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
-      : `unix:${bound}`
+    const address = addressOf(server)
+    this.#listeners.push({ name: listener.name, address, server, connections: () => open.total })
+    return address
   }
 
   /**
@@ -115,7 +124,7 @@ export class Server {
    */
   async drain(seconds: number): Promise<number> {
     await this.#acceptWaiting()
-    const closed = this.#listeners.map((server) => {
+    const closed = this.#listeners.map(({ server }) => {
       const close = once(server, 'close')
       server.close()
       return close
@@ -162,6 +171,13 @@ export class Server {
       }
     })
   }
+}
+
+function addressOf(server: NetServer): string {
+  const bound = server.address()
+  return typeof bound === 'object' && bound !== null
+    ? `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
+    : `unix:${bound}`
 }
 
 function tooMany({ name, connections }: ListenerConfig): CommandError {

@@ -25,6 +25,7 @@ import type {
   Login,
   OpDocuments,
   PutLogin,
+  RealmUsage,
   RegistrationFound,
   RegistrationIntent,
   RegistrationStart,
@@ -145,6 +146,10 @@ export class SqliteStore implements Store {
 
   async issuersOfRedirectUri(realm: string, redirect_uri: string): Promise<string[]> {
     return this.#sql.issuersOfRedirectUri.all(realm, redirect_uri)
+  }
+
+  async usageOfRealms(): Promise<RealmUsage[]> {
+    return this.#sql.usageOfRealms.all()
   }
 
   async putLogin(login: Login, quotas: StoreQuotas): Promise<PutLogin> {

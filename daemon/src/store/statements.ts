@@ -167,6 +167,9 @@ export function prepareStatements(db: Database) {
     realmUsage: statement<[realm: string], RealmUsageRow>(
       'SELECT sites, logins, sessions, bytes FROM realm_usage WHERE realm = ?',
     ),
+    usageOfRealms: statement<[], RealmUsageRow & { realm: string }>(
+      'SELECT realm, sites, logins, sessions, bytes FROM realm_usage',
+    ),
     usage: statement<[oxd_id: string], UsageRow>(
       `SELECT s.logins AS site_logins, s.sessions AS site_sessions, s.bytes AS site_bytes,
          r.sites, r.logins, r.sessions, r.bytes

@@ -185,6 +185,15 @@ export type RegistrationStart =
   | NonNullable<RegistrationFound>
   | ({ outcome: 'exceeded' } & Exceeded)
 
+/** What the sites of a realm have stored together; what has expired and was not swept yet is counted. */
+export interface RealmUsage {
+  realm: string
+  sites: number
+  logins: number
+  sessions: number
+  bytes: number
+}
+
 export type TakenLogin = Login | 'unknown' | 'wrong_binding'
 
 /** `no_site`: it was removed meanwhile. */
@@ -226,6 +235,9 @@ export interface Store {
   removeSite(oxd_id: string): Promise<boolean>
   /** @returns the issuers of all sites of the realm that use this redirect_uri, each once */
   issuersOfRedirectUri(realm: string, redirect_uri: string): Promise<string[]>
+
+  /** What each realm that ever had a site has stored. */
+  usageOfRealms(): Promise<RealmUsage[]>
 
   /**
    * Stores the login, if the site's and its realm's quotas let another End-User log in: who is sent

@@ -1,23 +1,48 @@
 /** `relyd key`: shows, adds and retires encryption keys, and says what comes next. */
 import { resolve } from 'node:path'
-import { systemClock } from './clock.js'
-import { loadConfig } from './config/load.js'
-import * as admin from './store/key_admin.js'
-import { tableNames } from './store/sealed_tables.js'
+import type { Command } from 'commander'
+import { systemClock } from '../clock.js'
+import { loadConfig } from '../config/load.js'
+import * as admin from '../store/key_admin.js'
+import { tableNames } from '../store/sealed_tables.js'
+import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
+import { dateOf, sayJson, sayTable } from './output.js'
 
 /** What all of its commands take. */
-export interface KeyOptions {
-  config: string
+interface KeyOptions extends ConfigOption {
   /** The file to work on, where the configuration names another or none. */
   keyFile?: string
 }
 
+export function addKey(program: Command): void {
+  const key = program
+    .command('key')
+    .description('the keys that encrypt secrets in the database: show, add, retire')
+  const subcommand = (name: string, description: string) =>
+    withConfig(key.command(name))
+      .description(description)
+      .option(
+        '--key-file <file>',
+        'the file of keys, where the daemon gets it as a systemd credential (LoadCredential=)',
+      )
+  withJson(subcommand('list', 'show the keys, and how many rows are encrypted with each')).action(
+    listKeys,
+  )
+  subcommand(
+    'add',
+    'add a new key, which encrypts from then on; makes the file if there is none',
+  ).action(makeKey)
+  subcommand('retire', 'remove a key with which nothing is encrypted any more')
+    .argument('<id>', 'the key, as `relyd key list` shows it')
+    .action(retireKey)
+}
+
 /** Prints every key, never what it is made of. */
-export function listKeys(options: KeyOptions & { json?: true }): void {
+function listKeys(options: KeyOptions & JsonOption): void {
   const place = placeOf(options)
   const keys = admin.listKeys(place)
   if (options.json) {
-    console.log(JSON.stringify({ ...place, keys }, null, 2))
+    sayJson({ ...place, keys })
     return
   }
   console.log(`key file ${place.key_file}`)
@@ -35,12 +60,12 @@ export function listKeys(options: KeyOptions & { json?: true }): void {
     since === null ? '-' : dateOf(since),
     ...tableNames.map((table) => String(rows[table])),
   ])
-  console.log(table([heading, ...rows], heading.length - tableNames.length))
+  sayTable([heading, ...rows], tableNames.length)
   for (const note of notesOn(keys)) console.log(`\n${note}`)
 }
 
 /** Adds a key. */
-export function addKey(options: KeyOptions): void {
+function makeKey(options: KeyOptions): void {
   const { key_file, database } = placeOf(options)
   const { key_id, made } = admin.addKey({ key_file, database })
   const owner = process.getuid?.() === 0 && made ? `\n${OWNER}` : ''
@@ -49,7 +74,7 @@ export function addKey(options: KeyOptions): void {
 }
 
 /** Removes a key. */
-export function retireKey(key_id: string, options: KeyOptions): void {
+function retireKey(key_id: string, options: KeyOptions): void {
   const { key_file, database } = placeOf(options)
   admin.retireKey({ key_file, database }, key_id, systemClock())
   console.log(`Retired the key ${key_id}: it is gone from the database and from ${key_file}.`)
@@ -87,25 +112,4 @@ function notesOn(keys: admin.ListedKey[]): string[] {
 function placeOf({ config: path, keyFile }: KeyOptions): admin.KeyPlace {
   const { database, key_file } = loadConfig(path).daemon
   return { database, key_file: keyFile === undefined ? key_file : resolve(keyFile) }
-}
-
-/** @param words how many columns hold words; the others are numbers, and end under their heading */
-function table(rows: string[][], words: number): string {
-  const widths = rows[0]?.map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  )
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => {
-          const width = widths?.[column] ?? 0
-          return column < words ? cell.padEnd(width) : cell.padStart(width)
-        })
-        .join('  '),
-    )
-    .join('\n')
-}
-
-function dateOf(seconds: number): string {
-  return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }

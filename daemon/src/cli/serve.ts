@@ -1,0 +1,31 @@
+/** `relyd serve`: the daemon itself, until a signal ends it. */
+import type { Command } from 'commander'
+import { loadConfig } from '../config/load.js'
+import { guardFailures } from '../crash.js'
+import { createLog } from '../log.js'
+import { fail } from './fail.js'
+import { type ConfigOption, withConfig } from './options.js'
+
+export function addServe(program: Command): void {
+  withConfig(program.command('serve'))
+    .description('run the daemon until SIGTERM or SIGINT')
+    .action(({ config }: ConfigOption) => serve(config))
+}
+
+async function serve(path: string): Promise<void> {
+  const config = loadConfig(path)
+  const log = createLog(config.daemon.log_level)
+  guardFailures(log)
+  // Only here, for it brings most of the program with it, and the other commands are quick.
+  const { startDaemon } = await import('../daemon.js')
+  const daemon = await startDaemon(config, log)
+  let stopping = false
+  const stop = () => {
+    // A second signal is an operator who does not want to wait.
+    if (stopping) process.exit(1)
+    stopping = true
+    daemon.stop().then(() => process.exit(0), fail)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}

@@ -1,0 +1,60 @@
+/** The admin socket and the commands of the operator. */
+import { statSync } from 'node:fs'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { adminCommands } from '../../daemon/src/admin/commands/index.js'
+import { relyd } from '../support/cli.js'
+import { TestDaemon } from '../support/daemon.js'
+import { readRecord } from '../support/record.js'
+import { Wire } from '../support/wire.js'
+
+let daemon: TestDaemon
+
+beforeAll(async () => {
+  daemon = await TestDaemon.start()
+})
+
+afterAll(() => daemon[Symbol.asyncDispose]())
+
+test('the socket is for its owner alone', () => {
+  expect(statSync(daemon.admin_socket).mode & 0o777).toBe(0o600)
+})
+
+test('status says what the daemon is, listens on and holds', async () => {
+  using wire = await Wire.connect(daemon.admin_socket)
+  const status = await wire.ok('status')
+  expect(status).toMatchObject({
+    pid: daemon.pid,
+    config: daemon.config,
+    schema: expect.any(Number),
+  })
+  expect(status['listeners']).toEqual([
+    { name: 'site', address: `unix:${daemon.socket}`, realms: ['default'], connections: 0 },
+    { name: 'tcp', address: `tcp:127.0.0.1:${daemon.port}`, realms: ['default'], connections: 0 },
+  ])
+  const told = await relyd(['status', '--config', daemon.config])
+  expect(told.stdout).toContain(`unix:${daemon.socket}`)
+  expect(told.status).toBe(0)
+})
+
+test('websites have no admin commands, and the operator none of theirs', async () => {
+  using site = await Wire.connect(daemon.socket)
+  using admin = await Wire.connect(daemon.admin_socket)
+  expect(await site.refused('status')).toMatchObject({ error: 'unsupported_operation' })
+  expect(await admin.refused('ping')).toMatchObject({ error: 'unsupported_operation' })
+})
+
+test('without a daemon, the command line says so with an exit code of its own', async () => {
+  const other = new TestDaemon()
+  await using _ = other
+  const { status, stderr } = await relyd(['status', '--config', other.config])
+  expect(stderr).toContain(`nobody listens on ${other.admin_socket}`)
+  expect(status).toBe(3)
+})
+
+test('every admin command was hit', () => {
+  const hit = readRecord(inject('record')).flatMap(({ command, outcome }) =>
+    outcome === 'ok' ? command : [],
+  )
+  const names = Object.keys(adminCommands).map((name) => `admin/${name}`)
+  expect([...new Set(hit)]).toEqual(expect.arrayContaining(names))
+})
