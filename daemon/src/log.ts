@@ -1,4 +1,5 @@
-/** The daemon's log: one JSON object a line on standard output, for the journal. */
+/** The daemon's log on standard output: a JSON object a line for the journal, or text for a terminal. */
+import { isatty } from 'node:tty'
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { describeFault } from './faults.js'
 import { live } from './live_secrets.js'
@@ -6,9 +7,21 @@ import { currentRequest } from './on_behalf.js'
 
 export type Log = Logger
 
+/** `auto` is `pretty` on a terminal, and `json` everywhere else. */
+export type LogFormat = 'auto' | 'json' | 'pretty'
+
+/** Opens the log on standard output. */
+export async function openLog(level: string, format: LogFormat): Promise<Log> {
+  const stream = standardOutput()
+  if (format === 'json' || (format === 'auto' && !isatty(STDOUT))) return createLog(level, stream)
+  // Only where it is needed: it is slow to load.
+  const { prettyLines } = await import('./log_pretty.js')
+  return createLog(level, prettyLines(stream))
+}
+
 /**
  * @param level as pino names them
- * @param stream where lines go; standard output, written without blocking, unless a test listens
+ * @param stream where lines go, written without blocking
  */
 export function createLog(level: string, stream: DestinationStream = standardOutput()): Log {
   const options = {
@@ -22,6 +35,8 @@ export function createLog(level: string, stream: DestinationStream = standardOut
   }
   return pino(options, stream)
 }
+
+const STDOUT = 1
 
 /** Members in which the daemon writes words of its own, which no secret may take out of the log. */
 const own_words = new Set(['level', 'time', 'command', 'realm', 'site', 'outcome', 'request_id'])
@@ -68,8 +83,8 @@ export function flushLog(log: Log): Promise<void> {
   })
 }
 
-function standardOutput(): DestinationStream {
-  return destination({ dest: 1, sync: false })
+function standardOutput() {
+  return destination({ dest: STDOUT, sync: false })
 }
 
 let last_ms = 0

@@ -40,6 +40,11 @@ export const daemonOptions = {
     default: 'info',
     read: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
   },
+  log_format: {
+    doc: '`json`, a line for each event, as the journal and programs want it; `pretty` for people; `auto` is pretty on a terminal.',
+    default: 'auto',
+    read: oneOf('auto', 'json', 'pretty'),
+  },
   default_op: {
     doc: 'The OP of sites that name none in op_host. Whatever its address, it may be called.',
     example: 'https://op.example.com',
