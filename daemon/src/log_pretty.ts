@@ -40,8 +40,8 @@ function prettyLine(line: string, prettify: (members: object) => string): string
  * text is read: a backslash and letters.
  */
 function stillEscaped(line: string): string {
-  return line.replace(/\\(.)/g, (escape, letter: string) =>
-    'bfnrtu'.includes(letter) ? `\\${escape}` : escape,
+  return line.replace(/\\(.)/g, (sequence, letter: string) =>
+    'bfnrtu'.includes(letter) ? `\\${sequence}` : sequence,
   )
 }
 

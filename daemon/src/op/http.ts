@@ -21,6 +21,20 @@ import { noteAnswered, noteSent } from './op_secrets.js'
 /** Longest rest of a refused answer that is read so that its connection can be used again, in bytes. */
 const WORTH_READING = 16 * 1024
 
+/** A call to an OP, as it went. */
+export interface OpCall {
+  /** With its port. */
+  host: string
+  /** `ok`, `refused` for a 4xx status, or the code of the error that was made of it. */
+  outcome: string
+  /** Absent where nothing was answered. */
+  http_status?: number
+  /** Milliseconds that the OP took; absent where nothing was sent. */
+  ms?: number
+  /** What the error said. */
+  why?: string
+}
+
 export interface HttpOptions {
   /** Seconds until a whole request must have been answered. */
   timeout: number
@@ -36,6 +50,8 @@ export interface HttpOptions {
   lookup?: Lookup
   /** How many calls may be under way for each site. */
   places: OpPlaces
+  /** Told of every call. */
+  onCall?: ((call: OpCall) => void) | undefined
 }
 
 export class OpHttp {
@@ -44,10 +60,12 @@ export class OpHttp {
   readonly policy: AddressPolicy
   readonly #places: OpPlaces
   readonly #dispatcher: Dispatcher
+  readonly #onCall: (call: OpCall) => void
   readonly #resolve: (hostname: string, options: object) => Promise<unknown>
 
   constructor(options: HttpOptions) {
-    const { timeout, proxy, lookup, places } = options
+    const { timeout, proxy, lookup, places, onCall = () => {} } = options
+    this.#onCall = onCall
     this.#places = places
     this.timeout = timeout
     this.policy = new AddressPolicy({ ...options, proxied: proxy !== undefined })
@@ -90,10 +108,14 @@ export class OpHttp {
     const deadline = signal ?? AbortSignal.timeout(this.timeout * 1000)
     noteSent(headers, body)
     const started = performance.now()
-    const site = callingSite()
-    // Documents are fetched for everybody, one call at a time for each OP.
-    const leave = site === undefined ? undefined : await this.#places.enter(site, deadline)
+    const call: OpCall = { host: url.host, outcome: 'ok' }
+    let leave: (() => void) | undefined
+    let sent: number | undefined
     try {
+      const site = callingSite()
+      // Documents are fetched for everybody, one call at a time for each OP.
+      if (site !== undefined) leave = await this.#places.enter(site, deadline)
+      sent = performance.now()
       const response = await request(url, {
         dispatcher: this.#dispatcher,
         method: method as 'GET',
@@ -101,6 +123,8 @@ export class OpHttp {
         body: requestBody(body),
         signal: deadline,
       })
+      call.http_status = response.statusCode
+      if (response.statusCode >= 400) call.outcome = 'refused'
       const fault = faultOfHead(url, headers, response)
       if (fault) {
         // In the background, for as long as the signal lets it: nobody waits for what is refused.
@@ -114,11 +138,17 @@ export class OpHttp {
         status: response.statusCode,
         headers: flatten(response.headers),
       })
-    } catch (error) {
-      throw this.#asCommandError(url, error)
+    } catch (cause) {
+      const error = this.#asCommandError(url, cause)
+      call.outcome = error.code
+      call.why = error.message
+      throw error
     } finally {
       leave?.()
-      recordOpCall(performance.now() - started)
+      const ended = performance.now()
+      recordOpCall(ended - started)
+      if (sent !== undefined) call.ms = ended - sent
+      this.#onCall(call)
     }
   }
 

@@ -92,6 +92,11 @@ export class Providers {
     return refetching
   }
 
+  /** Those in memory. */
+  cached(): Iterable<Provider> {
+    return this.#cache.values()
+  }
+
   close(): void {
     clearInterval(this.#timer)
   }

@@ -1,16 +1,24 @@
 /** Runs the operator's requests, which come over the admin socket. */
 import type { AdminCommand, AdminServices } from '../admin/admin_command.js'
 import { adminCommands } from '../admin/commands/index.js'
+import { ADMIN } from '../config/config.js'
+import { CommandMetrics } from '../metrics/command_metrics.js'
+import type { Metrics } from '../metrics/metrics.js'
 import { createDispatch, type Dispatch, refuse, rowsOf } from './dispatch.js'
 import type { Recorder } from './record.js'
 
 const rows = rowsOf<AdminCommand>(adminCommands)
 
-export function createAdminDispatch(services: AdminServices, record?: Recorder): Dispatch {
+export function createAdminDispatch(
+  services: AdminServices,
+  metrics: Metrics,
+  record?: Recorder,
+): Dispatch {
   return createDispatch({
-    realm: 'admin',
+    realm: ADMIN,
     events: services.events,
     log: services.log,
+    metrics: new CommandMetrics(metrics, ADMIN),
     rows,
     record: record && ((command, reply) => record(`admin/${command}`, reply)),
     accountOf: () => '',

@@ -11,6 +11,7 @@ import {
 import type { EventHub, Subscriber } from '../events.js'
 import { describeFault } from '../faults.js'
 import type { Log } from '../log.js'
+import type { CommandMetrics } from '../metrics/command_metrics.js'
 import { type OpCalls, onBehalfOf } from '../on_behalf.js'
 import { errorReply, type Reply, type Request, type RequestId } from './envelope.js'
 import type { Recorder } from './record.js'
@@ -68,6 +69,7 @@ export interface DispatchOptions<C> {
   realm: string
   events: Dispatch['events']
   log: Log
+  metrics: CommandMetrics
   rows: Rows<C>
   record?: Recorder | undefined
   accountOf: Dispatch['accountOf']
@@ -87,6 +89,7 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
   realm,
   events,
   log,
+  metrics,
   rows,
   record,
   accountOf,
@@ -125,18 +128,24 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
       const data = await answer(request, caller)
       reply = { id: request.id, status: 'ok', data }
     } catch (error) {
-      reply = errorReply(request.id, asReported(error, request_id, log), request_id)
+      const reported = asReported(error, request_id, log)
+      metrics.quota(reported)
+      reply = errorReply(request.id, reported, request_id)
     } finally {
       leave?.()
     }
     record?.(request.command, reply)
+    const command = rows.has(request.command) ? request.command : 'unknown'
+    const outcome = reply.status === 'ok' ? 'ok' : reply.data.error
+    const ms = performance.now() - started
+    metrics.answered(command, outcome, ms)
     log.info(
       {
-        command: rows.has(request.command) ? request.command : 'unknown',
+        command,
         realm,
         site: siteOf(request, reply),
-        outcome: reply.status === 'ok' ? 'ok' : reply.data.error,
-        ms: round(performance.now() - started),
+        outcome,
+        ms: round(ms),
         ...(calls.count > 0 && { op_calls: calls.count, op_ms: round(calls.ms) }),
       },
       'command',
@@ -155,6 +164,8 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
       )
     },
     refuse(id, error, request_id) {
+      metrics.refused(error.code)
+      metrics.quota(error)
       log.info({ request_id, realm, outcome: error.code }, 'refused')
       return errorReply(id, error, request_id)
     },

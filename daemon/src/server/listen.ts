@@ -54,7 +54,9 @@ function open(
   listener: ListenerConfig,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannot(listener, why(error))))
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(cannot(listener, whyNotOpen(error))),
+    )
     server.listen(where, () => {
       server.removeAllListeners('error')
       resolve()
@@ -62,7 +64,8 @@ function open(
   })
 }
 
-function why({ code, message }: NodeJS.ErrnoException): string {
+/** For the operator: what kept an address from being listened on, and the cure. */
+export function whyNotOpen({ code, message }: NodeJS.ErrnoException): string {
   switch (code) {
     case 'EADDRINUSE':
       return 'the port is in use; stop its owner, or choose another'

@@ -9,6 +9,7 @@ import { InFlight } from '../quota.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
+import { type HttpServer, tellApart } from './http_or_frames.js'
 import { listen } from './listen.js'
 import { secureServer } from './tls.js'
 import { Turns } from './turns.js'
@@ -31,6 +32,8 @@ interface Listener {
   server: NetServer
   /** Open now. */
   connections(): number
+  /** Since the start. */
+  accepted(): number
 }
 
 export class Server {
@@ -59,14 +62,26 @@ export class Server {
     }))
   }
 
+  /** Connections that each has accepted since the start. */
+  get accepted(): { name: string; accepted: number }[] {
+    return this.#listeners.map(({ name, accepted }) => ({ name, accepted: accepted() }))
+  }
+
+  /** Requests that wait for their site's turn. */
+  get waiting(): number {
+    return this.#turns.waiting
+  }
+
   /**
    * @param dispatches of the realms that it serves, by their names, and perhaps of more
+   * @param http gets the connections that speak HTTP, where that is spoken too
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */
   async listen(
     listener: ListenerConfig,
     dispatches: ReadonlyMap<string, Dispatch>,
+    http?: HttpServer,
   ): Promise<string> {
     const { connections, frame_timeout, idle_timeout, buffer_megabytes } = listener
     const shared = {
@@ -102,17 +117,28 @@ export class Server {
     const { tls } = listener
     const server = tls
       ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
-      : createServer({ allowHalfOpen: true }, (socket) => accept(socket))
+      : createServer({ allowHalfOpen: true }, (socket) => {
+          if (http) tellApart(socket, http, accept, frame_timeout)
+          else accept(socket)
+        })
     // Those in a handshake count too; it has seconds only.
     if (tls) server.maxConnections = 3 * connections + TOLD
+    let accepted = 0
     server.on('connection', (socket: Socket) => {
       this.#accepted += 1
+      accepted += 1
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
     })
     await listen(server, listener)
     const address = addressOf(server)
-    this.#listeners.push({ name: listener.name, address, server, connections: () => open.total })
+    this.#listeners.push({
+      name: listener.name,
+      address,
+      server,
+      connections: () => open.total,
+      accepted: () => accepted,
+    })
     return address
   }
 

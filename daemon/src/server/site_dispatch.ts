@@ -3,6 +3,8 @@ import type { Command } from '../command.js'
 import { commands } from '../commands/index.js'
 import type { Context, Realm, Services } from '../context.js'
 import { CommandError, type ErrorCode } from '../errors.js'
+import { CommandMetrics } from '../metrics/command_metrics.js'
+import type { Metrics } from '../metrics/metrics.js'
 import { quotaExceeded } from '../quota.js'
 import { createDispatch, type Dispatch, refuse, rowsOf } from './dispatch.js'
 import type { Request } from './envelope.js'
@@ -13,12 +15,18 @@ type RealmContext = Omit<Context<ErrorCode>, 'caller'>
 
 const rows = rowsOf<Command>(commands)
 
-export function createSiteDispatch(services: Services, realm: Realm, record?: Recorder): Dispatch {
+export function createSiteDispatch(
+  services: Services,
+  realm: Realm,
+  metrics: Metrics,
+  record?: Recorder,
+): Dispatch {
   const context: RealmContext = { ...services, realm, op: realm.op, refuse }
   return createDispatch({
     realm: realm.name,
     events: services.events,
     log: services.log,
+    metrics: new CommandMetrics(metrics, realm.name),
     rows,
     record,
     accountOf: (request) => accountOf(context, request),
