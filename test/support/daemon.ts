@@ -47,6 +47,7 @@ export class TestDaemon implements AsyncDisposable {
   readonly #options: DaemonOptions
   #process: ChildProcess | undefined
   #addresses: string[] = []
+  #metrics_address: string | undefined
   #stderr = ''
   readonly #lines: string[] = []
 
@@ -100,6 +101,12 @@ export class TestDaemon implements AsyncDisposable {
     const address = this.#addresses[listener]
     if (address === undefined) throw new Error('the daemon has not started')
     return Number(address.split(':').pop())
+  }
+
+  /** The port of `metrics_address`. */
+  get metrics_port(): number {
+    if (this.#metrics_address === undefined) throw new Error('there is no metrics_address')
+    return Number(this.#metrics_address.split(':').pop())
   }
 
   get pid(): number {
@@ -157,9 +164,12 @@ export class TestDaemon implements AsyncDisposable {
     await new Promise<void>((resolve, reject) => {
       createInterface(child.stdout).on('line', (text) => {
         this.#lines.push(text)
-        if (!text.includes('"msg":"ready"')) return
-        const line = JSON.parse(text) as LogLine
+        // With log_format = pretty its members come last.
+        const [members] = /^\{.*"msg":"ready".*\}$|(?<= ready )\{.*\}$/.exec(text) ?? []
+        if (members === undefined) return
+        const line = JSON.parse(members) as LogLine
         this.#addresses = line['addresses'] as string[]
+        this.#metrics_address = line['metrics'] as string | undefined
         resolve()
       })
       child.once('error', reject)

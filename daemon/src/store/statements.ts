@@ -167,8 +167,10 @@ export function prepareStatements(db: Database) {
     realmUsage: statement<[realm: string], RealmUsageRow>(
       'SELECT sites, logins, sessions, bytes FROM realm_usage WHERE realm = ?',
     ),
-    // There is always a key. What does not change a value is written all the same.
-    touch: statement<[], never>('UPDATE encryption_keys SET recorded_at = recorded_at'),
+    /** There is always a key. */
+    touch: statement<[by: number], never>(
+      'UPDATE encryption_keys SET recorded_at = recorded_at + ?',
+    ),
     usageOfRealms: statement<[], RealmUsageRow & { realm: string }>(
       'SELECT realm, sites, logins, sessions, bytes FROM realm_usage',
     ),
