@@ -16,7 +16,7 @@ export async function openLog(level: string, format: LogFormat): Promise<Log> {
   if (format === 'json' || (format === 'auto' && !isatty(STDOUT))) return createLog(level, stream)
   // Only where it is needed: it is slow to load.
   const { prettyLines } = await import('./log_pretty.js')
-  return createLog(level, prettyLines(stream))
+  return createLog(level, prettyLines(stream, isatty(STDOUT)))
 }
 
 /**

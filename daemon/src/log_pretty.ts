@@ -12,11 +12,11 @@ export interface LineStream {
  * In this thread and at once, so that a crash finds nothing on its way.
  *
  * @param stream where the text goes
- * @param colours whether a terminal shows it
+ * @param terminal whether one shows it, perhaps in colours
  */
-export function prettyLines(stream: LineStream, colours = pinoPretty.isColorSupported): LineStream {
+export function prettyLines(stream: LineStream, terminal: boolean): LineStream {
   const prettify = pinoPretty.prettyFactory({
-    colorize: colours,
+    colorize: terminal && pinoPretty.isColorSupported,
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
   })

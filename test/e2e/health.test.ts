@@ -5,7 +5,6 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { askHttp } from '../support/ask_http.js'
-import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Scrape } from '../support/scrape.js'
 import { Wire } from '../support/wire.js'
@@ -82,18 +81,6 @@ test('the admin socket speaks its dialects beside HTTP, on other connections', a
   expect((await askHttp(daemon.admin_socket, '/healthz')).status).toBe(200)
   // On a socket of sites there is no HTTP.
   await expect(askHttp(daemon.socket, '/metrics')).rejects.toThrow()
-})
-
-test.each([
-  ['tcp:0.0.0.0:9464', 'must be a TCP port of loopback'],
-  ['tcp:example.com:9464', 'must be a TCP port of loopback'],
-  ['unix:/run/relyd/metrics.sock', 'must be a TCP port of loopback'],
-])('metrics_address = %s is refused', async (metrics_address, why) => {
-  const other = new TestDaemon({ daemon: { metrics_address } })
-  await using _ = other
-  const { status, stderr } = await relyd(['check-config', '--config', other.config])
-  expect(stderr).toContain(`metrics_address ${why}`)
-  expect(status).not.toBe(0)
 })
 
 test('a port that is taken keeps the daemon from starting, in words', async () => {

@@ -92,6 +92,11 @@ export class TestDaemon implements AsyncDisposable {
     return this.#lines.map((line): LogLine => JSON.parse(line))
   }
 
+  /** Its main.js. */
+  get program(): string {
+    return this.#options.program ?? PROGRAM
+  }
+
   get port(): number {
     return this.portOf(1)
   }
@@ -134,7 +139,7 @@ export class TestDaemon implements AsyncDisposable {
     const [program, ...args] = [
       ...(this.#options.under ?? []).map((word) => this.#inFolder(word)),
       process.execPath,
-      this.#options.program ?? PROGRAM,
+      this.program,
       'serve',
       '--config',
       this.config,
