@@ -7,6 +7,8 @@ import type { Realm, Services } from '../../daemon/src/context.js'
 import { CommandError } from '../../daemon/src/errors.js'
 import { EventHub } from '../../daemon/src/events.js'
 import { createLog } from '../../daemon/src/log.js'
+import { Metrics } from '../../daemon/src/metrics/metrics.js'
+import { OpNames } from '../../daemon/src/metrics/op_names.js'
 import type { ClientCredential } from '../../daemon/src/op/client_credential.js'
 import type { OpOptions } from '../../daemon/src/op/op_options.js'
 import { createOpSide, type OpSide } from '../../daemon/src/op/op_side.js'
@@ -80,6 +82,7 @@ export class IssuedWorld implements AsyncDisposable {
       events,
       clock,
       log,
+      metrics: new Metrics(),
       refreshes: new Refreshes({ store, events, clock, op_timeout: OP_TIMEOUT }),
       settings: { default_op: undefined, login_lifetime: 600, session_lifetime: 3600 },
     }
@@ -89,6 +92,7 @@ export class IssuedWorld implements AsyncDisposable {
       allowed_op_hosts: [],
       quotas: ample,
       op: this.side,
+      op_names: new OpNames([]),
       passed_on: new PassedOn(clock),
       requests: new InFlight(ample.requests),
       registrations: new Throttle(clock, 10, 1),
@@ -146,6 +150,7 @@ export class IssuedWorld implements AsyncDisposable {
       ...this.#services,
       realm: this.#realm,
       op: this.side,
+      op_names: new OpNames([]),
       refuse(code: CommandError['code'], description: string, options?: object): never {
         throw new CommandError(code, description, options)
       },
