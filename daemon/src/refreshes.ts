@@ -64,6 +64,8 @@ export interface RefreshesOptions {
   op_timeout: Seconds
   /** Seconds since some time, which nobody sets forth or back. */
   monotonic?: () => Seconds
+  /** Told what became of each: `ok`, `known` or the code of the error. */
+  onDone?: (outcome: string) => void
   /** Waits for so many milliseconds, or until the signal. */
   pause?: (ms: number, signal: AbortSignal) => Promise<unknown>
 }
@@ -83,18 +85,30 @@ export interface Refreshed {
 
 export class Refreshes {
   readonly #options: Required<RefreshesOptions>
-  /** Tokens and keys, each a request. */
-  readonly #lease: Seconds
+  #lease: Seconds
   readonly #running = new Map<string, Promise<Refreshed>>()
   /** When sessions' refreshes last failed. */
   readonly #failures = new LRUCache<string, Seconds>({ max: FAILURES })
   readonly #stopping = new AbortController()
 
   constructor(options: RefreshesOptions) {
-    this.#options = { pause, monotonic: () => performance.now() / 1000, ...options }
-    this.#lease = 2 * options.op_timeout + MARGIN
+    this.#options = {
+      pause,
+      monotonic: () => performance.now() / 1000,
+      onDone: () => {},
+      ...options,
+    }
+    this.#lease = leaseFor(options.op_timeout)
     // All who wait listen.
     setMaxListeners(0, this.#stopping.signal)
+  }
+
+  /**
+   * Takes another time limit. Leases never become shorter: those that others took before would count
+   * as nobody's.
+   */
+  change(op_timeout: Seconds): void {
+    this.#lease = Math.max(this.#lease, leaseFor(op_timeout))
   }
 
   /**
@@ -118,8 +132,14 @@ export class Refreshes {
       if (refreshed.answer || wish.isDone(refreshed.session)) return refreshed
     }
     this.#requireGoingOn()
+    const { onDone } = this.#options
     const refreshing = this.#inTurn(op, site, session, wish)
+      .then((refreshed) => {
+        onDone(refreshed.answer ? 'ok' : 'known')
+        return refreshed
+      })
       .catch((error: unknown) => {
+        onDone(error instanceof CommandError ? error.code : 'internal_error')
         this.#failures.set(nameOf(session), this.#options.monotonic())
         throw error
       })
@@ -266,6 +286,11 @@ export class Refreshes {
     }
     await revokeAtOp(op, site, refresh_token, 'refresh_token').catch(ifRefused)
   }
+}
+
+/** Tokens and keys, each a request. */
+function leaseFor(op_timeout: Seconds): Seconds {
+  return 2 * op_timeout + MARGIN
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<unknown> {

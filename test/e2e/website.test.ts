@@ -503,7 +503,11 @@ test('the site may show pages of its own', async () => {
   })
   expect([script.status, await script.json()]).toEqual([
     400,
-    { error: 'login_over', login_path: '/app/login' },
+    {
+      error: 'login_over',
+      login_path: '/app/login',
+      request_id: expect.stringMatching(/^[0-9a-z]{8}-\d+$/),
+    },
   ])
 })
 

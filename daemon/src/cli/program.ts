@@ -1,6 +1,7 @@
 /** The command line of `relyd`: every subcommand, and how it ends when one fails. */
 import { Command } from 'commander'
 import { version } from '../version.js'
+import { addBackup } from './backup.js'
 import { addCall } from './call.js'
 import { addCheckConfig } from './check_config.js'
 import { addCompletion } from './completion.js'
@@ -8,7 +9,9 @@ import { addDoctor } from './doctor.js'
 import { exitCodeDocs, exitCodes } from './exit_codes.js'
 import { fail } from './fail.js'
 import { addKey } from './key.js'
+import { addRestore } from './restore.js'
 import { addServe } from './serve.js'
+import { addService } from './service.js'
 import { addStatus } from './status.js'
 import { addVersion } from './version.js'
 
@@ -38,6 +41,9 @@ export function createProgram(): Command {
   addDoctor(program)
   addVersion(program)
   addCompletion(program)
+  addBackup(program)
+  addRestore(program)
+  addService(program)
   return program
 }
 

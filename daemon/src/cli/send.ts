@@ -5,7 +5,6 @@ import { adminCommands } from '../admin/commands/index.js'
 import type { Fields } from '../command.js'
 import { commands } from '../commands/index.js'
 import { loadConfig } from '../config/load.js'
-import type { ErrorData } from '../server/envelope.js'
 import { ask } from './admin_client.js'
 import { readParams } from './call_params.js'
 import { CliError, exitCodes, wrongUsage } from './exit_codes.js'
@@ -103,15 +102,8 @@ async function overSdk(path: string, name: string, params: object): Promise<obje
     }
   } catch (error) {
     if (error instanceof CommandError) {
-      const { code, message, details, retryable } = error
-      const request_id = (error as { request_id?: unknown }).request_id
-      throw refused({
-        error: code,
-        error_description: message,
-        retryable,
-        ...(details && { details }),
-        ...(typeof request_id === 'string' && { request_id }),
-      })
+      const { code, message, details, request_id } = error
+      throw refused({ error: code, error_description: message, details, request_id })
     }
     if (error instanceof TransportError) throw new CliError(exitCodes.unreachable, error.message)
     if (error instanceof ConfigError) throw new CliError(exitCodes.failed, error.message)
@@ -119,9 +111,15 @@ async function overSdk(path: string, name: string, params: object): Promise<obje
   }
 }
 
-/** An older daemon has no request_id. */
-function refused(data: ErrorData & { request_id?: string }): CliError {
-  const { error, error_description, details, request_id } = data
+interface Refusal {
+  error: string
+  error_description: string
+  details?: object | undefined
+  /** An older daemon has none. */
+  request_id?: string | undefined
+}
+
+function refused({ error, error_description, details, request_id }: Refusal): CliError {
   const more = [
     ...(details ? [`details ${JSON.stringify(details)}`] : []),
     ...(request_id === undefined ? [] : [`request_id ${request_id}`]),

@@ -1,9 +1,11 @@
 /** Loads relyd.cfg: the same for `relyd serve` and `relyd check-config`. */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk/ini_file'
 import { isLoopback } from '@relyd/sdk/loopback'
 import type { RealmPolicy } from '../context.js'
+import { AddressPolicy } from '../op/address_policy.js'
+import { type OpOptions, type OpOptionsByHost, TENANT } from '../op/op_options.js'
 import type { Limit, SharedQuota } from '../quota.js'
 import { StartError } from '../start_error.js'
 import {
@@ -12,10 +14,18 @@ import {
   type DaemonConfig,
   type ListenerConfig,
   realmsOf,
+  type SectionValues,
   type TlsConfig,
 } from './config.js'
 import { address, faultOfName, type Options, type OptionValues } from './option.js'
-import { daemonOptions, listenerOptions, realmOptions, sections, tlsOptions } from './options.js'
+import {
+  daemonOptions,
+  listenerOptions,
+  opOptions,
+  realmOptions,
+  sections,
+  tlsOptions,
+} from './options.js'
 
 /**
  * @param environment where systemd tells the directories it made (`STATE_DIRECTORY`,
@@ -39,13 +49,31 @@ export function readConfig(text: string, path: string, environment: NodeJS.Proce
       `${path}: there is no listener; add a section [listener site] with address = unix:/run/relyd/relyd.sock`,
     )
   }
+  const realms = readRealms(file, listeners)
   return {
     path,
     daemon,
     listeners,
     admin_listener: adminListener(file, daemon),
-    realms: readRealms(file, listeners),
+    realms,
+    ops: readOps(file, daemon),
+    values: readValues(file, realms.keys()),
   }
+}
+
+/** @param realms those that have no section have values too */
+function readValues(file: IniFile, realms: Iterable<string>): Map<string, SectionValues> {
+  const headers = new Set([
+    'daemon',
+    ...file.sections.keys(),
+    ...[...realms].map((name) => `realm ${name}`),
+  ])
+  return new Map(
+    [...headers].map((header) => {
+      const [kind = ''] = header.split(' ')
+      return [header, readSection(file, header, sections[kind as keyof typeof sections].options)]
+    }),
+  )
 }
 
 /** Limits of the admin socket: there is one operator, and programs that look after the daemon. */
@@ -163,7 +191,14 @@ function keyCredential(
 ): string | undefined {
   if (!CREDENTIALS_DIRECTORY || key_file !== daemonOptions.key_file.default) return undefined
   const credential = join(resolve(CREDENTIALS_DIRECTORY), 'store.key')
-  return existsSync(credential) ? credential : undefined
+  try {
+    return statSync(credential, { throwIfNoEntry: false }) && credential
+  } catch (error) {
+    // To go on as if there were none would be to make another key.
+    throw new StartError(
+      `cannot read the credential ${credential}: ${(error as Error).message}; it is the unit's (LoadCredential=)`,
+    )
+  }
 }
 
 /** @param base where relative paths start */
@@ -222,7 +257,8 @@ function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, Rea
   )
 }
 
-function policyOf(name: string, options: OptionValues<typeof realmOptions>): RealmPolicy {
+/** @param options of its section */
+export function policyOf(name: string, options: OptionValues<typeof realmOptions>): RealmPolicy {
   const limit = (quota: SharedQuota): Limit => ({
     site: options[`${quota}_per_site`],
     realm: options[quota],
@@ -241,6 +277,38 @@ function policyOf(name: string, options: OptionValues<typeof realmOptions>): Rea
       op_calls: limit('op_calls'),
     },
   }
+}
+
+function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOptionsByHost {
+  const policy = new AddressPolicy({
+    realm: '',
+    allowed_hosts: [],
+    insecure_hosts: insecure_op_hosts,
+    proxied: false,
+  })
+  const ops = new Map<string, OpOptions>()
+  for (const [section, name] of named(file, 'op')) {
+    const op = { name, ...readSection(file, section, opOptions) }
+    const lines = filled(file, section)
+    const refuse = (option: string, why: string) => at(file, lines.get(option), `${option} ${why}`)
+    for (const option of ['op_host', 'issuer', 'logout_endpoint'] as const) {
+      const url = op[option]?.replace(TENANT, 'tenant')
+      if (url === undefined || policy.isSecure(new URL(url))) continue
+      throw refuse(option, 'must be an https address')
+    }
+    const other = ops.get(op.op_host)
+    if (other) throw refuse('op_host', `is that of [op ${other.name}] too; keep one section`)
+    const many = op.issuer?.includes(TENANT) ?? false
+    if (many && !op.tenants) {
+      throw refuse('issuer', `has ${TENANT}, so say in tenants whose users may log in`)
+    }
+    if (op.tenants && !many) throw refuse('tenants', `works with an issuer that has ${TENANT} only`)
+    if (op.logout_return_parameter && !op.logout_endpoint) {
+      throw refuse('logout_return_parameter', 'works with logout_endpoint only')
+    }
+    ops.set(op.op_host, op)
+  }
+  return ops
 }
 
 function at(file: IniFile, line: number | undefined, what: string): StartError {

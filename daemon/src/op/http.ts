@@ -3,8 +3,12 @@ import { promisify } from 'node:util'
 import type { CustomFetch } from 'openid-client'
 import { type Dispatcher, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
+import { callingSite, recordOpCall } from '../on_behalf.js'
 import { AddressPolicy, isLiteral } from './address_policy.js'
+import { CertifiedConnections } from './certified_connections.js'
 import {
+  type ClientCertificate,
+  type ConnectionOptions,
   judging,
   type Lookup,
   MAX_BODY_BYTES,
@@ -14,45 +18,88 @@ import {
   RefusedAddress,
 } from './connections.js'
 import { checkJsonNesting } from './nesting.js'
-import { callingSite, recordOpCall } from './op_calls.js'
 import type { OpPlaces } from './op_places.js'
 import { noteAnswered, noteSent } from './op_secrets.js'
 
 /** Longest rest of a refused answer that is read so that its connection can be used again, in bytes. */
 const WORTH_READING = 16 * 1024
 
-export interface HttpOptions {
+/** A call to an OP, as it went. */
+export interface OpCall {
+  /** With its port. */
+  host: string
+  /** `ok`, `refused` for a 4xx status, or the code of the error that was made of it. */
+  outcome: string
+  /** Absent where nothing was answered. */
+  http_status?: number
+  /** Milliseconds that the OP took; absent where nothing was sent. */
+  ms?: number
+  /** What the error said. */
+  why?: string
+}
+
+/** What an operator may change while calls are made. */
+export interface HttpLimits {
   /** Seconds until a whole request must have been answered. */
   timeout: number
   /** Hosts that may be called without TLS, as the operator allows. */
   insecure_hosts: readonly string[]
   /** Hosts of the operator's own OPs, which may have any address. */
   allowed_hosts: readonly string[]
-  /** The realm that `allowed_hosts` belong to. */
-  realm: string
   /** Address of an HTTP proxy that every call takes. */
   proxy?: string | undefined
+}
+
+export interface HttpOptions extends HttpLimits {
+  /** The realm that `allowed_hosts` belong to. */
+  realm: string
   /** Resolves names; unless a test says otherwise, as the system does. */
   lookup?: Lookup
   /** How many calls may be under way for each site. */
   places: OpPlaces
+  /** Told of every call. */
+  onCall?: ((call: OpCall) => void) | undefined
 }
 
 export class OpHttp {
-  /** Seconds, for openid-client's own signal. */
-  readonly timeout: number
-  readonly policy: AddressPolicy
+  readonly #options: HttpOptions
   readonly #places: OpPlaces
-  readonly #dispatcher: Dispatcher
+  #limits: HttpLimits
+  #policy: AddressPolicy
+  #dispatcher: Dispatcher
+  #certified: CertifiedConnections
+  /** Of earlier limits, with calls still under way. */
+  readonly #closing = new Set<Dispatcher>()
   readonly #resolve: (hostname: string, options: object) => Promise<unknown>
 
   constructor(options: HttpOptions) {
-    const { timeout, proxy, lookup, places } = options
-    this.#places = places
-    this.timeout = timeout
-    this.policy = new AddressPolicy({ ...options, proxied: proxy !== undefined })
-    this.#dispatcher = openDispatcher({ timeout, policy: this.policy, proxy, lookup })
-    this.#resolve = promisify(judging(lookup))
+    this.#options = options
+    this.#places = options.places
+    this.#limits = options
+    this.#policy = this.#newPolicy()
+    this.#dispatcher = openDispatcher(this.#connections())
+    this.#certified = new CertifiedConnections(this.#connections())
+    this.#resolve = promisify(judging(options.lookup))
+  }
+
+  /** Seconds, for openid-client's own signal. */
+  get timeout(): number {
+    return this.#limits.timeout
+  }
+
+  get policy(): AddressPolicy {
+    return this.#policy
+  }
+
+  /** Calls under way end under the earlier limits; their connections serve no further one. */
+  change(limits: HttpLimits): void {
+    this.#limits = limits
+    this.#policy = this.#newPolicy()
+    const earlier = this.#dispatcher
+    this.#dispatcher = openDispatcher(this.#connections())
+    this.#closing.add(earlier)
+    void earlier.close().finally(() => this.#closing.delete(earlier))
+    this.#certified.change(this.#connections())
   }
 
   /**
@@ -78,8 +125,30 @@ export class OpHttp {
    * @throws CommandError `op_unreachable` when no usable answer came in time, `op_host_not_allowed`,
    * `invalid_op_response`
    */
-  readonly fetch: CustomFetch = async (address, { method, headers, body, signal }) => {
+  readonly fetch: CustomFetch = (address, options) => this.#fetch(address, options)
+
+  /**
+   * {@link fetch} over connections that show this certificate, and that nobody uses without it.
+   *
+   * @throws CommandError `invalid_op_metadata` for an address without TLS
+   */
+  fetchWith(certificate: ClientCertificate): CustomFetch {
+    return (address, options) => this.#fetch(address, options, certificate)
+  }
+
+  async #fetch(
+    ...[address, { method, headers, body, signal }, certificate]: [
+      ...Parameters<CustomFetch>,
+      certificate?: ClientCertificate,
+    ]
+  ): Promise<Response> {
     const url = new URL(address)
+    if (certificate && url.protocol !== 'https:') {
+      throw new CommandError(
+        'invalid_op_metadata',
+        `the OP's metadata names ${url.origin}, where the client could show no certificate`,
+      )
+    }
     if (!this.policy.isSecure(url)) {
       throw new CommandError(
         'invalid_op_metadata',
@@ -90,17 +159,23 @@ export class OpHttp {
     const deadline = signal ?? AbortSignal.timeout(this.timeout * 1000)
     noteSent(headers, body)
     const started = performance.now()
-    const site = callingSite()
-    // Documents are fetched for everybody, one call at a time for each OP.
-    const leave = site === undefined ? undefined : await this.#places.enter(site, deadline)
+    const call: OpCall = { host: url.host, outcome: 'ok' }
+    let leave: (() => void) | undefined
+    let sent: number | undefined
     try {
+      const site = callingSite()
+      // Documents are fetched for everybody, one call at a time for each OP.
+      if (site !== undefined) leave = await this.#places.enter(site, deadline)
+      sent = performance.now()
       const response = await request(url, {
-        dispatcher: this.#dispatcher,
+        dispatcher: certificate ? this.#certified.of(certificate) : this.#dispatcher,
         method: method as 'GET',
         headers,
         body: requestBody(body),
         signal: deadline,
       })
+      call.http_status = response.statusCode
+      if (response.statusCode >= 400) call.outcome = 'refused'
       const fault = faultOfHead(url, headers, response)
       if (fault) {
         // In the background, for as long as the signal lets it: nobody waits for what is refused.
@@ -114,17 +189,35 @@ export class OpHttp {
         status: response.statusCode,
         headers: flatten(response.headers),
       })
-    } catch (error) {
-      throw this.#asCommandError(url, error)
+    } catch (cause) {
+      const error = this.#asCommandError(url, cause)
+      call.outcome = error.code
+      call.why = error.message
+      throw error
     } finally {
       leave?.()
-      recordOpCall(performance.now() - started)
+      const ended = performance.now()
+      recordOpCall(ended - started)
+      if (sent !== undefined) call.ms = ended - sent
+      this.#options.onCall?.(call)
     }
   }
 
   /** Ends all connections; a request that still runs fails. */
   async close(): Promise<void> {
-    await this.#dispatcher.destroy()
+    const all = [this.#dispatcher, ...this.#closing, this.#certified]
+    await Promise.all(all.map((connections) => connections.destroy()))
+  }
+
+  #newPolicy(): AddressPolicy {
+    const { realm } = this.#options
+    return new AddressPolicy({ ...this.#limits, realm, proxied: this.#limits.proxy !== undefined })
+  }
+
+  #connections(): ConnectionOptions {
+    const { timeout, proxy } = this.#limits
+    const { lookup } = this.#options
+    return { timeout, policy: this.#policy, proxy, lookup }
   }
 
   #asCommandError(url: URL, error: unknown): CommandError {
