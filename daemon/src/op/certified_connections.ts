@@ -21,6 +21,8 @@ export class CertifiedConnections {
       max: CERTIFICATES,
       ttl: UNUSED_MS,
       perf,
+      // With a remembered time, what becomes unused in that millisecond would never be purged.
+      ttlResolution: 0,
       ttlAutopurge: true,
       updateAgeOnGet: true,
       // What is under way is finished first.
