@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import type { AdminServices } from './admin/admin_command.js'
 import { systemClock } from './clock.js'
-import { type Config, type DaemonConfig, realmsOf } from './config/config.js'
+import { type Config, realmsOf } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
 import { EventHub } from './events.js'
 import { keepKeys } from './key_keeper.js'
@@ -60,7 +60,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     },
   }
   const realms = new Map(
-    [...config.realms].map(([name, policy]) => [name, openRealm(policy, services, options)]),
+    [...config.realms].map(([name, policy]) => [name, openRealm(policy, services, config)]),
   )
   const record_path = process.env['RELYD_RECORD']
   const record = record_path ? createRecorder(record_path) : undefined
@@ -132,11 +132,12 @@ function listenersOf(config: Config, server: Server) {
 function openRealm(
   policy: RealmPolicy,
   { store, clock, log }: Services,
-  options: DaemonConfig,
+  { daemon: options, ops }: Config,
 ): Realm {
   const { name, quotas } = policy
   const op = createOpSide({
     realm: name,
+    ops,
     store,
     clock,
     log,

@@ -1,10 +1,12 @@
 /** Makes sites: one registration for each idempotency key, however often and from wherever it is asked. */
 import { createHmac, randomUUID } from 'node:crypto'
-import type { Context } from './context.js'
+import type { Context, Realm, Services } from './context.js'
 import { sameDigest, sha256 } from './digest.js'
 import { CommandError } from './errors.js'
 import { checkRegistration } from './op/client.js'
+import { type ClientCredential, issuedClient } from './op/client_credential.js'
 import { admitOp } from './op/discovery.js'
+import type { OpSide } from './op/op_side.js'
 import type { Provider } from './op/provider.js'
 import {
   preferredAuthMethod,
@@ -99,7 +101,7 @@ export async function registerSite(
   try {
     const provider = await op.providers.get(op_host)
     const registration = site.issued
-      ? issuedClient(provider, site.wishes, site.issued)
+      ? givenClient(provider, site.wishes, site.issued)
       : await registerClient(op, provider, site.wishes)
     const made = newSite(context, provider, start.oxd_id, site, registration)
     try {
@@ -115,6 +117,55 @@ export async function registerSite(
     throw error
   }
   return start.oxd_id
+}
+
+/** A site whose client the OP's operator issued, as relyd's operator describes it. */
+export interface IssuedSite {
+  client_id: string
+  credential: ClientCredential
+  /** The site's own first, then those that the OP knows besides. */
+  redirect_uris: [string, ...string[]]
+  settings: SiteSettings
+  /** What the OP signs its ID Tokens with; absent, what its metadata offers. */
+  id_token_signed_response_alg?: string | undefined
+}
+
+/**
+ * Makes a site of a client that the OP's operator issued. It is checked, with the OP's documents,
+ * and not stored.
+ *
+ * @param op_host as `readOpHost` gives it
+ * @throws CommandError `invalid_request` (with `details.field`) for a credential that will not do,
+ * `op_host_not_allowed`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_unreachable`
+ */
+export async function issuedSite(
+  { realm, clock, op }: Pick<Services, 'clock'> & { realm: Realm; op: OpSide },
+  op_host: string,
+  given: IssuedSite,
+): Promise<Site> {
+  const { client, secrets } = issuedClient(given.client_id, given.credential, clock())
+  await admitOp(op.http, op_host)
+  const provider = await op.providers.get(op_host)
+  const site: Site = {
+    oxd_id: randomUUID(),
+    realm: realm.name,
+    op_host: provider.op_host,
+    issuer: provider.issuer,
+    redirect_uri: given.redirect_uris[0],
+    registered_by: 'operator',
+    client: {
+      ...client,
+      redirect_uris: given.redirect_uris,
+      ...(given.id_token_signed_response_alg !== undefined && {
+        id_token_signed_response_alg: given.id_token_signed_response_alg,
+      }),
+    },
+    settings: given.settings,
+    created_at: clock(),
+    secrets,
+  }
+  await checkRegistration(op, site)
+  return site
 }
 
 function newSite(
@@ -138,7 +189,7 @@ function newSite(
   }
 }
 
-function issuedClient(
+function givenClient(
   provider: Provider,
   wishes: RegistrationWishes,
   { client_id, client_secret }: NonNullable<NewSite['issued']>,

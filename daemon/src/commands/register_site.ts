@@ -1,6 +1,6 @@
 import { command, oneOf, required, string, strings } from '../command.js'
 import { CommandError } from '../errors.js'
-import { authMethods } from '../op/client.js'
+import { authMethods } from '../op/client_authentication.js'
 import { readOpHost } from '../op/op_host.js'
 import { registerSite, registerSiteErrors } from '../registrations.js'
 

@@ -24,7 +24,7 @@ export interface LoginValues {
 }
 
 /** Parameters that custom_parameters may not carry: the protocol's own, and those with a name of their own. */
-const RESERVED = new Set([
+export const reservedParameters: ReadonlySet<string> = new Set([
   'client_id',
   'response_type',
   'response_mode',
@@ -117,7 +117,7 @@ function checkRequest({ prompt, max_age, custom_parameters }: AuthorizationReque
     throw refused('max_age', 'of 0 asks for a login page, which prompt=none forbids')
   }
   for (const name of Object.keys(custom_parameters ?? {})) {
-    if (RESERVED.has(name)) {
+    if (reservedParameters.has(name)) {
       throw refused(
         `custom_parameters.${name}`,
         "is a parameter of the protocol; use the command's own parameter, where it has one",

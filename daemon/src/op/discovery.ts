@@ -83,14 +83,12 @@ export async function fetchMetadata(http: OpHttp, op_host: string): Promise<clie
       timeout: http.timeout,
       execute: insecureIfAllowed(op_host),
     })
-    // No client certificate is ever sent, so that its aliases of the endpoints are nobody's.
-    const { mtls_endpoint_aliases: _, ...rest } = discovered.serverMetadata()
-    metadata = rest as client.ServerMetadata
+    metadata = discovered.serverMetadata()
   } catch (error) {
     throw await notDiscovered(op_host, error)
   }
   checkMetadata(http, op_host, metadata)
-  metadata = plainMembers(metadata) as unknown as client.ServerMetadata
+  metadata = plainMetadata(metadata)
   const called = CALLED.flatMap((name) => metadata[name] ?? [])
   await Promise.all(called.map((address) => admitNamed(http, address)))
   return metadata
@@ -122,6 +120,49 @@ export function checkMetadata(
     if (!isList(metadata[name] ?? []))
       throw unusable(op_host, `has a ${name} that is no list of words`)
   }
+}
+
+/**
+ * RFC 8705 5: whether the endpoints for clients with a certificate can be used. A bad one is no
+ * reason to send the client elsewhere.
+ *
+ * @throws CommandError `invalid_op_metadata`, `op_host_not_allowed`
+ */
+export function checkAliases({ policy }: OpHttp, op_host: string, aliases: unknown): void {
+  if (typeof aliases !== 'object' || aliases === null) {
+    throw unusable(op_host, 'has mtls_endpoint_aliases that are no object')
+  }
+  for (const name of CALLED) {
+    if (!(name in aliases)) continue
+    const url = parseEndpoint((aliases as Record<string, unknown>)[name])
+    if (url?.protocol !== 'https:') {
+      throw unusable(op_host, `names an unusable ${name} in mtls_endpoint_aliases`)
+    }
+    if (policy.refuses(url)) throw policy.refusal(url)
+  }
+}
+
+/** What is kept of metadata: its plain members, and the one object among those that are used. */
+function plainMetadata(metadata: client.ServerMetadata): client.ServerMetadata {
+  const kept = plainMembers(metadata)
+  const { mtls_endpoint_aliases: aliases } = metadata
+  if (aliases !== undefined) {
+    // What is no object, and a list is none, is an error for who would need it, and kept for that.
+    const isObject = typeof aliases === 'object' && aliases !== null && !Array.isArray(aliases)
+    kept['mtls_endpoint_aliases'] = isObject ? callableMembers(aliases) : ''
+  }
+  return kept as unknown as client.ServerMetadata
+}
+
+/** Of the aliases, those of endpoints that are called; whatever is no text stays there as an error. */
+function callableMembers(aliases: object): Record<string, string> {
+  return Object.fromEntries(
+    CALLED.flatMap((name): [string, string][] => {
+      if (!(name in aliases)) return []
+      const alias = (aliases as Record<string, unknown>)[name]
+      return [[name, typeof alias === 'string' && alias.length <= MAX_URL_LENGTH ? alias : '']]
+    }),
+  )
 }
 
 /**

@@ -4,7 +4,10 @@ import type { CustomFetch } from 'openid-client'
 import { type Dispatcher, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
 import { AddressPolicy, isLiteral } from './address_policy.js'
+import { CertifiedConnections } from './certified_connections.js'
 import {
+  type ClientCertificate,
+  type ConnectionOptions,
   judging,
   type Lookup,
   MAX_BODY_BYTES,
@@ -44,6 +47,7 @@ export class OpHttp {
   readonly policy: AddressPolicy
   readonly #places: OpPlaces
   readonly #dispatcher: Dispatcher
+  readonly #certified: CertifiedConnections
   readonly #resolve: (hostname: string, options: object) => Promise<unknown>
 
   constructor(options: HttpOptions) {
@@ -51,7 +55,9 @@ export class OpHttp {
     this.#places = places
     this.timeout = timeout
     this.policy = new AddressPolicy({ ...options, proxied: proxy !== undefined })
-    this.#dispatcher = openDispatcher({ timeout, policy: this.policy, proxy, lookup })
+    const connections: ConnectionOptions = { timeout, policy: this.policy, proxy, lookup }
+    this.#dispatcher = openDispatcher(connections)
+    this.#certified = new CertifiedConnections(connections)
     this.#resolve = promisify(judging(lookup))
   }
 
@@ -78,8 +84,30 @@ export class OpHttp {
    * @throws CommandError `op_unreachable` when no usable answer came in time, `op_host_not_allowed`,
    * `invalid_op_response`
    */
-  readonly fetch: CustomFetch = async (address, { method, headers, body, signal }) => {
+  readonly fetch: CustomFetch = (address, options) => this.#fetch(address, options)
+
+  /**
+   * {@link fetch} over connections that show this certificate, and that nobody uses without it.
+   *
+   * @throws CommandError `invalid_op_metadata` for an address without TLS
+   */
+  fetchWith(certificate: ClientCertificate): CustomFetch {
+    return (address, options) => this.#fetch(address, options, certificate)
+  }
+
+  async #fetch(
+    ...[address, { method, headers, body, signal }, certificate]: [
+      ...Parameters<CustomFetch>,
+      certificate?: ClientCertificate,
+    ]
+  ): Promise<Response> {
     const url = new URL(address)
+    if (certificate && url.protocol !== 'https:') {
+      throw new CommandError(
+        'invalid_op_metadata',
+        `the OP's metadata names ${url.origin}, where the client could show no certificate`,
+      )
+    }
     if (!this.policy.isSecure(url)) {
       throw new CommandError(
         'invalid_op_metadata',
@@ -95,7 +123,7 @@ export class OpHttp {
     const leave = site === undefined ? undefined : await this.#places.enter(site, deadline)
     try {
       const response = await request(url, {
-        dispatcher: this.#dispatcher,
+        dispatcher: certificate ? this.#certified.of(certificate) : this.#dispatcher,
         method: method as 'GET',
         headers,
         body: requestBody(body),
@@ -124,7 +152,7 @@ export class OpHttp {
 
   /** Ends all connections; a request that still runs fails. */
   async close(): Promise<void> {
-    await this.#dispatcher.destroy()
+    await Promise.all([this.#dispatcher.destroy(), this.#certified.destroy()])
   }
 
   #asCommandError(url: URL, error: unknown): CommandError {

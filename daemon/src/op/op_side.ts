@@ -6,17 +6,22 @@ import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
 import type { Store } from '../store/store.js'
 import { type HttpOptions, OpHttp } from './http.js'
+import type { OpOptionsByHost } from './op_options.js'
 import { Providers } from './providers.js'
 
 export interface OpSide {
   http: OpHttp
   providers: Providers
+  /** What is special about OPs, by op_host. */
+  options: OpOptionsByHost
   clock: Clock
   close(): Promise<void>
 }
 
 export interface OpSideOptions extends HttpOptions {
   realm: string
+  /** What relyd.cfg says of OPs; nothing, if absent. */
+  ops?: OpOptionsByHost
   store: Store
   clock: Clock
   log: Log
@@ -25,9 +30,11 @@ export interface OpSideOptions extends HttpOptions {
 }
 
 export function createOpSide(options: OpSideOptions): OpSide {
+  const { ops = new Map() } = options
   const http = new OpHttp(options)
-  const providers = new Providers({ ...options, http })
+  const providers = new Providers({ ...options, ops, http })
   return {
+    options: ops,
     http,
     providers,
     clock: options.clock,

@@ -13,6 +13,7 @@ import { Throttle } from '../throttle.js'
 import { checkMetadata, fetchKeys, fetchMetadata, isRefusal } from './discovery.js'
 import type { OpHttp } from './http.js'
 import { forEverybody, uncounted } from './op_calls.js'
+import type { OpOptionsByHost } from './op_options.js'
 import { Provider } from './provider.js'
 
 const CACHED_PROVIDERS = 1000
@@ -30,6 +31,7 @@ const KEY_REFETCH_INTERVAL = 10
 export interface ProvidersOptions {
   /** Whose they are: no realm learns from another's copies which OPs it uses. */
   realm: string
+  ops: OpOptionsByHost
   http: OpHttp
   store: Store
   clock: Clock

@@ -32,6 +32,24 @@ export interface ClientMetadata {
   id_token_signed_response_alg?: string
   client_secret_expires_at?: Seconds
   registration_client_uri?: string
+  /** Of the key that signs client assertions (OIDC Registration 2), if there is one. */
+  token_endpoint_auth_signing_alg?: string
+  /** The public half of the client's key, with its kid and certificates (RFC 7517 4.7). */
+  jwks?: { keys: ClientJwk[] }
+  /** Apple's: the team in whose name the daemon makes client secrets. */
+  apple_team_id?: string
+  [name: string]: unknown
+}
+
+/** A public key as the operator enters it at the OP. */
+export interface ClientJwk {
+  kty: string
+  kid: string
+  use: 'sig'
+  alg?: string
+  /** The certificate and those that lead to its CA, each DER in base64. */
+  x5c?: string[]
+  'x5t#S256'?: string
   [name: string]: unknown
 }
 
@@ -52,6 +70,8 @@ export interface SiteSettings {
 export interface SiteSecrets {
   client_secret?: string
   registration_access_token?: string
+  /** PKCS#8, as PEM: of assertions, of a client certificate, or Apple's. */
+  client_private_key?: string
 }
 
 /** A login that was started and has not come back. */
