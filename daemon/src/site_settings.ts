@@ -1,5 +1,6 @@
 /** What a site may wish of relyd, whoever registers it: checked, and as it is stored. */
 import { CommandError } from './errors.js'
+import type { Log } from './log.js'
 import type { SiteSettings } from './store/store.js'
 
 /** Of a login that names no scope, at a site that was registered with none. */
@@ -26,6 +27,12 @@ export function settingsOf(params: WishedSettings): SiteSettings {
     tokens: params.tokens ?? 'site',
     ...Object.fromEntries(given),
   }
+}
+
+/** Tells the log of what makes a site unsafe. */
+export function warnOfUnsafe(log: Log, oxd_id: string, { login_binding }: SiteSettings): void {
+  if (login_binding !== 'none') return
+  log.warn({ site: oxd_id.slice(0, 8) }, 'login_binding = none: open to login CSRF')
 }
 
 /**

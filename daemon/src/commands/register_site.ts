@@ -2,7 +2,7 @@ import { command, oneOf, required, string, strings } from '../command.js'
 import { authMethods } from '../op/client_authentication.js'
 import { readOpHost } from '../op/op_host.js'
 import { claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
-import { checkRedirectUri, settingsOf } from '../site_settings.js'
+import { checkRedirectUri, settingsOf, warnOfUnsafe } from '../site_settings.js'
 
 export const register_site = command({
   doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command.",
@@ -114,9 +114,7 @@ export const register_site = command({
       },
       settings: wished,
     })
-    if (params.login_binding === 'none') {
-      context.log.warn({ site: oxd_id.slice(0, 8) }, 'login_binding = none: open to login CSRF')
-    }
+    warnOfUnsafe(context.log, oxd_id, wished)
     return { oxd_id, op_host: issuer }
   },
 })
