@@ -6,6 +6,8 @@ import { exitCodes } from './exit_codes.js'
 import { fail } from './fail.js'
 import { addKey } from './key.js'
 import { addServe } from './serve.js'
+import { addSessions } from './sessions.js'
+import { addSites } from './sites.js'
 import { addStatus } from './status.js'
 
 /** Runs the command that the process was started with. */
@@ -28,6 +30,8 @@ export function createProgram(): Command {
   addServe(program)
   addCheckConfig(program)
   addStatus(program)
+  addSites(program)
+  addSessions(program)
   addKey(program)
   return program
 }
