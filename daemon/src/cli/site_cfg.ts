@@ -93,12 +93,17 @@ function idsOf(owner: string): { uid: number; gid: number } {
   if (user === undefined) {
     throw new CliError(exitCodes.usage, '--cfg-owner must be USER or USER:GROUP')
   }
-  const uid = idOf(user, ['id', '-u', user])
-  const gid =
-    group === undefined
-      ? idOf(user, ['id', '-g', user])
-      : idOf(group, ['getent', 'group', group], ([, , id]) => id)
-  return { uid, gid }
+  return {
+    uid: numberOf(user) ?? idOf(user, ['id', '-u', user]),
+    gid:
+      group === undefined
+        ? idOf(user, ['id', '-g', user])
+        : (numberOf(group) ?? idOf(group, ['getent', 'group', group], ([, , id]) => id)),
+  }
+}
+
+function numberOf(name: string): number | undefined {
+  return /^\d+$/.test(name) ? Number(name) : undefined
 }
 
 function idOf(
@@ -106,7 +111,6 @@ function idOf(
   [program, ...args]: [string, ...string[]],
   field: (parts: string[]) => string | undefined = ([id]) => id,
 ): number {
-  if (/^\d+$/.test(name)) return Number(name)
   try {
     const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore']
     const answer = execFileSync(program, args, { encoding: 'utf8', stdio })
