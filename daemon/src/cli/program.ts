@@ -8,6 +8,8 @@ import { fail } from './fail.js'
 import { addKey } from './key.js'
 import { addRestore } from './restore.js'
 import { addServe } from './serve.js'
+import { addSessions } from './sessions.js'
+import { addSites } from './sites.js'
 import { addStatus } from './status.js'
 
 /** Runs the command that the process was started with. */
@@ -30,6 +32,8 @@ export function createProgram(): Command {
   addServe(program)
   addCheckConfig(program)
   addStatus(program)
+  addSites(program)
+  addSessions(program)
   addKey(program)
   addBackup(program)
   addRestore(program)
