@@ -99,7 +99,7 @@ describe('a private key', () => {
     [rsa.privateKey, 'HS256', 'RS256'],
   ])('fits its algorithm', (key, alg, words) => {
     const { field, message } = refusal(jwt(pem(key), { alg }))
-    expect(field).toBe('alg')
+    expect(field).toBe('signing_alg')
     expect(message).toContain(words)
   })
 
@@ -155,7 +155,7 @@ describe('Apple', () => {
 
   test.each([
     ['team_id', { ...apple, team_id: 'com.example', private_key: pem(p256.privateKey) }],
-    ['kid', { ...apple, kid: 'AuthKey_KEYID12345.p8', private_key: pem(p256.privateKey) }],
+    ['key_id', { ...apple, kid: 'AuthKey_KEYID12345.p8', private_key: pem(p256.privateKey) }],
     ['private_key', { ...apple, private_key: pem(rsa.privateKey) }],
   ] as const)('%s is what Apple gave', (field, credential) => {
     expect(refusal(credential).field).toBe(field)
