@@ -12,6 +12,8 @@ import { addKey } from './key.js'
 import { addRestore } from './restore.js'
 import { addServe } from './serve.js'
 import { addService } from './service.js'
+import { addSessions } from './sessions.js'
+import { addSites } from './sites.js'
 import { addStatus } from './status.js'
 import { addVersion } from './version.js'
 
@@ -33,17 +35,23 @@ export function createProgram(): Command {
     // commander says what is wrong by itself; --help and --version end this way too.
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? exitCodes.done : exitCodes.usage))
     .addHelpText('after', () => `\nExit codes:\n${codesHelp()}`)
-  addServe(program)
-  addCheckConfig(program)
-  addStatus(program)
-  addKey(program)
-  addCall(program)
-  addDoctor(program)
-  addVersion(program)
-  addCompletion(program)
-  addBackup(program)
-  addRestore(program)
-  addService(program)
+  for (const add of [
+    addServe,
+    addCheckConfig,
+    addStatus,
+    addDoctor,
+    addCall,
+    addSites,
+    addSessions,
+    addKey,
+    addBackup,
+    addRestore,
+    addService,
+    addVersion,
+    addCompletion,
+  ]) {
+    add(program)
+  }
   return program
 }
 
