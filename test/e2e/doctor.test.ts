@@ -18,8 +18,10 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { openKept } from '../../daemon/src/store/kept_database.js'
 import { BentOp, BentSite } from '../support/bent_op/index.js'
 import { hasOpenssl, TestCa } from '../support/certificates.js'
+import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { type Examined, examine, expectFinding, snapshot, type Wanted } from '../support/doctor.js'
+import { Image } from '../support/image.js'
 import { Wire } from '../support/wire.js'
 
 const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.url))
@@ -90,7 +92,7 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
     named(path('state'), /open to other users \(mode 0777\)/, 'chmod 700')
     named(path('state/store/relyd.db'), /open to other users \(mode 0644\)/, 'chmod 600')
     named(path('state/keys/store.key'), /keys are open to other users \(mode 0640\)/, 'chmod 600')
-    named('[listener site]', /relyd\.sock has mode 0666, and relyd\.cfg .* says 0660/, 'chmod 0660')
+    named('[listener site]', /relyd\.sock has mode 0666, and relyd\.cfg says 0660/, 'chmod 0660')
     expect(examined.findings).toHaveLength(5)
   })
 
@@ -250,6 +252,102 @@ describe('a daemon', () => {
       what: new RegExp(`version 0\\.0\\.9 runs, and ${manifest.version} is installed`),
       cure: /^systemctl restart relyd$/,
     })
+  })
+})
+
+describe('the units of systemd', () => {
+  const wanted = (about: RegExp | string, what: RegExp, cure: RegExp): Wanted => ({
+    severity: 'fault',
+    about,
+    what,
+    cure,
+  })
+
+  test('as they were laid down are good; of another version, or beside relyd.cfg, they are not', async () => {
+    using image = new Image()
+    const { status } = await relyd([
+      'service',
+      'install',
+      '--root',
+      image.root,
+      '--socket',
+      'shop:www-shop',
+    ])
+    expect(status).toBe(0)
+    const config = join(image.root, 'etc/relyd/relyd.cfg')
+    writeFileSync(
+      config,
+      `[daemon]\nstate_directory = ${image.root}/var/lib/relyd\n[listener site]\naddress = unix:/run/relyd/relyd.sock\n[listener shop]\naddress = unix:/run/relyd/shop.sock\n`,
+    )
+    const ofUnits = async () => {
+      const examined = await examine(config, ['--root', image.root])
+      return { ...examined, findings: examined.findings.filter(({ check }) => check === 'unit') }
+    }
+    expect((await ofUnits()).findings).toEqual([])
+
+    const unit = join(image.root, 'etc/systemd/system/relyd.service')
+    const text = readFileSync(unit, 'utf8')
+    writeFileSync(unit, text.replace('WatchdogSec=60\n', ''))
+    const cfg = readFileSync(config, 'utf8')
+    writeFileSync(
+      config,
+      cfg.replace('relyd.sock', 'other.sock').replace('listener shop', 'listener blog'),
+    )
+    const examined = await ofUnits()
+    expectFinding(examined, {
+      severity: 'warning',
+      about: unit,
+      what: /not as this version of relyd lays it down/,
+      cure: /^sudo relyd service install/,
+    })
+    expectFinding(
+      examined,
+      wanted(
+        'relyd.socket',
+        /listens on \/run\/relyd\/relyd\.sock, and \[listener site\] .*other\.sock/,
+        /ListenStream=/,
+      ),
+    )
+    expectFinding(
+      examined,
+      wanted(
+        'relyd-shop.socket',
+        /no \[listener shop\]/,
+        /systemctl disable --now relyd-shop\.socket/,
+      ),
+    )
+    expect(examined.findings).toHaveLength(3)
+
+    writeFileSync(
+      unit,
+      text.replace(/^ExecStart=.*/m, 'ExecStart=/opt/gone/node /usr/bin/relyd serve'),
+    )
+    expectFinding(
+      await ofUnits(),
+      wanted(unit, /runs \/opt\/gone\/node, which is not there/, /service install/),
+    )
+    rmSync(unit)
+    expectFinding(await ofUnits(), {
+      severity: 'note',
+      about: 'relyd.service',
+      what: /there is no unit/,
+      cure: /^sudo relyd service install$/,
+    })
+  })
+
+  test('bring the keys, which relyd.cfg then does not name', async () => {
+    await using daemon = await TestDaemon.start()
+    using image = new Image()
+    await relyd(['service', 'install', '--root', image.root])
+    const moved = join(image.root, 'etc/relyd/store.key')
+    renameSync(join(daemon.folder, 'state/keys/store.key'), moved)
+    const ofKeys = async (...args: string[]) => {
+      const { findings } = await examine(daemon.config, args)
+      return findings.filter(({ check }) => check === 'keys')
+    }
+    expect(await ofKeys('--root', image.root)).toEqual([])
+    expect(await ofKeys('--key-file', moved)).toEqual([])
+    expect(await ofKeys()).toMatchObject([{ severity: 'fault' }])
   })
 })
 

@@ -1,7 +1,7 @@
 /** Looks an installation over: every check beside the others, each for as long as it may take. */
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { systemClock } from '../clock.js'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
@@ -22,6 +22,7 @@ import { store } from './checks/store.js'
 import { unit } from './checks/unit.js'
 import { unsafe } from './checks/unsafe.js'
 import { type Finding, fault, type Severity, warning } from './finding.js'
+import { installedUnits } from './installed_units.js'
 import { type Person, personOf } from './person.js'
 import { viewStore } from './store_view.js'
 import type { Check, World } from './world.js'
@@ -90,10 +91,11 @@ export async function examine(options: DoctorOptions): Promise<Report> {
 }
 
 function worldOf(config: Config, options: DoctorOptions, signal: AbortSignal): World {
-  const root = resolve(options.root ?? '/')
-  const key_file =
-    options.keyFile === undefined ? keyFileOf(config, root) : resolve(options.keyFile)
+  const units = installedUnits(resolve(options.root ?? '/'))
   const { database, admin_socket, state_directory } = config.daemon
+  // A key that the unit brings as a credential is a file of which relyd.cfg says nothing.
+  const brought = existsSync(config.daemon.key_file) ? undefined : units.key_file
+  const key_file = resolve(options.keyFile ?? brought ?? config.daemon.key_file)
   const running = runningDaemon(admin_socket)
   return {
     config,
@@ -106,22 +108,9 @@ function worldOf(config: Config, options: DoctorOptions, signal: AbortSignal): W
     ),
     users: options.user ?? [],
     ops: options.op ?? [],
-    root,
+    units,
     signal,
   }
-}
-
-/** The unit brings the keys as a credential, of which nobody else knows. */
-function keyFileOf({ daemon }: Config, root: string): string {
-  if (existsSync(daemon.key_file)) return daemon.key_file
-  for (const folder of ['etc', 'usr/lib', 'lib']) {
-    const path = join(root, folder, 'systemd/system/relyd.service')
-    if (!existsSync(path)) continue
-    const [, credential] =
-      /^LoadCredential=store\.key:(\S+)/m.exec(readFileSync(path, 'utf8')) ?? []
-    return credential ?? daemon.key_file
-  }
-  return daemon.key_file
 }
 
 async function userOf(path: string): Promise<Person | undefined> {

@@ -91,6 +91,8 @@ function requireKeys(db: Database.Database, key_file: string): void {
 }
 
 interface SiteRow {
+  /** Not in older schemas. */
+  name?: string | null
   oxd_id: string
   realm: string
   op_host: string
@@ -101,16 +103,20 @@ interface SiteRow {
 }
 
 function sitesOf(db: Database.Database): SiteView[] {
-  const rows = db.prepare<[], SiteRow>(
-    'SELECT oxd_id, realm, op_host, issuer, redirect_uri, registered_by, client FROM sites',
-  )
-  return rows.all().map(({ client, ...site }) => {
-    const { redirect_uris, client_secret_expires_at } = JSON.parse(client) as Record<
+  const rows = db.prepare<[], SiteRow>('SELECT * FROM sites')
+  return rows.all().map(({ name, oxd_id, realm, op_host, issuer, redirect_uri, ...row }) => {
+    const { redirect_uris, client_secret_expires_at } = JSON.parse(row.client) as Record<
       string,
       unknown
     >
     return {
-      ...site,
+      ...(name && { name }),
+      oxd_id,
+      realm,
+      op_host,
+      issuer,
+      redirect_uri,
+      registered_by: row.registered_by,
       redirect_uris: Array.isArray(redirect_uris) ? redirect_uris.map(String) : undefined,
       client_secret_expires_at:
         typeof client_secret_expires_at === 'number' ? client_secret_expires_at : undefined,

@@ -8,6 +8,8 @@ const run = promisify(execFile)
 
 /** A site, without what is secret of it. */
 export interface SiteView {
+  /** What its operator calls it. */
+  name?: string
   oxd_id: string
   realm: string
   op_host: string

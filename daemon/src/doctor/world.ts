@@ -3,6 +3,7 @@ import type { Seconds } from '../clock.js'
 import type { Config } from '../config/config.js'
 import type { Running } from './ask_daemon.js'
 import type { Finding } from './finding.js'
+import type { InstalledUnits } from './installed_units.js'
 import type { Person } from './person.js'
 import type { StoreView } from './store_view.js'
 
@@ -21,8 +22,8 @@ export interface World {
   users: readonly string[]
   /** OPs that were asked for. */
   ops: readonly string[]
-  /** Where units are installed: `/`, but for who tries that out elsewhere. */
-  root: string
+  /** What systemd has of relyd. */
+  units: InstalledUnits
   /** Fires when no more time is left. */
   signal: AbortSignal
 }

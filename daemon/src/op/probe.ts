@@ -1,9 +1,10 @@
 /** Tries an OP as the daemon would use it, for `relyd doctor`: with the same policy, limits and checks. */
 import { CommandError } from '../errors.js'
-import { fetchKeys, fetchMetadata } from './discovery.js'
-import { type HttpOptions, OpHttp } from './http.js'
+import { fetchKeys, fetchMetadata, metadataAddress } from './discovery.js'
+import { OpHttp } from './http.js'
 import { readOpHost } from './op_host.js'
 import { OpPlaces } from './op_places.js'
+import type { OpLimits } from './op_side.js'
 
 /** How far an OP was good. */
 export interface OpProbe {
@@ -19,22 +20,27 @@ export interface OpProbe {
   }
 }
 
-/** One after another the way of a login's documents, and no further than the first trouble. */
+/**
+ * One after another the way of a login's documents, and no further than the first trouble.
+ *
+ * @param realm whose policy it is
+ */
 export async function probeOp(
-  options: Omit<HttpOptions, 'places'>,
+  realm: string,
+  limits: OpLimits,
   op_host: string,
   now: () => number,
 ): Promise<OpProbe> {
   // Nobody's limit counts the calls: no site makes them.
   const places = new OpPlaces({ site: 1, realm: 1 }, () => new Error('no place'))
-  const http = new OpHttp({ ...options, places })
+  const http = new OpHttp({ ...limits, realm, places })
   const probe: OpProbe = {}
   let step: NonNullable<OpProbe['trouble']>['step'] = 'address'
   try {
     const issuer = readOpHost(http, op_host)
     step = 'metadata'
     await readClock(http, issuer, now, probe)
-    const metadata = await fetchMetadata(http, issuer)
+    const metadata = await fetchMetadata(http, issuer, limits.ops?.get(issuer))
     probe.names_issuer = metadata.authorization_response_iss_parameter_supported === true
     step = 'keys'
     await fetchKeys(http, metadata)
@@ -54,9 +60,8 @@ async function readClock(
   now: () => number,
   probe: OpProbe,
 ): Promise<void> {
-  const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
   const asked = now()
-  const response = await http.fetch(address, {
+  const response = await http.fetch(metadataAddress(issuer), {
     method: 'GET',
     headers: { accept: 'application/json' },
     body: undefined,

@@ -12,7 +12,7 @@ import type { World } from '../world.js'
 
 const RESTART = 'systemctl restart relyd (with socket units: the socket unit, too)'
 
-export async function listeners({ config, daemon }: World): Promise<Finding[]> {
+export async function listeners({ config, daemon, units }: World): Promise<Finding[]> {
   const running = await daemon
   // Without a daemon there are none, which is said once.
   if (running.state === 'down') return config.listeners.flatMap(inTheWay)
@@ -20,7 +20,7 @@ export async function listeners({ config, daemon }: World): Promise<Finding[]> {
   const found = config.listeners.map((listener) => {
     const { address } = listener
     return address.kind === 'unix'
-      ? unixSocket(listener, address.path, running)
+      ? unixSocket(listener, address.path, running, units.sockets.has(listener.name))
       : tcpPort(listener, address, running)
   })
   return (await Promise.all(found)).flat()
@@ -38,6 +38,7 @@ async function unixSocket(
   { name, mode }: ListenerConfig,
   path: string,
   running: Running,
+  by_unit: boolean,
 ): Promise<Finding[]> {
   const about = `[listener ${name}]`
   const stats = statOf(path)
@@ -48,10 +49,12 @@ async function unixSocket(
   if (!stats.isSocket()) return [fault(about, `${path} is no socket`, `rm ${path}; ${RESTART}`)]
   const found: Finding[] = []
   const wanted = mode.toString(8).padStart(4, '0')
-  if (modeOf(stats) !== wanted) {
-    const why = `${path} has mode ${modeOf(stats)}, and relyd.cfg (or the unit's SocketMode=) says ${wanted}`
-    const severity = (stats.mode & 0o777 & ~mode) !== 0 ? fault : warning
-    found.push(severity(about, why, `chmod ${wanted} ${path}`))
+  const is_wider = (stats.mode & 0o777 & ~mode) !== 0
+  // A socket unit may let in fewer than relyd.cfg does.
+  if (is_wider || (modeOf(stats) !== wanted && !by_unit)) {
+    const why = `${path} has mode ${modeOf(stats)}, and relyd.cfg says ${wanted}`
+    const cure = `chmod ${wanted} ${path}${by_unit ? `, and SocketMode=${wanted} in its socket unit` : ''}`
+    found.push((is_wider ? fault : warning)(about, why, cure))
   }
   try {
     await ask(path, { command: 'ping' }, { whose: 'site', timeout_ms: PATIENCE_MS })

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { bounded } from '../../errors.js'
 import { CLOCK_TOLERANCE } from '../../op/client.js'
-import { hostsOf } from '../../op/op_host.js'
 import { type OpProbe, probeOp } from '../../op/probe.js'
+import { limitsOf } from '../../op_limits.js'
 import { type Finding, fault, note, warning } from '../finding.js'
 import { troubleInWords } from '../op_trouble.js'
 import type { World } from '../world.js'
@@ -48,22 +48,11 @@ async function wanted({ config, store, ops: asked }: World): Promise<Wanted[]> {
 }
 
 async function look(world: World, { realm, op_host }: Wanted): Promise<Finding[]> {
-  const { daemon, realms } = world.config
+  const { config } = world
   const about = `OP ${shown(op_host)}`
-  const probe = await probeOp(
-    {
-      realm,
-      timeout: daemon.op_timeout,
-      insecure_hosts: daemon.insecure_op_hosts ?? [],
-      allowed_hosts: [
-        ...(realms.get(realm)?.allowed_op_hosts ?? []),
-        ...(daemon.default_op === undefined ? [] : hostsOf(daemon.default_op)),
-      ],
-      proxy: daemon.proxy,
-    },
-    op_host,
-    () => Date.now() / 1000,
-  )
+  const policy = config.realms.get(realm) ?? { allowed_op_hosts: [] }
+  const now = () => Date.now() / 1000
+  const probe = await probeOp(realm, limitsOf(policy, config), op_host, now)
   return [...(await trouble(world, about, probe)), ...clock(about, probe)]
 }
 

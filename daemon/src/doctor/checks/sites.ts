@@ -46,7 +46,9 @@ const REGISTER =
 
 /** What the OP answered then; to ask it again could change the registration's token (RFC 7592 2.1). */
 function ofRegistration(site: SiteView): Finding[] {
-  const { redirect_uri, redirect_uris } = site
+  const { redirect_uri, redirect_uris, registered_by } = site
+  // What an operator added says nothing of the OP.
+  if (registered_by !== 'relyd') return []
   if (!redirect_uris || redirect_uris.includes(redirect_uri)) return []
   const why = `the OP has not registered its redirect address ${bounded(redirect_uri)}, but ${bounded(redirect_uris.join(', '))}`
   return [fault(nameOf(site), why, 'enter the address at the OP, to the letter')]
@@ -60,7 +62,7 @@ function ofSecret(site: SiteView, now: Seconds): Finding[] {
   const cure =
     site.registered_by === 'relyd'
       ? 'let it register anew: relyd call remove_site --cfg FILE; the next login registers it'
-      : 'get a new secret of the OP, and: relyd sites update NAME --client-secret-file FILE'
+      : `get a new secret of the OP, and: relyd sites update ${site.name ?? site.oxd_id.slice(0, 8)} --client-secret-file FILE`
   return until <= now
     ? [
         fault(
@@ -103,7 +105,7 @@ function ofSharedAddresses(all: readonly SiteView[]): Finding[] {
 }
 
 /** Enough of the oxd_id to tell it from others: on TCP it is a secret. */
-function nameOf({ oxd_id, redirect_uri, realm }: SiteView): string {
+function nameOf({ name, oxd_id, redirect_uri, realm }: SiteView): string {
   const host = URL.canParse(redirect_uri) ? new URL(redirect_uri).host : oxd_id.slice(0, 8)
-  return `site ${bounded(host)} (${oxd_id.slice(0, 8)}, realm ${realm})`
+  return `site ${name ?? bounded(host)} (${oxd_id.slice(0, 8)}, realm ${realm})`
 }
