@@ -1,5 +1,5 @@
 /** `relyd doctor` against broken installations: it names what is broken, and its cure; a good one it leaves alone. */
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openKept } from '../../daemon/src/store/kept_database.js'
 import { BentOp, BentSite } from '../support/bent_op/index.js'
@@ -171,7 +172,7 @@ tls_key = ${key}\ntls_client_ca = ${ca.certificate}\n`
     })
   })
 
-  describe.skipIf(!is_root)('and a website that cannot reach it', () => {
+  describe.skipIf(!is_root || !canMount())('and a website that cannot reach it', () => {
     const user = 'nobody'
     const about = `user ${user}, [listener site]`
 
@@ -196,16 +197,26 @@ tls_key = ${key}\ntls_client_ca = ${ca.certificate}\n`
       })
     })
 
-    test('and one that can, and one that is not there', async () => {
+    test('but for a user that is not there, and one that a group lets in', async () => {
       withMode(daemon.folder, 0o755, 0o700)
-      const [, group = ''] =
-        /gid=(\d+)/.exec(spawnSync('id', [user], { encoding: 'utf8' }).stdout) ?? []
-      chownSync(daemon.socket, 0, Number(group))
+      chownSync(daemon.socket, 0, 4242)
       onTestFinished(() => chownSync(daemon.socket, 0, 0))
-      const examined = await look('--user', user, 'nobody_of_that_name')
+      const groups = join(daemon.folder, 'group')
+      const text = readFileSync('/etc/group', 'utf8')
+      writeFileSync(groups, `${text.trimEnd()}\nwebsites:x:4242:${user}\n`)
+      onTestFinished(() => rmSync(groups))
+      // In a mount namespace of its own the host has one group more.
+      const script = 'mount --bind "$0" /etc/group && exec "$@"'
+      const doctor = ['doctor', '--json', '-c', daemon.config, '--user', user, 'nobody_there']
+      const { stdout } = await promisify(execFile)(
+        'unshare',
+        ['-m', 'sh', '-c', script, groups, process.execPath, PROGRAM, ...doctor],
+        { env: { ...process.env, ...trust } },
+      )
+      const examined = { ...(JSON.parse(stdout) as Examined), status: 0 }
       expectFinding(examined, {
         severity: 'warning',
-        about: 'user nobody_of_that_name',
+        about: 'user nobody_there',
         what: /there is no such user/,
         cure: /getent passwd/,
       })
