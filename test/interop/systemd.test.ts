@@ -73,6 +73,14 @@ describe.skipIf(!canBoot())('on a host with systemd', () => {
       .toMatch(/relyd\.cfg is reloaded$/)
     expect(await host.show('relyd.service', 'ActiveState')).toBe('active')
 
+    // Another key, made by root beside the running daemon, which stays the owner of its files.
+    await host.ok('relyd', 'key', 'add', '--key-file', '/etc/relyd/store.key')
+    const keys = readFileSync(host.at('/etc/relyd/store.key'), 'utf8')
+    await host.ok('systemctl', 'restart', 'relyd.service')
+    await logIn(oxd_id)
+    expect(await host.ok('find', '/var/lib/relyd', '!', '-user', 'relyd')).toBe('')
+    expect(await host.ok('relyd', 'status')).toContain(SHOP)
+
     // A daemon that hangs or is killed is another one soon, at the same sockets.
     const restarts = Number(await host.show('relyd.service', 'NRestarts'))
     await host.ok('systemctl', 'kill', '--kill-whom=main', '-s', 'STOP', 'relyd.service')
@@ -104,7 +112,7 @@ describe.skipIf(!canBoot())('on a host with systemd', () => {
       expect(existsSync(host.at(path))).toBe(false)
     }
     expect((await host.run('systemctl', 'is-active', 'relyd.service')).status).not.toBe(0)
-    expect(readFileSync(host.at('/etc/relyd/store.key'), 'utf8')).toBe(key)
+    expect(readFileSync(host.at('/etc/relyd/store.key'), 'utf8')).toBe(keys)
     await host.ok('relyd', 'service', 'uninstall', '--purge')
     expect(existsSync(host.at('/var/lib/relyd'))).toBe(false)
     expect(existsSync(host.at('/etc/relyd'))).toBe(false)
