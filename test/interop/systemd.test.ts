@@ -96,7 +96,8 @@ describe.skipIf(!canBoot())('on a host with systemd', () => {
     writeFileSync(host.at(CFG), `${good}nonsense = 1\n`)
     expect((await host.run('systemctl', 'restart', 'relyd.service')).status).not.toBe(0)
     const tried = async () => Number(await host.show('relyd.service', 'NRestarts'))
-    await expect.poll(tried, { timeout: 30_000 }).toBeGreaterThan(restarts + 8)
+    // More often than systemd lets a unit start by itself (StartLimitBurst=).
+    await expect.poll(tried, { timeout: 60_000, interval: 500 }).toBeGreaterThan(5)
     const waiting = serves()
     writeFileSync(host.at(CFG), good)
     await waiting
