@@ -10,6 +10,7 @@ import { keepKeys } from './key_keeper.js'
 import { flushLog, type Log } from './log.js'
 import { Refreshes } from './refreshes.js'
 import { type Reloaded, reload } from './reload.js'
+import { takePassedSockets } from './server/activation.js'
 import { createAdminDispatch } from './server/admin_dispatch.js'
 import { createRecorder } from './server/record.js'
 import { Server } from './server/server.js'
@@ -17,6 +18,8 @@ import { createSiteDispatch } from './server/site_dispatch.js'
 import { SiteCache } from './sites.js'
 import { openStore } from './store/open.js'
 import { startSweeping } from './sweeper.js'
+import { ServiceManager } from './systemd/notify.js'
+import { startWatchdog } from './systemd/watchdog.js'
 import { version } from './version.js'
 
 export interface Daemon {
@@ -34,6 +37,8 @@ export interface Daemon {
 export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const { daemon: options } = config
   const clock = systemClock
+  const passed = takePassedSockets(config.listeners)
+  const manager = new ServiceManager(log)
   const { store, durability, schema, encryption } = await openStore(options)
   log.info({ database: options.database, ...durability, schema, encryption }, 'store open')
   if (schema.copy !== undefined) {
@@ -76,9 +81,11 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   })
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
+  const watchdog = startWatchdog(store, manager)
 
   async function stop(): Promise<void> {
     log.info('stopping')
+    void manager.stopping('Finishes what runs')
     // They shall hear of it before their connections are cut.
     services.refreshes.stopWaiting()
     const cut = await server.drain(in_force.config.daemon.drain_timeout)
@@ -90,8 +97,10 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     ])
     sweeping.stop()
     keeping.stop()
+    watchdog.stop()
     await Promise.all(realms.map(({ op }) => op.close()))
     await store.close()
+    await manager.settled()
     log.info('stopped')
     await flushLog(log)
   }
@@ -108,7 +117,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       }),
     )
     for (const listener of config.listeners) {
-      addresses.push(await server.listen(listener, dispatches))
+      addresses.push(await server.listen(listener, dispatches, passed.get(listener.name)))
     }
     const { admin_listener } = config
     await server.listen(
@@ -119,8 +128,30 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     await stop()
     throw error
   }
-  log.info({ version, node: process.version, pid: process.pid, addresses }, 'ready')
-  return { addresses, reload: () => reload({ in_force, server, log }), stop }
+  log.info(
+    { version, node: process.version, pid: process.pid, addresses, passed: [...passed.keys()] },
+    'ready',
+  )
+  const serving = `Listens on ${addresses.join(', ')}`
+  void manager.ready(serving)
+  return {
+    addresses,
+    reload() {
+      void manager.reloading('Reads relyd.cfg again')
+      const reloaded = reload({ in_force, server, log })
+      void manager.ready(`${serving}; ${outcomeOf(reloaded)}`)
+      return reloaded
+    },
+    stop,
+  }
+}
+
+/** For `systemctl status`, in short: the log tells the whole. */
+function outcomeOf(reloaded: Reloaded): string {
+  if ('refused' in reloaded) return 'relyd.cfg is NOT reloaded, see the log'
+  const { needs_restart } = reloaded
+  if (needs_restart.length === 0) return 'relyd.cfg is reloaded'
+  return `relyd.cfg is reloaded, but for what needs a restart: ${needs_restart.join(', ')}`
 }
 
 /** The listeners of websites. */

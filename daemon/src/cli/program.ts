@@ -8,6 +8,7 @@ import { fail } from './fail.js'
 import { addKey } from './key.js'
 import { addRestore } from './restore.js'
 import { addServe } from './serve.js'
+import { addService } from './service.js'
 import { addStatus } from './status.js'
 
 /** Runs the command that the process was started with. */
@@ -33,5 +34,6 @@ export function createProgram(): Command {
   addKey(program)
   addBackup(program)
   addRestore(program)
+  addService(program)
   return program
 }

@@ -1,5 +1,5 @@
 /** Loads relyd.cfg: the same for `relyd serve` and `relyd check-config`. */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk/ini_file'
 import { isLoopback } from '@relyd/sdk/loopback'
@@ -181,7 +181,14 @@ function keyCredential(
 ): string | undefined {
   if (!CREDENTIALS_DIRECTORY || key_file !== daemonOptions.key_file.default) return undefined
   const credential = join(resolve(CREDENTIALS_DIRECTORY), 'store.key')
-  return existsSync(credential) ? credential : undefined
+  try {
+    return statSync(credential, { throwIfNoEntry: false }) && credential
+  } catch (error) {
+    // To go on as if there were none would be to make another key.
+    throw new StartError(
+      `cannot read the credential ${credential}: ${(error as Error).message}; it is the unit's (LoadCredential=)`,
+    )
+  }
 }
 
 /** @param base where relative paths start */

@@ -35,6 +35,8 @@ interface Listener {
   name: string
   address: string
   server: NetServer
+  /** Whether its socket outlives this process, because systemd has it too. */
+  isPassed: boolean
   /** Open now. */
   connections(): number
   /** Takes other limits; connections that are open stay. */
@@ -70,12 +72,14 @@ export class Server {
 
   /**
    * @param dispatches of the realms that it serves, by their names, and perhaps of more
+   * @param passed the descriptor of its socket, if systemd opened it
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */
   async listen(
     listener: ListenerConfig,
     dispatches: ReadonlyMap<string, Dispatch>,
+    passed?: number,
   ): Promise<string> {
     const limits: ListenerLimits = { ...listener }
     const buffers = new Buffers(limits.buffer_megabytes)
@@ -118,12 +122,13 @@ export class Server {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
     })
-    await listen(server, listener)
-    const address = addressOf(server)
+    await listen(server, listener, passed)
+    const address = addressOf(server) ?? listener.address.text
     this.#listeners.push({
       name: listener.name,
       address,
       server,
+      isPassed: passed !== undefined,
       connections: () => open.total,
       change(changed) {
         Object.assign(limits, changed)
@@ -166,12 +171,15 @@ export class Server {
    * @returns how many had to be cut
    */
   async drain(seconds: number): Promise<number> {
-    await this.#acceptWaiting()
-    const closed = this.#listeners.map(({ server }) => {
-      const close = once(server, 'close')
+    const close = ({ server }: Listener) => {
+      const end = once(server, 'close')
       server.close()
-      return close
-    })
+      return end
+    }
+    // Who waits in the queue of a passed socket waits for the next daemon.
+    const closed = this.#listeners.filter(({ isPassed }) => isPassed).map(close)
+    await this.#acceptWaiting()
+    closed.push(...this.#listeners.filter(({ isPassed }) => !isPassed).map(close))
     this.#draining = true
     for (const connection of this.#connections) connection.drain()
     const cut = await this.#empty(seconds)
@@ -220,11 +228,12 @@ function openAtMost({ connections }: ListenerLimits): Limit {
   return { site: Number.POSITIVE_INFINITY, realm: connections }
 }
 
-function addressOf(server: NetServer): string {
+/** @returns undefined for a passed Unix socket, whose path Node does not know */
+function addressOf(server: NetServer): string | undefined {
   const bound = server.address()
-  return typeof bound === 'object' && bound !== null
-    ? `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
-    : `unix:${bound}`
+  if (bound === null) return undefined
+  if (typeof bound === 'string') return `unix:${bound}`
+  return `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
 }
 
 function tooMany(name: string, { connections }: ListenerLimits): CommandError {
