@@ -15,7 +15,7 @@ export class InForce {
     this.#working = new Map(
       [...config.realms].map(([name, policy]) => [
         name,
-        new WorkingRealm(policy, services, config.daemon),
+        new WorkingRealm(policy, services, config),
       ]),
     )
     this.#realms = realmsNow(this.#working)
@@ -41,7 +41,7 @@ export class InForce {
     this.#config = config
     this.#services.refreshes.change(daemon.op_timeout)
     this.#services = { ...this.#services, settings: settingsOf(daemon) }
-    for (const [name, policy] of config.realms) this.#working.get(name)?.change(policy, daemon)
+    for (const [name, policy] of config.realms) this.#working.get(name)?.change(policy, config)
     this.#realms = realmsNow(this.#working)
   }
 }

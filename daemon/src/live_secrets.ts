@@ -1,5 +1,5 @@
 /** The secrets that the process has handled lately, and the last filter, which takes them out of a text. */
-import { randomBytes } from 'node:crypto'
+import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 
 /** Stands where a secret stood. */
@@ -46,6 +46,9 @@ const secret_names: ReadonlySet<string> = new Set([
   'state',
   'token',
 ])
+
+/** Names by which relyd calls private keys. */
+const key_names: ReadonlySet<string> = new Set(['client_private_key', 'private_key'])
 
 // Random, so that nobody can choose values that fill one slot.
 const seed = randomBytes(4).readInt32LE() | 1
@@ -112,9 +115,18 @@ export class LiveSecrets {
     else for (const form of formsOf(end.slice(-LONGEST_WITH_FORMS))) this.#add(form)
   }
 
+  /**
+   * {@link note} of a private key, PEM or JWK, in all the ways in which it may be written: whole, a
+   * line of it, without line breaks, and the numbers that a JWK makes of it.
+   */
+  notePrivateKey(pem: string): void {
+    for (const form of formsOfKey(pem)) this.note(form)
+  }
+
   /** {@link note}, if the name is one by which the specifications call a secret. */
   noteNamed(name: string, value: unknown): void {
-    if (secret_names.has(name)) this.note(value)
+    if (key_names.has(name) && typeof value === 'string') this.notePrivateKey(value)
+    else if (secret_names.has(name)) this.note(value)
   }
 
   /** {@link noteNamed} for all members of an object. */
@@ -229,6 +241,31 @@ function formsOf(value: string): Set<string> {
   const json = inJson(value)
   if (json === value) return forms
   return forms.add(json).add(inJson(json)).add(inspect(value, UNCUT).slice(1, -1))
+}
+
+/** RFC 7518 6.2.2, 6.3.2: what of a private JWK must be nobody else's. */
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const
+
+/** Of what is no key, the text alone. */
+function formsOfKey(text: string): string[] {
+  const forms = [text, ...text.split(/\r?\n/).filter((line) => !line.startsWith('-----'))]
+  let key: KeyObject
+  try {
+    const isJwk = text.trimStart().startsWith('{')
+    key = createPrivateKey(isJwk ? { key: JSON.parse(text), format: 'jwk' } : text)
+  } catch {
+    return forms
+  }
+  const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const der = key.export({ type: 'pkcs8', format: 'der' })
+  const jwk = key.export({ format: 'jwk' })
+  return [
+    ...forms,
+    pem,
+    ...pem.split('\n').filter((line) => !line.startsWith('-----')),
+    ...(['base64', 'base64url', 'hex'] as const).map((encoding) => der.toString(encoding)),
+    ...PRIVATE_MEMBERS.flatMap((name) => jwk[name] ?? []),
+  ]
 }
 
 function inJson(text: string): string {

@@ -16,6 +16,7 @@ import { EventHub } from './events.js'
 import { InForce } from './in_force.js'
 import { createLog } from './log.js'
 import { countingOpCalls } from './op/op_calls.js'
+import type { OpOptions } from './op/op_options.js'
 import { Refreshes } from './refreshes.js'
 import { type Reloaded, reload } from './reload.js'
 import { Server } from './server/server.js'
@@ -206,6 +207,15 @@ async function unfinished(world: World): Promise<number> {
   return refused > 0 ? 1 : 0
 }
 
+/** The OP of a section. */
+const ISSUER = 'https://op.example'
+
+/** Ids of tenants. */
+const TENANTS = [
+  '11111111-2222-3333-4444-555555555555',
+  '99999999-2222-3333-4444-555555555555',
+] as const
+
 interface Probe {
   /** What the file says before, where the default would take too long to see. */
   before?: string
@@ -324,6 +334,42 @@ const probes: Record<string, Probe> = {
     seen: [3, 2],
   },
   'realm op_calls': { before: '3', after: '2', look: opCalls, seen: [3, 2] },
+  'op op_host': {
+    before: ISSUER,
+    after: 'https://other.example',
+    look: ({ realm }) => [...realm.op.options.keys()],
+    seen: [[ISSUER], ['https://other.example']],
+  },
+  'op issuer': ofOp('issuer', `${ISSUER}/{tenantid}/v1`, `${ISSUER}/{tenantid}/v2`),
+  'op tenants': {
+    before: TENANTS[0],
+    after: TENANTS[1],
+    look: (world) => optionsOfOp(world)?.tenants,
+    seen: [[TENANTS[0]], [TENANTS[1]]],
+  },
+  'op authorization_parameters': {
+    before: 'a=1',
+    after: 'b=2',
+    look: (world) => optionsOfOp(world)?.authorization_parameters,
+    seen: [{ a: '1' }, { b: '2' }],
+  },
+  'op response_mode': {
+    after: 'form_post',
+    look: (world) => optionsOfOp(world)?.response_mode,
+    seen: [undefined, 'form_post'],
+  },
+  'op logout_endpoint': ofOp('logout_endpoint', `${ISSUER}/logout`, `${ISSUER}/out`),
+  'op logout_return_parameter': ofOp('logout_return_parameter', 'returnTo', 'logout_uri'),
+  'op client_assertion_audience': ofOp('client_assertion_audience', 'issuer', 'token_endpoint'),
+}
+
+function optionsOfOp({ realm }: World): OpOptions | undefined {
+  return realm.op.options.get(ISSUER)
+}
+
+/** What logins at the ISSUER go by, which is looked up for each. */
+function ofOp(name: keyof OpOptions, before: string, after: string): Probe {
+  return { before, after, look: (world) => optionsOfOp(world)?.[name], seen: [before, after] }
 }
 
 const declared = Object.entries(sections).flatMap(([kind, { options }]) =>
@@ -335,12 +381,24 @@ const declared = Object.entries(sections).flatMap(([kind, { options }]) =>
 )
 
 /** The test's section of a kind. */
-const headers = { daemon: 'daemon', listener: 'listener site', realm: 'realm default' } as Record<
-  string,
-  string
->
+const headers: Record<string, string> = {
+  daemon: 'daemon',
+  listener: 'listener site',
+  realm: 'realm default',
+  op: 'op test',
+}
 
-const base: Sections = { daemon: { insecure_op_hosts: '127.0.0.1' } }
+const base: Sections = {
+  daemon: { insecure_op_hosts: '127.0.0.1' },
+  // Of which some options need others.
+  'op test': {
+    op_host: ISSUER,
+    issuer: `${ISSUER}/{tenantid}/v0`,
+    tenants: TENANTS[0],
+    logout_endpoint: `${ISSUER}/bye`,
+    logout_return_parameter: 'back',
+  },
+}
 
 function withOption(header: string, name: string, value: string | undefined): Sections {
   if (value === undefined) return base
@@ -371,6 +429,21 @@ describe('an option that is reloadable', () => {
     })
     expect(await probe.look(world)).toEqual(probe.seen[1])
   })
+})
+
+test('a section of an OP comes and goes', async () => {
+  const world = await World.start({})
+  const op = { op_host: ISSUER, logout_endpoint: `${ISSUER}/bye` }
+  expect(world.reload({ 'op test': op })).toMatchObject({
+    changed: { '[op test]': { from: 'none', to: ISSUER } },
+    needs_restart: [],
+  })
+  expect(optionsOfOp(world)?.logout_endpoint).toBe(`${ISSUER}/bye`)
+  expect(world.reload({})).toMatchObject({
+    changed: { '[op test]': { from: ISSUER, to: 'none' } },
+    needs_restart: [],
+  })
+  expect(optionsOfOp(world)).toBeUndefined()
 })
 
 describe('an option that is not', () => {

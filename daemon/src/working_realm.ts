@@ -1,6 +1,6 @@
 /** A realm at work: opened at the start, and changed when its policy is. */
 import { isDeepStrictEqual } from 'node:util'
-import type { DaemonConfig } from './config/config.js'
+import type { Config } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
 import { hostsOf } from './op/op_host.js'
 import { OpPlaces } from './op/op_places.js'
@@ -8,6 +8,9 @@ import { createOpSide, type OpLimits } from './op/op_side.js'
 import { PassedOn } from './passed_on.js'
 import { InFlight, quotaExceeded } from './quota.js'
 import { Throttle } from './throttle.js'
+
+/** What a realm's dealings with OPs depend on. */
+type OpConfig = Pick<Config, 'daemon' | 'ops'>
 
 /** What a realm has for itself, so that no other realm can use it up. */
 export class WorkingRealm {
@@ -18,11 +21,11 @@ export class WorkingRealm {
   constructor(
     policy: RealmPolicy,
     { store, clock, log }: Pick<Services, 'store' | 'clock' | 'log'>,
-    options: DaemonConfig,
+    config: OpConfig,
   ) {
     const { name, quotas } = policy
     this.#places = new OpPlaces(quotas.op_calls, (exceeded) => quotaExceeded(this.#realm, exceeded))
-    this.#limits = limitsOf(policy, options)
+    this.#limits = limitsOf(policy, config)
     this.#realm = {
       ...policy,
       op: createOpSide({ ...this.#limits, realm: name, store, clock, log, places: this.#places }),
@@ -38,7 +41,7 @@ export class WorkingRealm {
   }
 
   /** Takes another policy. What is in flight stays, and counts against the new limits. */
-  change(policy: RealmPolicy, options: DaemonConfig): void {
+  change(policy: RealmPolicy, config: OpConfig): void {
     const { quotas } = policy
     const { op, requests, registrations } = this.#realm
     requests.limit = quotas.requests
@@ -46,7 +49,7 @@ export class WorkingRealm {
       registrations.change(...rateOf(policy))
     }
     this.#places.limit = quotas.op_calls
-    const limits = limitsOf(policy, options)
+    const limits = limitsOf(policy, config)
     // Connections and documents are given up only where they must be.
     if (!isDeepStrictEqual(limits, this.#limits)) op.change(limits)
     this.#limits = limits
@@ -54,7 +57,7 @@ export class WorkingRealm {
   }
 }
 
-function limitsOf({ allowed_op_hosts }: RealmPolicy, options: DaemonConfig): OpLimits {
+function limitsOf({ allowed_op_hosts }: RealmPolicy, { daemon: options, ops }: OpConfig): OpLimits {
   const { default_op } = options
   return {
     timeout: options.op_timeout,
@@ -62,6 +65,7 @@ function limitsOf({ allowed_op_hosts }: RealmPolicy, options: DaemonConfig): OpL
     allowed_hosts: [...allowed_op_hosts, ...(default_op === undefined ? [] : hostsOf(default_op))],
     proxy: options.proxy,
     refresh_after: options.op_refresh,
+    ops,
   }
 }
 

@@ -1,5 +1,6 @@
 /** relyd.cfg as the daemon uses it: read, checked and complete. */
 import type { RealmPolicy } from '../context.js'
+import type { OpOptionsByHost } from '../op/op_options.js'
 import type { OptionValues } from './option.js'
 import type { daemonOptions, listenerOptions, tlsOptions } from './options.js'
 
@@ -35,6 +36,8 @@ export interface Config {
   admin_listener: ListenerConfig
   /** The policies of all realms that a listener serves. */
   realms: Map<string, RealmPolicy>
+  /** What is special about OPs, by op_host. */
+  ops: OpOptionsByHost
   /** The same as the file gives it, by sections' headers (`realm shop`): what a reload compares. */
   values: ReadonlyMap<string, SectionValues>
 }

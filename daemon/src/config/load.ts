@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path'
 import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk/ini_file'
 import { isLoopback } from '@relyd/sdk/loopback'
 import type { RealmPolicy } from '../context.js'
+import { AddressPolicy } from '../op/address_policy.js'
+import { type OpOptions, type OpOptionsByHost, TENANT } from '../op/op_options.js'
 import type { Limit, SharedQuota } from '../quota.js'
 import { StartError } from '../start_error.js'
 import {
@@ -16,7 +18,14 @@ import {
   type TlsConfig,
 } from './config.js'
 import { address, faultOfName, type Options, type OptionValues } from './option.js'
-import { daemonOptions, listenerOptions, realmOptions, sections, tlsOptions } from './options.js'
+import {
+  daemonOptions,
+  listenerOptions,
+  opOptions,
+  realmOptions,
+  sections,
+  tlsOptions,
+} from './options.js'
 
 /**
  * @param environment where systemd tells the directories it made (`STATE_DIRECTORY`,
@@ -47,6 +56,7 @@ export function readConfig(text: string, path: string, environment: NodeJS.Proce
     listeners,
     admin_listener: adminListener(file, daemon),
     realms,
+    ops: readOps(file, daemon),
     values: readValues(file, realms.keys()),
   }
 }
@@ -267,6 +277,38 @@ export function policyOf(name: string, options: OptionValues<typeof realmOptions
       op_calls: limit('op_calls'),
     },
   }
+}
+
+function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOptionsByHost {
+  const policy = new AddressPolicy({
+    realm: '',
+    allowed_hosts: [],
+    insecure_hosts: insecure_op_hosts,
+    proxied: false,
+  })
+  const ops = new Map<string, OpOptions>()
+  for (const [section, name] of named(file, 'op')) {
+    const op = { name, ...readSection(file, section, opOptions) }
+    const lines = filled(file, section)
+    const refuse = (option: string, why: string) => at(file, lines.get(option), `${option} ${why}`)
+    for (const option of ['op_host', 'issuer', 'logout_endpoint'] as const) {
+      const url = op[option]?.replace(TENANT, 'tenant')
+      if (url === undefined || policy.isSecure(new URL(url))) continue
+      throw refuse(option, 'must be an https address')
+    }
+    const other = ops.get(op.op_host)
+    if (other) throw refuse('op_host', `is that of [op ${other.name}] too; keep one section`)
+    const many = op.issuer?.includes(TENANT) ?? false
+    if (many && !op.tenants) {
+      throw refuse('issuer', `has ${TENANT}, so say in tenants whose users may log in`)
+    }
+    if (op.tenants && !many) throw refuse('tenants', `works with an issuer that has ${TENANT} only`)
+    if (op.logout_return_parameter && !op.logout_endpoint) {
+      throw refuse('logout_return_parameter', 'works with logout_endpoint only')
+    }
+    ops.set(op.op_host, op)
+  }
+  return ops
 }
 
 function at(file: IniFile, line: number | undefined, what: string): StartError {

@@ -58,7 +58,7 @@ export function name(value: string): string {
 }
 
 /** Separated by commas or white space. */
-function list(value: string): string[] {
+export function list(value: string): string[] {
   return value.split(/[\s,]+/).filter((one) => one !== '')
 }
 

@@ -1,5 +1,13 @@
 /** Every option of relyd.cfg: the loader reads it, the shipped sample and the documentation are made from it. */
 import {
+  authorizationParameters,
+  endpoint,
+  issuer,
+  opAddress,
+  parameterName,
+  tenants,
+} from './op_option.js'
+import {
   address,
   mode,
   name,
@@ -247,6 +255,59 @@ export const realmOptions = {
   },
 } as const satisfies Options
 
+/** What an OP does differently from the specifications; nothing is excepted that is not named here. */
+export const opOptions = {
+  op_host: {
+    doc: 'The OP, as sites name it in op_host.',
+    example: 'https://op.example.com',
+    required: true,
+    reload: true,
+    read: opAddress,
+  },
+  issuer: {
+    doc: "The issuer that the OP's metadata and ID Tokens name, where that is not op_host. With {tenantid} in it, it stands for those of `tenants` (Entra ID for several tenants).",
+    example: 'https://login.microsoftonline.com/{tenantid}/v2.0',
+    reload: true,
+    read: issuer,
+  },
+  tenants: {
+    doc: 'Ids of the tenants whose users may log in, separated by commas: the claim tid of an ID Token must be one of them, and its issuer that of the same tenant.',
+    example: '11111111-2222-3333-4444-555555555555',
+    reload: true,
+    read: tenants,
+  },
+  authorization_parameters: {
+    doc: 'Further parameters of every authorization request, NAME=VALUE separated by white space.',
+    example: 'access_type=offline prompt=consent',
+    reload: true,
+    read: authorizationParameters,
+  },
+  response_mode: {
+    doc: '`form_post` where the OP answers no other way (Apple, when it is asked for name or email): the browser comes back with a POST from another site. For sites with https only, as their login cookie must then be SameSite=None.',
+    example: 'form_post',
+    reload: true,
+    read: oneOf('form_post'),
+  },
+  logout_endpoint: {
+    doc: 'Where a browser is sent to log out, where metadata names no end_session_endpoint, or another one is wanted.',
+    example: 'https://example.auth.eu-central-1.amazoncognito.com/logout',
+    reload: true,
+    read: endpoint,
+  },
+  logout_return_parameter: {
+    doc: 'What logout_endpoint calls its post_logout_redirect_uri. It is then sent that and client_id alone: no state, and no ID Token.',
+    example: 'logout_uri',
+    reload: true,
+    read: parameterName,
+  },
+  client_assertion_audience: {
+    doc: "`token_endpoint` where the OP wants the token endpoint's address as the audience of client assertions (Entra ID, Okta). By default it is the issuer alone, which no other OP can misuse.",
+    default: 'issuer',
+    reload: true,
+    read: oneOf('issuer', 'token_endpoint'),
+  },
+} as const satisfies Options
+
 /** The kinds of sections, in the order in which the sample shows them. */
 export const sections = {
   daemon: {
@@ -263,5 +324,10 @@ export const sections = {
     named: true,
     doc: 'The policy of a realm. A realm without a section has the defaults.',
     options: realmOptions,
+  },
+  op: {
+    named: true,
+    doc: 'What is special about an OP, for the sites of all realms. Most OPs need no such section.',
+    options: opOptions,
   },
 } as const satisfies Record<string, { named: boolean; doc: string; options: Options }>

@@ -31,6 +31,12 @@ export function planReload(running: Config, read: Config): ReloadPlan {
   for (const name of new Set([...running.values.keys(), ...read.values.keys()])) {
     const before = running.values.get(name)
     const after = read.values.get(name)
+    if ((!before || !after) && isOfOp(name)) {
+      // Of no weight to anything but its OP, and so taken over as it comes and goes.
+      changed[`[${name}]`] = { from: show(before?.['op_host']), to: show(after?.['op_host']) }
+      if (after) merged.set(name, after)
+      continue
+    }
     if (!before || !after) {
       needs_restart.push(`[${name}]`)
       if (before) merged.set(name, before)
@@ -49,7 +55,11 @@ export function planReload(running: Config, read: Config): ReloadPlan {
     }
     merged.set(name, values)
   }
-  return { config: withValues(running, merged), changed, needs_restart }
+  return { config: { ...withValues(running, merged), ops: read.ops }, changed, needs_restart }
+}
+
+function isOfOp(section: string): boolean {
+  return section.startsWith('op ')
 }
 
 /** @param section its header, such as `listener site` */
@@ -81,5 +91,7 @@ function withValues(running: Config, values: Map<string, SectionValues>): Config
 function show(value: unknown): string {
   if (value === undefined) return 'none'
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.join(', ')
+  // Parameters by their names.
+  if (typeof value === 'object') return new URLSearchParams({ ...value }).toString()
   return String(value)
 }

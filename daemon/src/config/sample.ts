@@ -9,6 +9,7 @@ const shipped: Record<string, { section: string; set: string[] }> = {
   daemon: { section: '[daemon]', set: [] },
   listener: { section: '[listener site]', set: ['address'] },
   realm: { section: '[realm default]', set: [] },
+  op: { section: '#[op example]', set: [] },
 }
 
 /** A Unix socket cannot have these: they are shown in a section of their own, a comment as a whole. */

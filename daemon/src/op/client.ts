@@ -2,8 +2,10 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
-import { admitNamed, insecureIfAllowed } from './discovery.js'
+import { authenticationOf, certificateOf } from './client_authentication.js'
+import { admitNamed, checkAliases, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
+import type { OpOptions } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -20,6 +22,7 @@ const SIGNING_ALGS = /^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/
 
 interface Built extends SiteClient {
   metadata: client.ServerMetadata
+  options: OpOptions | undefined
 }
 
 // Sites are cached objects; what is derived from one lives as long as it does.
@@ -32,9 +35,10 @@ const built = new WeakMap<Site, Built>()
 export async function clientOf(op: OpSide, site: Site): Promise<SiteClient> {
   const provider = await providerOf(op, site)
   const kept = built.get(site)
-  if (kept && kept.metadata === provider.metadata) return kept
-  const configuration = configure(op, site, provider)
-  const made = { provider, configuration, metadata: provider.metadata }
+  const options = op.options.get(site.op_host)
+  if (kept && kept.metadata === provider.metadata && kept.options === options) return kept
+  const configuration = await configure(op, site, provider)
+  const made = { provider, configuration, metadata: provider.metadata, options }
   built.set(site, made)
   return made
 }
@@ -45,29 +49,69 @@ export async function listeningClientOf(
   site: Site,
 ): Promise<SiteClient & { heard(): Response | undefined }> {
   const provider = await providerOf(op, site)
-  const configuration = configure(op, site, provider)
+  const configuration = await configure(op, site, provider)
+  const fetch = fetchOf(op, site)
   let answer: Response | undefined
   configuration[client.customFetch] = async (...request) => {
-    const response = await op.http.fetch(...request)
+    const response = await fetch(...request)
     answer = response.clone()
     return response
   }
   return { provider, configuration, heard: () => answer }
 }
 
-function configure(op: OpSide, site: Site, provider: Provider): client.Configuration {
-  const configuration = new client.Configuration(
-    withoutSignedUserInfo(provider.metadata),
+async function configure(
+  op: OpSide,
+  site: Site,
+  provider: Provider,
+): Promise<client.Configuration> {
+  const make = op.options.get(site.op_host)?.tenants ? manyTenants : oneIssuer
+  const configuration = await make(
+    endpointsFor(op, site, provider),
     site.client.client_id,
     {
       ...withoutSignedAnswers(site.client),
       ...signingAlg(site),
+      use_mtls_endpoint_aliases: certificateOf(site) !== undefined,
       [client.clockTolerance]: CLOCK_TOLERANCE,
     },
-    authentication(site),
+    await authenticationOf(op, provider, site),
   )
   useHttpLayer(op, provider, configuration)
+  configuration[client.customFetch] = fetchOf(op, site)
   return configuration
+}
+
+/** The parts of a configuration. */
+type Parts = Required<
+  [
+    metadata: client.ServerMetadata,
+    client_id: string,
+    client: Partial<client.ClientMetadata>,
+    authentication: client.ClientAuth,
+  ]
+>
+
+async function oneIssuer(...parts: Parts): Promise<client.Configuration> {
+  return new client.Configuration(...parts)
+}
+
+/**
+ * For an issuer with `{tenantid}`. openid-client puts an ID Token's tid in its place for what it
+ * discovers at this address, and nowhere else; which tenants may come is for `checkTenant`.
+ */
+async function manyTenants(metadata: client.ServerMetadata, ...parts: Rest<Parts>) {
+  return client.discovery(new URL('https://login.microsoftonline.com/common/v2.0'), ...parts, {
+    [client.customFetch]: async () => Response.json(metadata),
+  })
+}
+
+type Rest<T extends unknown[]> = T extends [unknown, ...infer R] ? R : never
+
+/** A site with a client certificate has connections of its own, and no other site may use them. */
+function fetchOf({ http }: OpSide, site: Site): client.CustomFetch {
+  const certificate = certificateOf(site)
+  return certificate ? http.fetchWith(certificate) : http.fetch
 }
 
 /** Sends what openid-client sends through our own limits. */
@@ -115,6 +159,22 @@ function withoutSignedUserInfo(metadata: client.ServerMetadata): client.ServerMe
   return rest as client.ServerMetadata
 }
 
+/** RFC 8705 5: the aliases of endpoints are for who shows a certificate, and for nobody else. */
+function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.ServerMetadata {
+  const { mtls_endpoint_aliases, ...plain } = withoutSignedUserInfo(provider.metadata)
+  if (!certificateOf(site)) return plain as client.ServerMetadata
+  const aliases = mtls_endpoint_aliases ?? {}
+  checkAliases(http, provider.op_host, aliases)
+  const address = aliases.token_endpoint ?? provider.metadata.token_endpoint
+  if (!address?.startsWith('https:')) {
+    throw new CommandError(
+      'invalid_op_metadata',
+      `the token_endpoint of ${site.op_host} has no TLS, where alone a client can show its certificate`,
+    )
+  }
+  return { ...plain, mtls_endpoint_aliases: aliases } as client.ServerMetadata
+}
+
 /** The same of introspection, which openid-client would ask for as a JWT. */
 function withoutSignedAnswers(metadata: Site['client']): Partial<client.ClientMetadata> {
   const { introspection_signed_response_alg: _, ...rest } = metadata
@@ -131,8 +191,10 @@ function signingAlg(site: Site): Partial<client.ClientMetadata> {
  *
  * @throws CommandError `invalid_op_response`, `op_host_not_allowed`
  */
-export async function checkRegistration({ http }: OpSide, site: Site): Promise<void> {
-  authentication(site)
+export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
+  const provider = await op.providers.get(site.op_host)
+  await authenticationOf(op, provider, site)
+  endpointsFor(op, site, provider)
   const alg = site.client.id_token_signed_response_alg
   if (alg !== undefined && !SIGNING_ALGS.test(alg)) {
     throw new CommandError(
@@ -141,8 +203,8 @@ export async function checkRegistration({ http }: OpSide, site: Site): Promise<v
     )
   }
   // Where the daemon may never call, the site could never be removed.
-  const uri = registrationUri(http, site)
-  if (uri !== undefined) await admitNamed(http, uri)
+  const uri = registrationUri(op.http, site)
+  if (uri !== undefined) await admitNamed(op.http, uri)
 }
 
 /**
@@ -152,34 +214,4 @@ export async function checkRegistration({ http }: OpSide, site: Site): Promise<v
 export function registrationUri({ policy }: OpHttp, { client }: Site): string | undefined {
   const uri = String(client.registration_client_uri)
   return URL.canParse(uri) && policy.isSecure(new URL(uri)) ? uri : undefined
-}
-
-/** Methods of client authentication that the daemon can do (OIDC Core 9). */
-export const authMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
-
-function authentication(site: Site): client.ClientAuth {
-  const { client_secret } = site.secrets
-  const method = site.client.token_endpoint_auth_method ?? 'client_secret_basic'
-  const authenticate = ((): client.ClientAuth => {
-    if (method === 'none') return client.None()
-    if (client_secret === undefined) {
-      throw new CommandError('invalid_op_response', `${method} needs a secret; the OP gave none`)
-    }
-    switch (method) {
-      case 'client_secret_basic':
-        return client.ClientSecretBasic(client_secret)
-      case 'client_secret_post':
-        return client.ClientSecretPost(client_secret)
-      default:
-        throw new CommandError('invalid_op_response', `cannot authenticate by ${method}`)
-    }
-  })()
-  return (as, metadata, body, headers) => {
-    // RFC 6749 4.1.3: the redirect URI as it was sent. openid-client takes it from the callback
-    // without its query, which a registered redirect URI may have.
-    if (body.get('grant_type') === 'authorization_code') {
-      body.set('redirect_uri', site.redirect_uri)
-    }
-    return authenticate(as, metadata, body, headers)
-  }
 }

@@ -48,6 +48,12 @@ type NetLookup = (
   callback: (error: Error | null, address: string | LookupAddress[], family?: number) => void,
 ) => void
 
+/** What a client shows in the TLS handshake (RFC 8705), as PEM. */
+export interface ClientCertificate {
+  cert: string
+  key: string
+}
+
 export interface ConnectionOptions {
   /** Seconds for a connection, and between two parts of an answer. */
   timeout: number
@@ -55,9 +61,11 @@ export interface ConnectionOptions {
   /** Address of an HTTP proxy that every call takes. */
   proxy?: string | undefined
   lookup?: Lookup | undefined
+  certificate?: ClientCertificate | undefined
 }
 
-export function openDispatcher({ timeout, policy, proxy, lookup }: ConnectionOptions): Dispatcher {
+export function openDispatcher(options: ConnectionOptions): Dispatcher {
+  const { timeout, proxy, certificate } = options
   const ms = timeout * 1000
   const limits = {
     headersTimeout: ms,
@@ -70,11 +78,11 @@ export function openDispatcher({ timeout, policy, proxy, lookup }: ConnectionOpt
       ...limits,
       uri: proxy,
       proxyTls: { timeout: ms },
-      requestTls: { timeout: ms },
+      requestTls: { timeout: ms, ...certificate },
       clientFactory: (origin, options) => new ProxyPool(origin, { ...limits, ...options }),
     })
   }
-  return new Agent({ ...limits, connect: connector(policy, ms, lookup) })
+  return new Agent({ ...limits, connect: connector(options, ms) })
 }
 
 /** A proxy made no connection. */
@@ -116,12 +124,12 @@ export function judging(
 }
 
 function connector(
-  policy: AddressPolicy,
+  { policy, lookup, certificate }: ConnectionOptions,
   timeout: number,
-  lookup: Lookup | undefined,
 ): buildConnector.connector {
-  const own = buildConnector({ timeout, lookup: judging(lookup ?? systemLookup, () => true) })
-  const foreign = buildConnector({ timeout, lookup: judging(lookup) })
+  const any = judging(lookup ?? systemLookup, () => true)
+  const own = buildConnector({ timeout, ...certificate, lookup: any })
+  const foreign = buildConnector({ timeout, ...certificate, lookup: judging(lookup) })
   return (target, callback) => {
     if (policy.isOwn(target)) return own(target, callback)
     // net.connect looks nothing up for an address.

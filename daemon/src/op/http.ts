@@ -4,7 +4,10 @@ import type { CustomFetch } from 'openid-client'
 import { type Dispatcher, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
 import { AddressPolicy, isLiteral } from './address_policy.js'
+import { CertifiedConnections } from './certified_connections.js'
 import {
+  type ClientCertificate,
+  type ConnectionOptions,
   judging,
   type Lookup,
   MAX_BODY_BYTES,
@@ -48,6 +51,7 @@ export class OpHttp {
   #limits: HttpLimits
   #policy: AddressPolicy
   #dispatcher: Dispatcher
+  #certified: CertifiedConnections
   /** Of earlier limits, with calls still under way. */
   readonly #closing = new Set<Dispatcher>()
   readonly #resolve: (hostname: string, options: object) => Promise<unknown>
@@ -57,7 +61,8 @@ export class OpHttp {
     this.#places = options.places
     this.#limits = options
     this.#policy = this.#newPolicy()
-    this.#dispatcher = this.#newDispatcher()
+    this.#dispatcher = openDispatcher(this.#connections())
+    this.#certified = new CertifiedConnections(this.#connections())
     this.#resolve = promisify(judging(options.lookup))
   }
 
@@ -75,9 +80,10 @@ export class OpHttp {
     this.#limits = limits
     this.#policy = this.#newPolicy()
     const earlier = this.#dispatcher
-    this.#dispatcher = this.#newDispatcher()
+    this.#dispatcher = openDispatcher(this.#connections())
     this.#closing.add(earlier)
     void earlier.close().finally(() => this.#closing.delete(earlier))
+    this.#certified.change(this.#connections())
   }
 
   /**
@@ -103,8 +109,30 @@ export class OpHttp {
    * @throws CommandError `op_unreachable` when no usable answer came in time, `op_host_not_allowed`,
    * `invalid_op_response`
    */
-  readonly fetch: CustomFetch = async (address, { method, headers, body, signal }) => {
+  readonly fetch: CustomFetch = (address, options) => this.#fetch(address, options)
+
+  /**
+   * {@link fetch} over connections that show this certificate, and that nobody uses without it.
+   *
+   * @throws CommandError `invalid_op_metadata` for an address without TLS
+   */
+  fetchWith(certificate: ClientCertificate): CustomFetch {
+    return (address, options) => this.#fetch(address, options, certificate)
+  }
+
+  async #fetch(
+    ...[address, { method, headers, body, signal }, certificate]: [
+      ...Parameters<CustomFetch>,
+      certificate?: ClientCertificate,
+    ]
+  ): Promise<Response> {
     const url = new URL(address)
+    if (certificate && url.protocol !== 'https:') {
+      throw new CommandError(
+        'invalid_op_metadata',
+        `the OP's metadata names ${url.origin}, where the client could show no certificate`,
+      )
+    }
     if (!this.policy.isSecure(url)) {
       throw new CommandError(
         'invalid_op_metadata',
@@ -120,7 +148,7 @@ export class OpHttp {
     const leave = site === undefined ? undefined : await this.#places.enter(site, deadline)
     try {
       const response = await request(url, {
-        dispatcher: this.#dispatcher,
+        dispatcher: certificate ? this.#certified.of(certificate) : this.#dispatcher,
         method: method as 'GET',
         headers,
         body: requestBody(body),
@@ -149,8 +177,8 @@ export class OpHttp {
 
   /** Ends all connections; a request that still runs fails. */
   async close(): Promise<void> {
-    const all = [this.#dispatcher, ...this.#closing]
-    await Promise.all(all.map((dispatcher) => dispatcher.destroy()))
+    const all = [this.#dispatcher, ...this.#closing, this.#certified]
+    await Promise.all(all.map((connections) => connections.destroy()))
   }
 
   #newPolicy(): AddressPolicy {
@@ -158,10 +186,10 @@ export class OpHttp {
     return new AddressPolicy({ ...this.#limits, realm, proxied: this.#limits.proxy !== undefined })
   }
 
-  #newDispatcher(): Dispatcher {
+  #connections(): ConnectionOptions {
     const { timeout, proxy } = this.#limits
     const { lookup } = this.#options
-    return openDispatcher({ timeout, policy: this.#policy, proxy, lookup })
+    return { timeout, policy: this.#policy, proxy, lookup }
   }
 
   #asCommandError(url: URL, error: unknown): CommandError {

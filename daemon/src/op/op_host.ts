@@ -25,6 +25,18 @@ export function readOpHost(http: OpHttp, op_host: string, discovery_path?: strin
       'op_host must be an https address; for a test OP without TLS, list its host in insecure_op_hosts of relyd.cfg',
     )
   }
+  return canonical(url, discovery_path)
+}
+
+/** @returns the same for an operator's word, undefined for what is no address of an OP */
+export function canonicalOpHost(op_host: string): string | undefined {
+  const url = parse(op_host)
+  if (!url || !/^https?:$/.test(url.protocol)) return undefined
+  if (url.username || url.password || url.search || url.hash) return undefined
+  return canonical(url)
+}
+
+function canonical(url: URL, discovery_path?: string): string {
   url.pathname = url.pathname.replace(WELL_KNOWN, '')
   if (discovery_path) url.pathname = joinPaths(url.pathname, discovery_path)
   // `https://op` and `https://op/` are one OP; further down the path a slash matters.

@@ -6,11 +6,14 @@ import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
 import type { Store } from '../store/store.js'
 import { type HttpLimits, type HttpOptions, OpHttp } from './http.js'
+import type { OpOptionsByHost } from './op_options.js'
 import { Providers } from './providers.js'
 
 export interface OpSide {
   http: OpHttp
   providers: Providers
+  /** What is special about OPs, by op_host. */
+  readonly options: OpOptionsByHost
   clock: Clock
   /** Takes other limits, and with them other documents and connections. */
   change(limits: OpLimits): void
@@ -21,6 +24,8 @@ export interface OpSide {
 export interface OpLimits extends HttpLimits {
   /** Seconds after which metadata and keys are fetched anew in the background. */
   refresh_after: number
+  /** What relyd.cfg says of OPs; nothing, if absent. */
+  ops?: OpOptionsByHost
 }
 
 export interface OpSideOptions extends HttpOptions, OpLimits {
@@ -34,12 +39,15 @@ export function createOpSide(options: OpSideOptions): OpSide {
   const http = new OpHttp(options)
   const providers = new Providers({ ...options, http })
   return {
+    get options() {
+      return providers.ops
+    },
     http,
     providers,
     clock: options.clock,
     change(limits) {
       http.change(limits)
-      providers.change(limits.refresh_after)
+      providers.change(limits)
     },
     async close() {
       providers.close()

@@ -47,6 +47,7 @@ afterEach(async () => {
 /** As after a start of the daemon: nothing in memory, the same store. */
 function start(allowed_hosts: string[] = []): Providers {
   const providers = new Providers({
+    ops: new Map(),
     realm: 'shop',
     http: new OpHttp({
       timeout: 2,

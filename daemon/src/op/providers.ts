@@ -13,6 +13,7 @@ import { Throttle } from '../throttle.js'
 import { checkMetadata, fetchKeys, fetchMetadata, isRefusal } from './discovery.js'
 import type { OpHttp } from './http.js'
 import { forEverybody, uncounted } from './op_calls.js'
+import type { OpOptionsByHost } from './op_options.js'
 import { Provider } from './provider.js'
 
 const CACHED_PROVIDERS = 1000
@@ -30,6 +31,8 @@ const KEY_REFETCH_INTERVAL = 10
 export interface ProvidersOptions {
   /** Whose they are: no realm learns from another's copies which OPs it uses. */
   realm: string
+  /** What relyd.cfg says of OPs; nothing, if absent. */
+  ops?: OpOptionsByHost | undefined
   http: OpHttp
   store: Store
   clock: Clock
@@ -41,6 +44,7 @@ export interface ProvidersOptions {
 export class Providers {
   readonly #options: ProvidersOptions
   #refresh_after: number
+  #ops: OpOptionsByHost
   /** Counts what changes the address policy, by which documents are judged. */
   #era = 0
   readonly #cache = new LRUCache<string, Provider>({
@@ -56,7 +60,13 @@ export class Providers {
   constructor(options: ProvidersOptions) {
     this.#options = options
     this.#refresh_after = options.refresh_after
+    this.#ops = options.ops ?? new Map()
     this.#timer = setInterval(() => this.#refreshOld(), REFRESH_TICK * 1000).unref()
+  }
+
+  /** What is special about OPs, by op_host. */
+  get ops(): OpOptionsByHost {
+    return this.#ops
   }
 
   /**
@@ -96,9 +106,13 @@ export class Providers {
     return refetching
   }
 
-  /** Forgets the documents in memory, which another address policy has admitted. */
-  change(refresh_after: number): void {
+  /** Forgets the documents in memory, which another address policy, or other words of relyd.cfg on an OP, have admitted. */
+  change({
+    refresh_after,
+    ops = new Map(),
+  }: Pick<ProvidersOptions, 'refresh_after' | 'ops'>): void {
     this.#refresh_after = refresh_after
+    this.#ops = ops
     this.#era += 1
     this.#cache.clear()
     this.#fetching.clear()
@@ -116,7 +130,7 @@ export class Providers {
   }
 
   async #restore(op_host: string): Promise<Provider | undefined> {
-    const { realm, store } = this.#options
+    const { realm, store, http } = this.#options
     const documents = await store.getOpDocuments(realm, op_host)
     const raced = this.#cache.get(op_host)
     if (raced || !documents) return raced
@@ -127,7 +141,7 @@ export class Providers {
       documents.fetched_at,
     )
     try {
-      checkMetadata(this.#options.http, op_host, provider.metadata)
+      checkMetadata(http, op_host, provider.metadata, this.#ops.get(op_host))
     } catch {
       // Another realm's copy, or from before a change of the policy; fetched anew, it is told why.
       return undefined
@@ -153,7 +167,7 @@ export class Providers {
   async #fetchNow(op_host: string): Promise<Provider> {
     const { http, clock } = this.#options
     const era = this.#era
-    const metadata = await fetchMetadata(http, op_host)
+    const metadata = await fetchMetadata(http, op_host, this.#ops.get(op_host))
     const before = this.#cache.get(op_host)
     // Keys are not needed to send a browser to the OP; a failure shows when a token is verified.
     const jwks = await fetchKeys(http, metadata).catch((error: unknown) => {

@@ -2,7 +2,8 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { ClientMetadata, Site, SiteSecrets } from '../store/store.js'
-import { authMethods, providerOf, registrationUri, useHttpLayer } from './client.js'
+import { providerOf, registrationUri, useHttpLayer } from './client.js'
+import { authMethods } from './client_authentication.js'
 import { insecureIfAllowed } from './discovery.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
@@ -54,7 +55,7 @@ export async function registerClient(
   let answered: client.ClientMetadata
   try {
     const configuration = await client.dynamicClientRegistration(
-      new URL(op_host),
+      new URL(provider.issuer),
       requestedMetadata(metadata, wishes),
       client.None(),
       {

@@ -56,7 +56,7 @@ export function makeBackup({ database, key_file, file, force }: BackupOptions): 
   }
   const draft = copyToDraft(database, target)
   try {
-    const contents = inspect(draft)
+    const contents = inspectCopy(draft, database)
     const { size } = statSync(draft)
     refuseTarget(target, database, force)
     renameSync(draft, target)
@@ -64,6 +64,16 @@ export function makeBackup({ database, key_file, file, force }: BackupOptions): 
     return { file: target, bytes: size, ...contents }
   } finally {
     removeDraft(draft)
+  }
+}
+
+/** What is wrong with the copy is wrong with what was copied. */
+function inspectCopy(draft: string, database: string): Contents {
+  try {
+    return inspect(draft)
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    throw new StoreError(error.code, error.message.replace(draft, database), { cause: error })
   }
 }
 

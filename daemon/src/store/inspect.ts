@@ -22,6 +22,12 @@ export interface Contents {
   rows: RowCounts
 }
 
+/** Keys, and the file that they are of. */
+export interface Keys {
+  file: string
+  ring: Keyring | undefined
+}
+
 /**
  * Reads the whole file.
  *
@@ -29,10 +35,7 @@ export interface Contents {
  * @param keys with which it must open; not looked at unless given
  * @throws StoreError with what is wrong
  */
-export function inspect(
-  path: string,
-  keys?: { file: string; ring: Keyring | undefined },
-): Contents {
+export function inspect(path: string, keys?: Keys): Contents {
   let db: Database.Database | undefined
   try {
     db = openKept(path, { readonly: true, fileMustExist: true })
@@ -66,9 +69,10 @@ function requireRelyds(db: Database.Database): void {
 function requireWhole(db: Database.Database, schema: number): void {
   const faults = db.prepare<[], string>('PRAGMA integrity_check(1)').pluck().all()
   if (faults.join() !== 'ok') throw broken(db.name, faults.join('; '))
-  // A table or trigger more or less would do its work in the daemon.
-  if (schemaOf(db) !== schemaOfVersion(schema)) {
-    throw broken(db.name, `its tables are not those of schema version ${schema}`)
+  // What somebody has added, such as an index, shall not make a backup useless.
+  const there = new Set(schemaOf(db))
+  if (!schemaOfVersion(schema).every((statement) => there.has(statement))) {
+    throw broken(db.name, `it lacks tables of schema version ${schema}`)
   }
 }
 
@@ -77,7 +81,7 @@ function requireKeys(
   path: string,
   canaries: Canary[],
   rows: Map<string, RowCounts>,
-  { file, ring }: { file: string; ring: Keyring | undefined },
+  { file, ring }: Keys,
 ): void {
   const held = canaries.filter(({ key_id }) => ring?.has(key_id))
   for (const { key_id, canary } of held) {

@@ -6,11 +6,13 @@
  * belongs to the name. It is SQLite's too, on an empty file beside the database, because Node has none;
  * the kernel gives it back when its process dies.
  */
-import { chownSync, closeSync, existsSync, openSync, statSync } from 'node:fs'
+import { existsSync, linkSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type Database from 'better-sqlite3'
+import { randomToken } from '../random.js'
 import { codeOf, StoreError } from './errors.js'
 import { openKept } from './kept_database.js'
+import { writeDurably } from './write_durably.js'
 
 /** Gives the place back. */
 export type Leave = () => void
@@ -76,13 +78,15 @@ function close(db: Database.Database): void {
 /** Never opened again but by SQLite: to close a descriptor would drop the locks of this process. */
 function makeLockFile(path: string, database: string): void {
   if (existsSync(path)) return
-  try {
-    closeSync(openSync(path, 'wx', 0o600))
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return
-    throw error
-  }
-  if (process.getuid?.() !== 0) return
   const { uid, gid } = statSync(existsSync(database) ? database : dirname(database))
-  chownSync(path, uid, gid)
+  // Linked into place when it is complete: root's own would shut the daemon out.
+  const draft = `${path}-draft-${randomToken(9)}`
+  try {
+    writeDurably(draft, '', process.getuid?.() === 0 ? { uid, gid } : undefined)
+    linkSync(draft, path)
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+  } finally {
+    rmSync(draft, { force: true })
+  }
 }

@@ -2,6 +2,7 @@
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -12,6 +13,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type Database from 'better-sqlite3'
+import { randomToken } from '../random.js'
 import { copyToDraft, removeAbandonedDrafts, removeDraft, sync } from './copy.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
 import { type Contents, inspect } from './inspect.js'
@@ -128,18 +130,32 @@ function prepare(draft: string, like: string): void {
 
 /** Gives the present database a second name. Its first is never without a database. */
 function keep(database: string, now: Date): string {
-  const kept = `${database}${KEPT}${now.toISOString().replace(/\.\d+|[:-]/g, '')}`
   forgetSecondNames(database)
+  const kept = freeName(`${database}${KEPT}${now.toISOString().replace(/\.\d+|[:-]/g, '')}`)
   putLogAway(database, kept)
+  giveSecondName(database, kept)
+  syncFolder(dirname(database))
+  return kept
+}
+
+/** Of a second restore in one second. */
+function freeName(wanted: string): string {
+  let name = wanted
+  for (let n = 2; existsSync(name); n += 1) name = `${wanted}-${n}`
+  return name
+}
+
+function giveSecondName(path: string, name: string): void {
   try {
-    linkSync(database, kept)
+    linkSync(path, name)
   } catch (error) {
     if (codeOf(error) === 'EEXIST') throw error
     // A file system without second names.
-    renameSync(copyToDraft(database, kept), kept)
+    const draft = `${name}-draft-${randomToken(9)}`
+    copyFileSync(path, draft)
+    sync(draft)
+    renameSync(draft, name)
   }
-  syncFolder(dirname(database))
-  return kept
 }
 
 const KEPT = '.before-restore-'
@@ -160,21 +176,36 @@ function forgetSecondNames(database: string): void {
  * the new database it would be poison.
  */
 function putLogAway(database: string, kept: string): void {
+  const logs = ['-wal', '-journal'].filter((end) => existsSync(database + end))
+  // Before SQLite sees it, which throws the log of a broken database away.
+  for (const end of logs) giveSecondName(database + end, kept + end)
+  let broken = false
+  try {
+    broken = !isTidied(database)
+  } finally {
+    for (const end of logs) rmSync(broken ? database + end : kept + end, { force: true })
+  }
+  rmSync(`${database}-shm`, { force: true })
+}
+
+/**
+ * @returns whether all that was committed is in the one file now, and there is no log
+ * @throws StoreError `in_use`
+ */
+function isTidied(database: string): boolean {
   let db: Database.Database | undefined
   try {
     db = openKept(database, { fileMustExist: true, timeout: PATIENCE })
     // SQLite does it only if nobody else has the database open, whoever that is.
     db.pragma('journal_mode = DELETE')
+    return true
   } catch (error) {
     const code = String(codeOf(error))
     if (code.startsWith('SQLITE_BUSY')) throw inUse(database)
     // Only what is broken is kept as it is.
     if (!/^SQLITE_(CORRUPT|NOTADB)/.test(code)) throw error
+    return false
   } finally {
     db?.close()
   }
-  for (const end of ['-wal', '-journal']) {
-    if (existsSync(database + end)) renameSync(database + end, kept + end)
-  }
-  rmSync(`${database}-shm`, { force: true })
 }

@@ -7,9 +7,10 @@ import { sql as initial } from './0001_initial.js'
 import { sql as quotas } from './0002_quotas.js'
 import { sql as key_recorded_at } from './0003_key_recorded_at.js'
 import { sql as refresh } from './0004_refresh.js'
+import { sql as named_sites } from './0005_named_sites.js'
 
 /** In order and never changed once released; the place in the list is the schema's version. */
-const MIGRATIONS = [initial, quotas, key_recorded_at, refresh]
+const MIGRATIONS = [initial, quotas, key_recorded_at, refresh, named_sites]
 
 /** The schema's version after all migrations. */
 export const SCHEMA_VERSION = MIGRATIONS.length
@@ -49,8 +50,8 @@ export function schemaVersion(db: Database.Database): number {
   )
 }
 
-/** @returns every statement that makes the schema of this version, as one text */
-export function schemaOfVersion(version: number): string {
+/** @returns every statement that makes the schema of this version */
+export function schemaOfVersion(version: number): string[] {
   const db = openKept(':memory:')
   try {
     runMigrations(db, 0, version)
@@ -60,13 +61,10 @@ export function schemaOfVersion(version: number): string {
   }
 }
 
-/** @returns every statement that made the schema of a database, as one text */
-export function schemaOf(db: Database.Database): string {
-  return db
-    .prepare<[], string>("SELECT coalesce(sql, '') FROM sqlite_master ORDER BY type, name")
-    .pluck()
-    .all()
-    .join('\n')
+/** @returns every statement that made the schema of a database */
+export function schemaOf(db: Database.Database): string[] {
+  const statements = 'SELECT sql FROM sqlite_master WHERE sql NOT NULL'
+  return db.prepare<[], string>(statements).pluck().all()
 }
 
 /** What was done to bring a database up to date. */
@@ -99,7 +97,8 @@ export function migrate(db: Database.Database): Migrated {
   return migrated
 }
 
-function runMigrations(db: Database.Database, found: number, wanted: number): void {
+/** Brings a database from one version of the schema to another, within the caller's transaction. */
+export function runMigrations(db: Database.Database, found: number, wanted: number): void {
   db.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL) STRICT')
   const record = db.prepare('INSERT INTO migrations (version) VALUES (?)')
   for (const [index, sql] of MIGRATIONS.entries()) {
