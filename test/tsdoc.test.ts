@@ -55,7 +55,7 @@ function silentMembers(body: string): string[] {
 }
 
 /** For the daemon, and without a promise: what they export is documented, its members need not be. */
-const internal = ['./framing', './ini_file', './loopback']
+const internal = ['./framing', './ini_file', './loopback', './provision']
 
 /** Shapes of the frameworks' own: their members are documented there. */
 const frameworks = /^(?:Express|Fastify)(?:Request|Reply|Instance)$/

@@ -83,6 +83,11 @@ export function records<F extends Fields>(doc: FieldDoc, fields: F) {
   return field(doc, Type.Unsafe<Values<F>[]>(Type.Array(schemaOf(fields))))
 }
 
+/** The same for parameters, at most so many; the frame's length bounds them too. */
+export function listRecords<F extends Fields>(doc: FieldDoc, fields: F, maxItems = 1000) {
+  return field(doc, Type.Unsafe<Values<F>[]>(Type.Array(schemaOf(fields), { maxItems })))
+}
+
 /** A JSON object whose members the daemon passes on without knowing them. */
 export function object(doc: FieldDoc) {
   return field(doc, mapOf(Type.Unknown()))

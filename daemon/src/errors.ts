@@ -86,8 +86,20 @@ export const errors = {
     doc: 'The idempotency_key stands for a registration with other parameters. Use a new key to register anew.',
     retryable: false,
   },
+  no_such_site: {
+    doc: 'No site, or more than one, is meant by what the operator gave as its name or oxd_id; the description lists those that could be.',
+    retryable: false,
+  },
+  site_exists: {
+    doc: 'The realm has a site of this name already, which differs from what was asked for; `relyd sites update` changes it.',
+    retryable: false,
+  },
+  site_changed: {
+    doc: 'Somebody else changed or removed the site meanwhile. Look at it and try again.',
+    retryable: true,
+  },
   remove_site_failed: {
-    doc: 'The OP did not remove the registration, so the site was kept. Try again when the OP answers.',
+    doc: 'The OP did not remove the registration, so the site was kept: try again when the OP answers. Or the operator added the site, who alone can remove it (then not retryable).',
     spec: 'RFC 7592 2.3',
     retryable: true,
   },

@@ -48,10 +48,13 @@ export async function completeLogin(
   brought: BroughtBack,
 ): Promise<CompletedLogin> {
   const login = await takeLogin(context, site, brought)
+  // The operator may have moved the site meanwhile; the OP wants the address it was asked with.
+  const { redirect_uri } = login
+  const site_then = redirect_uri === site.redirect_uri ? site : { ...site, redirect_uri }
   const response = brought.whole
     ? brought.response
     : await withIssuer(context, site, login, brought.response)
-  const tokens = await redeem(context.op, site, login, response)
+  const tokens = await redeem(context.op, site_then, login, response)
   const session_id = await storeSession(context, site, tokens)
   const session_ref = refOf(hideExpiringId(parseExpiringId(session_id) as Buffer))
   const { return_to } = login.secrets
@@ -60,7 +63,7 @@ export async function completeLogin(
     session_ref,
     tokens,
     ...(return_to !== undefined && { return_to }),
-    set_cookie: forgetBinding(site.redirect_uri, login.state),
+    set_cookie: forgetBinding(redirect_uri, login.state),
   }
 }
 

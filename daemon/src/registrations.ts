@@ -31,9 +31,41 @@ export interface NewSite {
   settings: SiteSettings
   /** A client that the OP's operator issued. */
   issued?: { client_id: string; client_secret?: string } | undefined
-  idempotency_key?: string | undefined
-  /** Everything that was asked for, to tell one registration from another under the same key. */
-  asked: object
+  claim: Claim
+}
+
+/** What one registration is known by, however often and from wherever it is asked for. */
+export interface Claim {
+  idempotency_hash: Buffer
+  /** Tells registrations under the same key apart. */
+  params_hash: Buffer
+  /** The operator's, in the place of a key. */
+  name?: string
+}
+
+/**
+ * A site's claim.
+ *
+ * @param asked everything that was asked for
+ */
+export function claimOfKey(idempotency_key = randomToken(32), asked: object): Claim {
+  return {
+    idempotency_hash: sha256(idempotency_key),
+    // Keyed, for the parameters hold a secret that the hash must not let anybody guess.
+    params_hash: createHmac('sha256', idempotency_key)
+      .update(JSON.stringify(sorted(asked)))
+      .digest(),
+  }
+}
+
+/**
+ * The operator's claim. Whoever finds it made compares the site, not the parameters, which an update
+ * may have left behind.
+ */
+export function claimOfName(name: string): Claim {
+  // No text has the byte 0xff in UTF-8: no site's key can be taken for a name.
+  const idempotency_hash = sha256(Buffer.concat([Buffer.of(0xff), Buffer.from(name)]))
+  return { idempotency_hash, params_hash: Buffer.alloc(32), name }
 }
 
 /** Codes that {@link registerSite} can end with. */
@@ -45,29 +77,27 @@ export const registerSiteErrors = [
   ...registrationErrors,
 ] as const
 
-type RegistrationContext = Context<(typeof registerSiteErrors)[number]>
+type RegistrationContext = Pick<
+  Context<(typeof registerSiteErrors)[number]>,
+  'store' | 'clock' | 'realm' | 'op' | 'refuse'
+>
 
 /**
- * Registers a site at an OP and stores it, or answers the site that the same key made before,
+ * Registers a site at an OP and stores it, or answers the site that the same claim made before,
  * without asking the OP again.
  *
  * @param op_host as `readOpHost` gives it
- * @returns the oxd_id
+ * @returns the oxd_id, and whether the site is new
  */
 export async function registerSite(
   context: RegistrationContext,
   op_host: string,
   site: NewSite,
-): Promise<string> {
+): Promise<{ oxd_id: string; made: boolean }> {
   const { store, clock, realm, op, refuse } = context
   const now = clock()
-  const key = site.idempotency_key ?? randomToken(32)
-  const idempotency_hash = sha256(key)
-  // Keyed, for the parameters hold a secret that the hash must not let anybody guess.
-  const params_hash = createHmac('sha256', key)
-    .update(JSON.stringify(sorted(site.asked)))
-    .digest()
-  const answerOf = (found: NonNullable<RegistrationFound>): string => {
+  const { idempotency_hash, params_hash, name } = site.claim
+  const answerOf = (found: NonNullable<RegistrationFound>) => {
     if (!sameDigest(found.params_hash, params_hash)) {
       return refuse(
         'idempotency_key_reused',
@@ -75,12 +105,12 @@ export async function registerSite(
         { details: { field: 'idempotency_key' } },
       )
     }
-    if (found.outcome === 'registered') return found.oxd_id
+    if (found.outcome === 'registered') return { oxd_id: found.oxd_id, made: false }
     return refuse('registration_in_progress', 'another caller is registering this site; try again')
   }
   const found = await store.findRegistration(realm.name, idempotency_hash, now)
   if (found) return answerOf(found)
-  if (!realm.registrations.take()) {
+  if (name === undefined && !realm.registrations.take()) {
     throw quotaExceeded(realm, { quota: 'registrations_per_minute', level: 'realm' })
   }
   await admitOp(op.http, op_host)
@@ -92,6 +122,7 @@ export async function registerSite(
       params_hash,
       oxd_id: randomUUID(),
       lease_until: now + LEASE_TIMEOUTS * op.http.timeout,
+      name,
     },
     now,
     realm.quotas,
@@ -116,7 +147,7 @@ export async function registerSite(
     await store.abandonRegistration(realm.name, idempotency_hash, start.oxd_id)
     throw error
   }
-  return start.oxd_id
+  return { oxd_id: start.oxd_id, made: true }
 }
 
 /** A site whose client the OP's operator issued, as relyd's operator describes it. */
@@ -172,7 +203,7 @@ function newSite(
   { realm, clock }: RegistrationContext,
   provider: Provider,
   oxd_id: string,
-  { wishes, settings, issued }: NewSite,
+  { wishes, settings, issued, claim }: NewSite,
   { client, secrets }: Registration,
 ): Site {
   return {
@@ -186,6 +217,7 @@ function newSite(
     settings,
     created_at: clock(),
     secrets,
+    name: claim.name ?? null,
   }
 }
 

@@ -4,7 +4,7 @@ import type { Site, Store } from './store/store.js'
 
 const CACHED_SITES = 10_000
 
-// Another daemon on the same store may remove a site; this is how long one may not notice.
+// Another daemon on the same store may change or remove a site; this is how long one may not notice.
 const CACHED_MS = 5_000
 
 /** Answers the same object while a site is cached, so that what is derived from it can be kept with it. */
@@ -16,6 +16,8 @@ export class SiteCache {
     // Until it is read anew the site is known, as `wasKnown` says.
     noDeleteOnStaleGet: true,
   })
+  /** Counts changes: what was read before one must not be kept after it. */
+  #changes = 0
 
   constructor(store: Store) {
     this.#store = store
@@ -26,7 +28,9 @@ export class SiteCache {
     const key = keyOf(oxd_id, realm)
     let site = this.#cache.get(key)
     if (!site) {
+      const changes = this.#changes
       site = await this.#store.getSite(oxd_id, realm)
+      if (changes !== this.#changes) return site
       if (site) this.#cache.set(key, site)
       else this.#cache.delete(key)
     }
@@ -38,8 +42,14 @@ export class SiteCache {
     return this.#cache.peek(keyOf(oxd_id, realm), { allowStale: true }) !== undefined
   }
 
-  async remove({ oxd_id, realm }: Site): Promise<void> {
-    await this.#store.removeSite(oxd_id)
+  async remove(site: Pick<Site, 'oxd_id' | 'realm'>): Promise<void> {
+    await this.#store.removeSite(site.oxd_id)
+    this.forget(site)
+  }
+
+  /** Reads the site anew when it is asked for next: it was changed. */
+  forget({ oxd_id, realm }: Pick<Site, 'oxd_id' | 'realm'>): void {
+    this.#changes += 1
     this.#cache.delete(keyOf(oxd_id, realm))
   }
 }

@@ -23,6 +23,9 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { ConfigError } from './errors.js'
 
+/** To whom a file belongs, and who may do what with it. */
+export type Ownership = Pick<Stats, 'uid' | 'gid' | 'mode'>
+
 /** What the system says when this user, or this file system, does not allow a change. */
 const refusals = new Set(['EACCES', 'EPERM', 'EROFS'])
 
@@ -104,7 +107,7 @@ function replaceFile(file: string, text: string): boolean {
  * @param like whose mode and owner it gets; without it only this user may read it
  * @returns the new file's name
  */
-export function makeTemporary(file: string, text: string, like?: Stats): string {
+export function makeTemporary(file: string, text: string, like?: Ownership): string {
   const name = `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`
   const path = join(dirname(file), name)
   const descriptor = openSync(path, 'wx', 0o600)
@@ -144,7 +147,7 @@ export function unlinkIfThere(path: string): void {
   }
 }
 
-function takeAfter(descriptor: number, like: Stats): void {
+function takeAfter(descriptor: number, like: Ownership): void {
   if (!chown(descriptor, like.uid, like.gid)) chown(descriptor, fstatSync(descriptor).uid, like.gid)
   // A group that could not be kept must not be replaced by another one that may read the secrets.
   const kept = fstatSync(descriptor).gid === like.gid

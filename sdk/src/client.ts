@@ -192,7 +192,7 @@ export class Client extends Methods {
   /** The daemon cannot know where its caller has the id from: a cfg of oxd's, or of another relyd. */
   #withCure(error: unknown): unknown {
     if (!(error instanceof CommandError) || error.code !== 'invalid_oxd_id') return error
-    const cure = `take the value of "id" out of ${this.#path} (or RELYD_ID away), and the site registers anew`
+    const cure = `take the value of "id" out of ${this.#path} (or RELYD_ID away), and the site registers anew; one that its operator added, the operator adds again (relyd sites add)`
     const { code, command, message, request_id, details, retryable } = error
     return new CommandError(command, {
       error: code,

@@ -476,7 +476,7 @@ export abstract class Methods {
   }
 
   /**
-   * Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP's operator made is left there.
+   * Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP's operator made is left there. A site that the operator of relyd added can be removed by the operator only.
    *
    * @throws {CommandError} `invalid_oxd_id`, `op_host_not_allowed`, `remove_site_failed`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`

@@ -7,11 +7,9 @@ import {
   issuedClient,
   publicKeys,
 } from '../../daemon/src/op/client_credential.js'
-import type { Site } from '../../daemon/src/store/store.js'
 import { hasOpenssl, type Issued, TestCa } from '../support/certificates.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
-import { storeIssuedSite } from '../support/issued_site.js'
 import { type MtlsOp, startMtlsOp } from '../support/mtls_op.js'
 import { Wire } from '../support/wire.js'
 
@@ -35,7 +33,7 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
   let op: MtlsOp
   let daemon: TestDaemon
   let wire: Wire
-  const sites: Record<string, Site> = {}
+  const sites: Record<string, string> = {}
 
   const shows = ({ certificate, key }: Issued) => ({
     certificate: readFileSync(certificate, 'utf8'),
@@ -86,13 +84,12 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
       env: { NODE_EXTRA_CA_CERTS: ca.certificate },
       daemon: { log_level: 'trace' },
     })
-    for (const [client_id, credential] of Object.entries(credentials)) {
-      const given = { client_id, credential, redirect_uris: [redirect_uri] as [string] }
-      sites[client_id] = await storeIssuedSite(daemon, op.op.issuer, given, [
-        new URL(op.origin).host,
-      ])
-    }
     await daemon.start()
+    for (const client_id of Object.keys(credentials)) {
+      const { status, data } = await addSite(daemon, op.op.issuer, client_id)
+      expect({ status, data }).toMatchObject({ status: 'ok', data: { made: true } })
+      sites[client_id] = data.oxd_id
+    }
     wire = await Wire.connect(daemon.socket)
   }, 30_000)
 
@@ -101,7 +98,8 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
     await daemon?.stop()
     // After everything that was done with them.
     const { output } = daemon
-    for (const { secrets } of Object.values(sites)) {
+    for (const [client_id, credential] of Object.entries(credentials)) {
+      const { secrets } = issuedClient(client_id, credential, Date.now() / 1000)
       const { client_private_key = '' } = secrets
       for (const line of client_private_key.split('\n')) {
         if (line !== '' && !line.startsWith('-----')) expect(output).not.toContain(line)
@@ -116,7 +114,7 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
   })
 
   async function logIn(client_id: string) {
-    const { oxd_id } = sites[client_id] as Site
+    const oxd_id = sites[client_id] as string
     const login = await wire.ok('get_authorization_url', { oxd_id, prompt: 'consent' })
     const callback = await new EndUser().logIn(login.authorization_url)
     const reply = await wire.call('get_tokens_by_callback', { oxd_id, callback })
@@ -160,10 +158,13 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
     }
   })
 
-  test('a public key that was entered at the OP is found again in the store', () => {
-    const [key] = publicKeys((sites['jwk'] as Site).client)
-    expect(key).toMatchObject({ kid: 'mine', alg: 'ES384', crv: 'P-384', use: 'sig' })
-    expect(key).not.toHaveProperty('d')
+  test('a public key that was entered at the OP is shown again', async () => {
+    using admin = await Wire.connect(daemon.admin_socket)
+    const { jwks } = await admin.ok('show_site', { site: 'jwk' })
+    expect(jwks).toMatchObject({
+      keys: [{ kid: 'mine', alg: 'ES384', crv: 'P-384', use: 'sig' }],
+    })
+    expect(jwks.keys[0]).not.toHaveProperty('d')
   })
 
   test.each<[string, (origin: string) => Record<string, string>, string]>([
@@ -180,13 +181,29 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
       [{ ...metadata, redirect_uris: [redirect_uri] } as never],
       aliases(op.origin),
     )
-    await using another = new TestDaemon({ env: { NODE_EXTRA_CA_CERTS: ca.certificate } })
-    const given = { client_id: 'tls', credential, redirect_uris: [redirect_uri] as [string] }
     // Already when it is set up.
-    await expect(storeIssuedSite(another, bad.op.issuer, given)).rejects.toMatchObject({
-      code: error,
-    })
+    const { status, data } = await addSite(daemon, bad.op.issuer, 'tls', 'another')
+    expect({ status, data }).toMatchObject({ status: 'error', data: { error } })
   })
+
+  /** As `relyd sites add` does. */
+  async function addSite(to: TestDaemon, op_host: string, client_id: string, name = client_id) {
+    using admin = await Wire.connect(to.admin_socket)
+    const { method, ...given } = credentials[client_id] as ClientCredential
+    const { kid, alg, ...rest } = given as { kid?: string; alg?: string }
+    return await admin.call('add_site', {
+      name,
+      op_host,
+      client_id,
+      auth_method: method,
+      ...rest,
+      ...(kid !== undefined && { key_id: kid }),
+      ...(alg !== undefined && { signing_alg: alg }),
+      redirect_uris: [redirect_uri],
+      scope: ['openid', 'offline_access'],
+      login_binding: 'none',
+    })
+  }
 })
 
 function subjectOf(certificate: string | undefined): string {

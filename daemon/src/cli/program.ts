@@ -9,6 +9,8 @@ import { addKey } from './key.js'
 import { addRestore } from './restore.js'
 import { addServe } from './serve.js'
 import { addService } from './service.js'
+import { addSessions } from './sessions.js'
+import { addSites } from './sites.js'
 import { addStatus } from './status.js'
 
 /** Runs the command that the process was started with. */
@@ -31,6 +33,8 @@ export function createProgram(): Command {
   addServe(program)
   addCheckConfig(program)
   addStatus(program)
+  addSites(program)
+  addSessions(program)
   addKey(program)
   addBackup(program)
   addRestore(program)

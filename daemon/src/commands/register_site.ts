@@ -1,8 +1,8 @@
 import { command, oneOf, required, string, strings } from '../command.js'
-import { CommandError } from '../errors.js'
 import { authMethods } from '../op/client_authentication.js'
 import { readOpHost } from '../op/op_host.js'
-import { registerSite, registerSiteErrors } from '../registrations.js'
+import { claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
+import { checkRedirectUri, settingsOf, warnOfUnsafe } from '../site_settings.js'
 
 export const register_site = command({
   doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command.",
@@ -94,11 +94,10 @@ export const register_site = command({
     }
 
     const { idempotency_key, client_id, client_secret, ...asked } = params
-    const scope = params.scope ?? ['openid', 'profile', 'email']
+    const wished = settingsOf(params)
     const issuer = readOpHost(op.http, op_host, params.op_discovery_path)
-    const oxd_id = await registerSite(context, issuer, {
-      idempotency_key,
-      asked: { ...asked, client_id, client_secret },
+    const { oxd_id } = await registerSite(context, issuer, {
+      claim: claimOfKey(idempotency_key, { ...asked, client_id, client_secret }),
       issued:
         client_id === undefined
           ? undefined
@@ -108,39 +107,14 @@ export const register_site = command({
         post_logout_redirect_uris: params.post_logout_redirect_uri
           ? [params.post_logout_redirect_uri]
           : [],
-        scope,
+        scope: wished.scope,
         client_name: params.client_name,
         contacts: params.contacts,
         token_endpoint_auth_method: params.client_token_endpoint_auth_method,
       },
-      settings: {
-        scope,
-        login_binding: params.login_binding ?? 'required',
-        tokens: params.tokens ?? 'site',
-        ...(params.client_name && { client_name: params.client_name }),
-        ...(params.acr_values && { acr_values: params.acr_values }),
-        ...(params.ui_locales && { ui_locales: params.ui_locales }),
-        ...(params.claims_locales && { claims_locales: params.claims_locales }),
-        ...(params.post_logout_redirect_uri && {
-          post_logout_redirect_uri: params.post_logout_redirect_uri,
-        }),
-      },
+      settings: wished,
     })
-    if (params.login_binding === 'none') {
-      context.log.warn({ site: oxd_id.slice(0, 8) }, 'login_binding = none: open to login CSRF')
-    }
+    warnOfUnsafe(context.log, oxd_id, wished)
     return { oxd_id, op_host: issuer }
   },
 })
-
-/** RFC 6749 3.1.2: absolute, without fragment. */
-function checkRedirectUri(uri: string | undefined, field: string): void {
-  if (uri === undefined) return
-  const url = URL.canParse(uri) ? new URL(uri) : undefined
-  if (url && /^https?:$/.test(url.protocol) && !uri.includes('#')) return
-  throw new CommandError(
-    'invalid_authorization_redirect_uri',
-    `${field} must be an absolute http(s) URL without fragment`,
-    { details: { field } },
-  )
-}

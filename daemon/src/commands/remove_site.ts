@@ -2,7 +2,7 @@ import { boolean, command, oxd_id, required, string } from '../command.js'
 import { unregisterClient } from '../op/registration.js'
 
 export const remove_site = command({
-  doc: "Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP's operator made is left there.",
+  doc: "Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP's operator made is left there. A site that the operator of relyd added can be removed by the operator only.",
   spec: ['RFC 7592 2.3'],
   retry: 'never',
   asks_op: true,
@@ -16,7 +16,15 @@ export const remove_site = command({
     ),
   },
   errors: ['invalid_oxd_id', 'op_host_not_allowed', 'remove_site_failed'],
-  async run({ op, sites, events }, site) {
+  async run({ op, sites, events, refuse }, site) {
+    // Its credentials came from the operator, and would be lost to a site that was broken into.
+    if (site.name) {
+      return refuse(
+        'remove_site_failed',
+        'the operator added this site; `relyd sites remove` removes it',
+        { retryable: false },
+      )
+    }
     const removed_at_op = await unregisterClient(op, site)
     await sites.remove(site)
     events.forgetSite(site.oxd_id)

@@ -14,11 +14,15 @@ export class CertifiedConnections {
   #options: ConnectionOptions
   readonly #open: LRUCache<string, Dispatcher>
 
-  constructor(options: ConnectionOptions) {
+  /** @param perf tells the time; a test's own */
+  constructor(options: ConnectionOptions, perf: { now(): number } = performance) {
     this.#options = options
     this.#open = new LRUCache<string, Dispatcher>({
       max: CERTIFICATES,
       ttl: UNUSED_MS,
+      perf,
+      // With a remembered time, what becomes unused in that millisecond would never be purged.
+      ttlResolution: 0,
       ttlAutopurge: true,
       updateAgeOnGet: true,
       // What is under way is finished first.

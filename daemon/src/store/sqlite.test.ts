@@ -106,6 +106,9 @@ function site(changes: Partial<Site> = {}): Site {
     settings: { scope: ['openid', 'email'], login_binding: 'required', tokens: 'daemon' },
     created_at: NOW,
     secrets: { client_secret: 'marker-client-secret', registration_access_token: 'marker-rat' },
+    name: null,
+    version: 1,
+    updated_at: null,
     ...changes,
   }
 }

@@ -13,7 +13,9 @@ import { GroupCommit, type OnCommit } from './group_commit.js'
 import type { HeldKeys } from './held_keys.js'
 import { Resealer } from './reseal.js'
 import { secretsCell } from './sealed_tables.js'
+import { SessionAdmin } from './session_admin.js'
 import { hashOf, SessionTokens } from './session_tokens.js'
+import { SiteAdmin } from './site_admin.js'
 import {
   type LoginRow,
   prepareStatements,
@@ -53,6 +55,8 @@ export class SqliteStore implements Store {
   readonly #group: GroupCommit
   readonly #prepared: Statements
   readonly #tokens: SessionTokens
+  readonly #site_admin: SiteAdmin
+  readonly #session_admin: SessionAdmin
 
   /** @param db migrated and durable, see `open.ts`; the store closes it */
   constructor(db: Database.Database, keys: HeldKeys, onCommit?: OnCommit) {
@@ -66,6 +70,17 @@ export class SqliteStore implements Store {
       group: this.#group,
       seal: (secrets, cell) => this.#seal(secrets, cell),
       open: (secrets, cell) => this.#open(secrets, cell),
+      session: (row) => this.#session(row),
+    })
+    this.#site_admin = new SiteAdmin({
+      statements: () => this.#sql,
+      group: this.#group,
+      siteRow: (site) => this.#siteRow(site),
+      noRoomForSite: (realm, now, quotas) => this.#noRoomForSite(realm, now, quotas),
+    })
+    this.#session_admin = new SessionAdmin({
+      statements: () => this.#sql,
+      group: this.#group,
       session: (row) => this.#session(row),
     })
   }
@@ -97,12 +112,17 @@ export class SqliteStore implements Store {
     now: Seconds,
     quotas: StoreQuotas & { sites: number },
   ): Promise<RegistrationStart> {
-    const { beginRegistration, getRegistration } = this.#sql
+    const { beginRegistration, getRegistration, siteOfName } = this.#sql
+    const { name, ...row } = intent
     return this.#group.run(() => {
+      const holder = name === undefined ? undefined : siteOfName.get(name, intent.realm)
+      if (holder !== undefined) {
+        return { outcome: 'registered', oxd_id: holder, params_hash: intent.params_hash }
+      }
       const exceeded = this.#noRoomForSite(intent.realm, now, quotas)
       const known = exceeded && getRegistration.get(intent.realm, intent.idempotency_hash)
       if (exceeded && !known) return { outcome: 'exceeded', ...exceeded }
-      const oxd_id = beginRegistration.get({ ...intent, now })
+      const oxd_id = beginRegistration.get({ ...row, now })
       if (oxd_id !== undefined) return { outcome: 'begun', oxd_id }
       const found = getRegistration.get(intent.realm, intent.idempotency_hash)
       if (!found) throw new Error('a registration conflicts and is not there')
@@ -113,11 +133,13 @@ export class SqliteStore implements Store {
   }
 
   async finishRegistration(site: Site, idempotency_hash: Buffer): Promise<void> {
-    const { finishRegistration, putSite } = this.#sql
+    const { finishRegistration, abandonRegistration, putSite, siteOfName } = this.#sql
     const row = this.#siteRow(site)
+    // Of a named site, the name is the record: it may be changed, and given to another then.
+    const finish = row.name === null ? finishRegistration : abandonRegistration
     await this.#group.runSeveral(() => {
-      const { changes } = finishRegistration.run(site.realm, idempotency_hash, site.oxd_id)
-      if (changes === 0) {
+      const { changes } = finish.run(site.realm, idempotency_hash, site.oxd_id)
+      if (changes === 0 || (row.name !== null && siteOfName.get(row.name, row.realm))) {
         throw new StoreError(
           'lease_lost',
           `The registration of ${site.oxd_id.slice(0, 8)} took longer than its lease, and is another caller's`,
@@ -147,6 +169,22 @@ export class SqliteStore implements Store {
       removeRegistration.run(oxd_id)
       return removeSite.run(oxd_id).changes > 0
     })
+  }
+
+  addSites(...given: Parameters<Store['addSites']>): ReturnType<Store['addSites']> {
+    return this.#site_admin.addSites(...given)
+  }
+
+  updateSite(...given: Parameters<Store['updateSite']>): ReturnType<Store['updateSite']> {
+    return this.#site_admin.updateSite(...given)
+  }
+
+  listSites(...given: Parameters<Store['listSites']>): ReturnType<Store['listSites']> {
+    return this.#site_admin.listSites(...given)
+  }
+
+  findSites(...given: Parameters<Store['findSites']>): ReturnType<Store['findSites']> {
+    return this.#site_admin.findSites(...given)
   }
 
   async issuersOfRedirectUri(realm: string, redirect_uri: string): Promise<string[]> {
@@ -229,6 +267,16 @@ export class SqliteStore implements Store {
     const { takeSession } = this.#sql
     const row = await this.#group.run(() => takeSession.get(session_key, oxd_id))
     return row && this.#session(row)
+  }
+
+  listSessions(...given: Parameters<Store['listSessions']>): ReturnType<Store['listSessions']> {
+    return this.#session_admin.listSessions(...given)
+  }
+
+  removeSessions(
+    ...given: Parameters<Store['removeSessions']>
+  ): ReturnType<Store['removeSessions']> {
+    return this.#session_admin.removeSessions(...given)
   }
 
   findSession(...given: Parameters<Store['findSession']>): Promise<SessionOfToken | undefined> {
@@ -362,6 +410,9 @@ export class SqliteStore implements Store {
   #siteRow(site: Site): SiteRow {
     return {
       ...site,
+      name: site.name ?? null,
+      version: site.version ?? 1,
+      updated_at: site.updated_at ?? null,
       client: JSON.stringify(site.client),
       settings: JSON.stringify(site.settings),
       secrets: this.#seal(site.secrets, secretsCell('sites', site.oxd_id)),

@@ -20,7 +20,13 @@ export interface SiteRow {
   settings: string
   created_at: number
   secrets: Buffer
+  name: string | null
+  version: number
+  updated_at: number | null
 }
+
+/** A site's row in a list. */
+export type ListedSiteRow = Omit<SiteRow, 'secrets'> & { sessions: number }
 
 /** A login as a take returns it; its state is what it was asked by. */
 export interface LoginRow {
@@ -47,6 +53,12 @@ export interface SessionRow {
   refresh_token_hash: Buffer | null
   secrets: Buffer
 }
+
+/** A session's row in a list, with what its site is called. */
+export type ListedSessionRow = Omit<
+  SessionRow,
+  'access_token_hash' | 'refresh_token_hash' | 'secrets'
+> & { realm: string | null; name: string | null }
 
 /** Who refreshes a session, beside the session itself. */
 export interface LeaseRow {
@@ -112,6 +124,11 @@ interface Prepared<Given extends unknown[], Row> {
 /** The columns of a {@link SessionRow}. */
 const SESSION = `session_key, oxd_id, issuer, sub, sid, acr, amr, auth_time, created_at,
   access_token_hash, refresh_token_hash, secrets`
+
+/** A {@link ListedSiteRow}. */
+const LISTED_SITE = `SELECT s.oxd_id, s.realm, s.op_host, s.issuer, s.redirect_uri, s.registered_by,
+  s.client, s.settings, s.created_at, s.name, s.version, s.updated_at, u.sessions
+  FROM sites s JOIN site_usage u ON u.oxd_id = s.oxd_id`
 
 /** What {@link prepareStatements} makes. */
 export type Statements = ReturnType<typeof prepareStatements>
@@ -183,9 +200,28 @@ export function prepareStatements(db: Database) {
 
     putSite: statement<[SiteRow]>(
       `INSERT INTO sites (oxd_id, realm, op_host, issuer, redirect_uri, registered_by, client,
-         settings, created_at, secrets)
+         settings, created_at, secrets, name, version, updated_at)
        VALUES (@oxd_id, @realm, @op_host, @issuer, @redirect_uri, @registered_by, @client,
-         @settings, @created_at, @secrets)`,
+         @settings, @created_at, @secrets, @name, @version, @updated_at)`,
+    ),
+    updateSite: statement<[SiteRow]>(
+      `UPDATE sites SET redirect_uri = @redirect_uri, client = @client, settings = @settings,
+         secrets = @secrets, name = @name, version = version + 1, updated_at = @updated_at
+       WHERE oxd_id = @oxd_id AND version = @version`,
+    ),
+    siteOfName: pluck<[name: string, realm: string], string>(
+      'SELECT oxd_id FROM sites WHERE name = ? AND realm = ?',
+    ),
+    // The rows that a removed site leaves to be swept are its own until then.
+    hadSite: pluck<[oxd_id: string], string>('SELECT oxd_id FROM site_usage WHERE oxd_id = ?'),
+    listSites: statement<[after: string, limit: number], ListedSiteRow>(
+      `${LISTED_SITE} WHERE s.oxd_id > ? ORDER BY s.oxd_id LIMIT ?`,
+    ),
+    sitesOfName: statement<[name: string, limit: number], ListedSiteRow>(
+      `${LISTED_SITE} WHERE s.name = ? ORDER BY s.realm LIMIT ?`,
+    ),
+    sitesOfPrefix: statement<[from: string, below: string, limit: number], ListedSiteRow>(
+      `${LISTED_SITE} WHERE s.oxd_id >= ? AND s.oxd_id < ? ORDER BY s.oxd_id LIMIT ?`,
     ),
     getSite: statement<[oxd_id: string, realm: string], SiteRow>(
       'SELECT * FROM sites WHERE oxd_id = ? AND realm = ?',
@@ -243,6 +279,17 @@ export function prepareStatements(db: Database) {
     ),
     takeSession: statement<[session_key: Buffer, oxd_id: string], SessionRow>(
       `DELETE FROM sessions WHERE session_key = ? AND oxd_id = ? RETURNING ${SESSION}`,
+    ),
+    listSessions: statement<[below: Buffer, not_below: Buffer, limit: number], ListedSessionRow>(
+      // The slice is cut before its rows are joined: what it costs does not hang on what it finds.
+      `SELECT l.*, s.realm, s.name FROM (
+         SELECT session_key, oxd_id, issuer, sub, sid, acr, amr, auth_time, created_at
+         FROM sessions WHERE session_key < ? AND session_key >= ?
+         ORDER BY session_key DESC LIMIT ?
+       ) l LEFT JOIN sites s ON s.oxd_id = l.oxd_id ORDER BY l.session_key DESC`,
+    ),
+    removeSession: statement<[session_key: Buffer], SessionRow>(
+      `DELETE FROM sessions WHERE session_key = ? RETURNING ${SESSION}`,
     ),
     sessionByAccessToken: sessionBy('access_token_hash'),
     sessionByRefreshToken: sessionBy('refresh_token_hash'),

@@ -23,6 +23,18 @@ export interface Site {
   settings: SiteSettings
   created_at: Seconds
   secrets: SiteSecrets
+  /** The operator's NAME, which no other site of the realm has; null, or absent, where he gave none. */
+  name?: string | null
+  /** Counts its changes, from 1. */
+  version?: number
+  /** When the operator last changed it. */
+  updated_at?: Seconds | null
+}
+
+/** A site in a list, which needs no secret opened. */
+export type ListedSite = Omit<Site, 'secrets'> & {
+  /** Those that have expired lately are among them. */
+  sessions: number
 }
 
 /** Client metadata by its registered names; further ones are kept as they came. */
@@ -112,6 +124,21 @@ export interface StoredSession {
   secrets: SessionSecrets
 }
 
+/** A session in a list, which needs no secret opened. */
+export interface ListedSession
+  extends Omit<StoredSession, 'access_token_hash' | 'refresh_token_hash' | 'secrets'> {
+  /** Of its site; null if that was removed. */
+  realm: string | null
+  name: string | null
+}
+
+/** A session that is gone. */
+export interface RemovedSession
+  extends Pick<StoredSession, 'session_key' | 'oxd_id' | 'issuer' | 'sub' | 'sid'> {
+  /** Undefined where no key opens them any more. */
+  secrets: SessionSecrets | undefined
+}
+
 /** A completed login with the expiring id by which its site knows it. */
 export interface Session extends Omit<StoredSession, 'session_key' | 'refresh_token_hash'> {
   session_id: string
@@ -188,6 +215,8 @@ export interface RegistrationIntent {
   oxd_id: string
   /** Until then the registration belongs to whoever began it. */
   lease_until: Seconds
+  /** That the site will have: one that has it already is what the intent came to. */
+  name?: string | undefined
 }
 
 /** What a caller's idempotency key stands for, if it does. */
@@ -204,6 +233,15 @@ export type RegistrationStart =
   | { outcome: 'begun'; oxd_id: string }
   | NonNullable<RegistrationFound>
   | ({ outcome: 'exceeded' } & Exceeded)
+
+/** `exists`: one has such a name in its realm, or such an oxd_id. */
+export type AddSites =
+  | 'added'
+  | { outcome: 'exists'; oxd_id: string }
+  | ({ outcome: 'exceeded'; realm: string } & Exceeded)
+
+/** `changed`: by somebody else since it was read, or removed. */
+export type UpdateSite = 'updated' | 'changed' | 'name_taken'
 
 /** What the sites of a realm have stored together; what has expired and was not swept yet is counted. */
 export interface RealmUsage {
@@ -253,6 +291,22 @@ export interface Store {
    * and are swept. @returns whether it was there
    */
   removeSite(oxd_id: string): Promise<boolean>
+  /**
+   * Stores sites whose clients exist already: all of them, or none.
+   *
+   * @param quotas of each realm that is among them
+   */
+  addSites(
+    sites: readonly Site[],
+    now: Seconds,
+    quotas: (realm: string) => StoreQuotas & { sites: number },
+  ): Promise<AddSites>
+  /** Replaces the site with its secrets, if its `version` is still the one that was read. */
+  updateSite(site: Site): Promise<UpdateSite>
+  /** @returns sites of all realms in the order of their ids, from behind `after` on */
+  listSites(after: string, limit: number): Promise<ListedSite[]>
+  /** @returns those of this name; where there are none, those whose oxd_id begins so: at most `limit` */
+  findSites(text: string, limit: number): Promise<ListedSite[]>
   /** @returns the issuers of all sites of the realm that use this redirect_uri, each once */
   issuersOfRedirectUri(realm: string, redirect_uri: string): Promise<string[]>
 
@@ -281,6 +335,14 @@ export interface Store {
   takeSession(session_id: string, oxd_id: string, now: Seconds): Promise<StoredSession | undefined>
   /** The same of a session that was found. @returns undefined if it is gone already */
   removeSession(session: StoredSession): Promise<StoredSession | undefined>
+  /**
+   * Sessions of all sites, those that expire last first: a slice, for whoever looks for some of them.
+   *
+   * @param below where the slice before ended
+   */
+  listSessions(below: Buffer | undefined, now: Seconds, limit: number): Promise<ListedSession[]>
+  /** Deletes sessions in one commit. @returns those that were there, and were not others' to tell of */
+  removeSessions(session_keys: readonly Buffer[]): Promise<RemovedSession[]>
   /** @returns the session that this token was issued for at this site */
   findSession(
     oxd_id: string,

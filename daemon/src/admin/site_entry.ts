@@ -1,0 +1,57 @@
+/** A site as it is carried to another host: all of it but its secrets. */
+import { oneOf, required, string, type Values } from '../command.js'
+import { pemOf } from '../op/client_certificate.js'
+import { credentialMethods } from '../op/client_credential.js'
+import type { ListedSite } from '../store/store.js'
+import { credentialParams, settingParams } from './site_params.js'
+import { authMethodOf, redirectUrisOf } from './site_result.js'
+
+const { client_secret, private_key, ...publicCredentials } = credentialParams
+
+/** What is exported. */
+export const entryFields = {
+  name: required(string({ doc: "The operator's name of the site.", maxLength: 64 })),
+  realm: required(string({ doc: 'Its realm.', maxLength: 32 })),
+  oxd_id: required(string({ doc: 'The site, so that its cfg stays as it is.', maxLength: 64 })),
+  op_host: required(string({ doc: 'The OP as it was named.' })),
+  issuer: required(string({ doc: "The OP's issuer, which must still be that." })),
+  client_id: required(string({ doc: 'Its client_id at the OP.' })),
+  ...publicCredentials,
+  auth_method: required(
+    oneOf({ doc: 'How the daemon authenticates to the OP.' }, credentialMethods),
+  ),
+  ...settingParams,
+  redirect_uris: required(settingParams.redirect_uris),
+}
+
+/** What is imported: the same, with what the file of an export does not hold. */
+export const importFields = { ...entryFields, client_secret, private_key }
+
+export type ExportedSite = Values<typeof entryFields>
+
+export type ImportedSite = Values<typeof importFields>
+
+/** @returns undefined for a site that is not carried: its registration, or its key, is not the operator's */
+export function exportedSite(site: ListedSite): ExportedSite | undefined {
+  const { client, settings, name } = site
+  if (!name || site.registered_by !== 'operator') return undefined
+  const method = authMethodOf(client) as ExportedSite['auth_method']
+  const key = client.jwks?.keys[0]
+  const alg = client.id_token_signed_response_alg
+  return {
+    name,
+    realm: site.realm,
+    oxd_id: site.oxd_id,
+    op_host: site.op_host,
+    issuer: site.issuer,
+    client_id: client.client_id,
+    auth_method: method,
+    ...(key && (method === 'private_key_jwt' || method === 'apple') && { key_id: key.kid }),
+    ...(key?.alg && method === 'private_key_jwt' && { signing_alg: key.alg }),
+    ...(key?.x5c && { certificate: pemOf(key.x5c) }),
+    ...(client.apple_team_id && { team_id: client.apple_team_id }),
+    redirect_uris: redirectUrisOf(site),
+    ...(alg && { id_token_signed_response_alg: alg }),
+    ...settings,
+  }
+}

@@ -1,0 +1,199 @@
+/** Parameters by which the operator's commands name a site and say what it shall be. */
+import { type Fields, oneOf, required, string, strings, type Values } from '../command.js'
+import { CommandError } from '../errors.js'
+import { type ClientCredential, credentialMethods } from '../op/client_credential.js'
+
+/** Longest key or chain of certificates, as text. */
+const PEM_LENGTH = 65_536
+
+const realm = string({
+  doc: 'The realm of the site. Default: the one that has such a site, if one alone has.',
+  maxLength: 32,
+})
+
+/** Which site is meant. */
+export const siteParams = {
+  site: required(
+    string({
+      doc: "The site's name; or its oxd_id, or so much of it that no other begins so.",
+      maxLength: 64,
+    }),
+  ),
+  realm,
+}
+
+/** Which sites or sessions are listed. */
+export const realmParam = { ...realm, doc: 'Only those of this realm.' }
+
+/** How the client authenticates to the OP. */
+export const credentialParams = {
+  auth_method: oneOf(
+    {
+      doc: "How the daemon authenticates to the OP. Default: by what is given, and the OP's metadata.",
+      spec: 'OIDC Core 9',
+    },
+    credentialMethods,
+  ),
+  client_secret: string({ doc: 'The secret of that client.', secret: true }),
+  private_key: string({
+    doc: 'The private key of that client: PEM or JWK, without a passphrase.',
+    secret: true,
+    maxLength: PEM_LENGTH,
+  }),
+  key_id: string({
+    doc: "The kid by which the OP knows the key. Default: the JWK's, or its thumbprint.",
+    spec: 'RFC 7638 3',
+  }),
+  signing_alg: string({
+    doc: 'What the key signs with. Default: what fits it, such as RS256 or ES256.',
+    spec: 'RFC 7518 3.1',
+  }),
+  certificate: string({
+    doc: 'The certificate of that key in PEM, with those that lead to its CA behind it.',
+    spec: 'RFC 8705 2',
+    maxLength: PEM_LENGTH,
+  }),
+  team_id: string({ doc: "Apple's, for auth_method apple." }),
+}
+
+export type Credentials = Partial<Values<typeof credentialParams>>
+
+/** What else may be said of a site, when it is added and when it is changed. */
+export const settingParams = {
+  redirect_uris: strings({
+    doc: "Where the OP sends the browser back to after a login; the site's own first.",
+    spec: 'RFC 6749 3.1.2',
+  }),
+  post_logout_redirect_uri: string({
+    doc: 'Where the OP sends the browser after a logout.',
+    spec: 'OIDC RP-Initiated Logout 3.1',
+  }),
+  scope: strings({
+    doc: 'Scopes of a login that names none. Default: openid, profile, email.',
+    spec: 'OIDC Core 5.4',
+  }),
+  acr_values: strings({
+    doc: 'Authentication contexts of a login that names none, in order of preference.',
+    spec: 'OIDC Core 3.1.2.1',
+  }),
+  ui_locales: strings({
+    doc: "Languages of the OP's pages for a login that names none.",
+    spec: 'OIDC Core 3.1.2.1',
+  }),
+  claims_locales: strings({ doc: 'Languages of the claims.', spec: 'OIDC Core 5.2' }),
+  client_name: string({ doc: 'Name that the OP shows to End-Users.', spec: 'RFC 7591 2' }),
+  id_token_signed_response_alg: string({
+    doc: 'What the OP signs its ID Tokens with. Default: what its metadata offers.',
+    spec: 'OIDC Core 3.1.3.7',
+  }),
+  login_binding: oneOf(
+    {
+      doc: '`none` lets a callback complete a login that another browser started: open to login CSRF. Default: `required`.',
+      spec: 'RFC 6749 10.12',
+    },
+    ['required', 'none'],
+  ),
+  tokens: oneOf({ doc: '`daemon` keeps tokens from the site. Default: `site`.' }, [
+    'site',
+    'daemon',
+  ]),
+}
+
+/** The operator's name of a site: what a shell, a file and a log take as it is. */
+export function checkName(name: string): void {
+  if (/^[a-z0-9][a-z0-9._-]{0,62}$/.test(name)) return
+  throw new CommandError(
+    'invalid_request',
+    'name may have 1 to 63 lower-case letters, digits, ., - and _, and begins with a letter or digit',
+    { details: { field: 'name' } },
+  )
+}
+
+/**
+ * What was given to authenticate a client with.
+ *
+ * @param preferred the method for a secret that names none
+ * @returns undefined if nothing was given
+ * @throws CommandError `invalid_request`
+ */
+export function credentialOf(
+  given: Credentials,
+  preferred: () => 'client_secret_basic' | 'client_secret_post' | 'none',
+): ClientCredential | undefined {
+  const method = given.auth_method ?? methodOf(given, preferred)
+  if (method === undefined) return undefined
+  const stray = Object.keys(given).find((name) => !usedBy[method].has(name))
+  if (stray !== undefined) {
+    throw refused(stray, `is of no use with ${method}; leave it out, or name another auth_method`)
+  }
+  const need = <N extends keyof Credentials>(name: N): NonNullable<Credentials[N]> => {
+    const value = given[name]
+    if (value === undefined) throw refused(name, `is missing; ${method} needs it`)
+    return value
+  }
+  switch (method) {
+    case 'none':
+      return { method }
+    case 'client_secret_basic':
+    case 'client_secret_post':
+    case 'client_secret_jwt':
+      return { method, client_secret: need('client_secret') }
+    case 'private_key_jwt': {
+      const { key_id: kid, signing_alg: alg, certificate } = given
+      return { method, private_key: need('private_key'), kid, alg, certificate }
+    }
+    case 'tls_client_auth':
+    case 'self_signed_tls_client_auth':
+      return { method, certificate: need('certificate'), private_key: need('private_key') }
+    case 'apple':
+      return {
+        method,
+        team_id: need('team_id'),
+        kid: need('key_id'),
+        private_key: need('private_key'),
+      }
+  }
+}
+
+type Method = ClientCredential['method']
+
+const secret = new Set(['auth_method', 'client_secret'])
+const certified = new Set(['auth_method', 'certificate', 'private_key'])
+
+const usedBy: Record<Method, ReadonlySet<string>> = {
+  none: new Set(['auth_method']),
+  client_secret_basic: secret,
+  client_secret_post: secret,
+  client_secret_jwt: secret,
+  private_key_jwt: new Set([...certified, 'key_id', 'signing_alg']),
+  tls_client_auth: certified,
+  self_signed_tls_client_auth: certified,
+  apple: new Set(['auth_method', 'team_id', 'key_id', 'private_key']),
+}
+
+function methodOf(
+  given: Credentials,
+  preferred: () => 'client_secret_basic' | 'client_secret_post' | 'none',
+): Method | undefined {
+  if (given.team_id !== undefined) return 'apple'
+  if (given.private_key !== undefined) return 'private_key_jwt'
+  if (given.client_secret !== undefined) {
+    const method = preferred()
+    return method === 'none' ? 'client_secret_basic' : method
+  }
+  const [stray] = Object.keys(given)
+  if (stray === undefined) return undefined
+  throw refused(stray, 'belongs to a private_key; give that too')
+}
+
+function refused(field: string, why: string): CommandError {
+  return new CommandError('invalid_request', `${field} ${why}`, { details: { field } })
+}
+
+/** The members of `params` that a set of fields declares. */
+export function pick<F extends Fields>(fields: F, params: object): Partial<Values<F>> {
+  const given = Object.entries(params).filter(
+    ([name, value]) => Object.hasOwn(fields, name) && value !== undefined,
+  )
+  return Object.fromEntries(given) as Partial<Values<F>>
+}

@@ -1,0 +1,136 @@
+/** What the operator is told of a site: all but its secrets. */
+import {
+  integer,
+  object,
+  oneOf,
+  records,
+  required,
+  string,
+  strings,
+  type Values,
+} from '../command.js'
+import { expiryOf } from '../op/client_certificate.js'
+import { publicKeys } from '../op/client_credential.js'
+import type { ListedSite } from '../store/store.js'
+
+/** A site in a list. */
+export const siteResult = {
+  oxd_id: required(string({ doc: 'The site, as its cfg names it. On TCP it is a secret.' })),
+  name: string({ doc: "The operator's name of it; absent where it registered itself." }),
+  realm: required(string({ doc: 'Its realm.' })),
+  op_host: required(string({ doc: 'The OP as it was named.' })),
+  issuer: required(string({ doc: "The OP's issuer.", spec: 'OIDC Core 2' })),
+  client_id: required(string({ doc: 'Its client_id at the OP.' })),
+  registered_by: required(
+    oneOf({ doc: 'Who made the registration at the OP: relyd, or its operator.' }, [
+      'relyd',
+      'operator',
+    ]),
+  ),
+  auth_method: required(
+    string({ doc: 'How the daemon authenticates to the OP.', spec: 'OIDC Core 9' }),
+  ),
+  redirect_uris: required(
+    strings({ doc: "Where logins come back to; the site's own first.", spec: 'RFC 6749 3.1.2' }),
+  ),
+  post_logout_redirect_uri: string({ doc: 'Where logouts come back to.' }),
+  scope: required(strings({ doc: 'Scopes of a login that names none.' })),
+  acr_values: strings({ doc: 'Authentication contexts of a login that names none.' }),
+  ui_locales: strings({ doc: "Languages of the OP's pages." }),
+  claims_locales: strings({ doc: 'Languages of the claims.' }),
+  client_name: string({ doc: 'Name that the OP shows.' }),
+  id_token_signed_response_alg: string({ doc: 'What the OP signs its ID Tokens with.' }),
+  login_binding: required(oneOf({ doc: 'As it was asked for.' }, ['required', 'none'])),
+  tokens: required(oneOf({ doc: 'As it was asked for.' }, ['site', 'daemon'])),
+  client_secret_expires_at: integer({
+    doc: "When the registration's secret expires, in seconds since the epoch; 0 never.",
+    spec: 'RFC 7591 3.2.1',
+  }),
+  certificate_subject: string({
+    doc: 'Subject of its certificate, as the OP compares it.',
+    spec: 'RFC 8705 2.1.2',
+  }),
+  certificate_expires_at: integer({ doc: 'When its certificate expires.' }),
+  key_id: string({ doc: 'The kid of its key.' }),
+  sessions: required(
+    integer({ doc: 'Its sessions; those that have expired lately are among them.' }),
+  ),
+  created_at: required(integer({ doc: 'Seconds since the epoch.' })),
+  updated_at: integer({ doc: 'When the operator last changed it.' }),
+}
+
+/** A site alone: also what its OP must be told. */
+export const oneSiteResult = {
+  ...siteResult,
+  jwks: object({ doc: 'Its public key, for the OP.', spec: 'RFC 7517 5' }),
+}
+
+export const siteRecords = (doc: string) => records({ doc }, siteResult)
+
+export type DescribedSite = Values<typeof siteResult>
+
+/** A site as {@link siteResult}. */
+export function describeSite(site: ListedSite): DescribedSite {
+  const { client, settings, name, updated_at } = site
+  const [key] = publicKeys(client)
+  const expires_at = key?.x5c && expiryOf(key.x5c)
+  const { client_name, acr_values, ui_locales, claims_locales } = settings
+  const { post_logout_redirect_uri } = settings
+  const subject = text(client['tls_client_auth_subject_dn'])
+  return {
+    oxd_id: site.oxd_id,
+    ...(name && { name }),
+    realm: site.realm,
+    op_host: site.op_host,
+    issuer: site.issuer,
+    client_id: client.client_id,
+    registered_by: site.registered_by,
+    auth_method: authMethodOf(client),
+    redirect_uris: redirectUrisOf(site),
+    ...(post_logout_redirect_uri && { post_logout_redirect_uri }),
+    scope: settings.scope,
+    ...(acr_values && { acr_values }),
+    ...(ui_locales && { ui_locales }),
+    ...(claims_locales && { claims_locales }),
+    ...(client_name && { client_name }),
+    ...(client.id_token_signed_response_alg && {
+      id_token_signed_response_alg: client.id_token_signed_response_alg,
+    }),
+    login_binding: settings.login_binding,
+    tokens: settings.tokens,
+    ...(client.client_secret_expires_at !== undefined && {
+      client_secret_expires_at: client.client_secret_expires_at,
+    }),
+    ...(subject && { certificate_subject: subject }),
+    ...(expires_at !== undefined && { certificate_expires_at: expires_at }),
+    ...(key && { key_id: key.kid }),
+    sessions: site.sessions,
+    created_at: site.created_at,
+    ...(updated_at && { updated_at }),
+  }
+}
+
+/** A site as {@link oneSiteResult}. */
+export function describeOneSite(site: ListedSite): Values<typeof oneSiteResult> {
+  const keys = publicKeys(site.client)
+  return { ...describeSite(site), ...(keys.length > 0 && { jwks: { keys } }) }
+}
+
+/** Those that the OP knows, the site's own first. */
+export function redirectUrisOf({ redirect_uri, client }: ListedSite): [string, ...string[]] {
+  const { redirect_uris } = client as { redirect_uris?: unknown }
+  const others = Array.isArray(redirect_uris)
+    ? redirect_uris.filter((uri) => typeof uri === 'string' && uri !== redirect_uri)
+    : []
+  return [redirect_uri, ...others]
+}
+
+/** As `auth_method` of the commands names it. */
+export function authMethodOf(client: ListedSite['client']): string {
+  if (client.apple_team_id !== undefined) return 'apple'
+  return client.token_endpoint_auth_method ?? 'client_secret_basic'
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}

@@ -1,0 +1,162 @@
+/** Options that say what a site shall be, and the parameters that come of them. */
+import { type Command, Option } from 'commander'
+import { CliError, exitCodes } from './exit_codes.js'
+import { readInput, readSecretInput, refuseTwoInputs } from './secret_input.js'
+
+export interface SiteOptions {
+  clientSecretFile?: string
+  privateKey?: string
+  keyId?: string
+  signingAlg?: string
+  certificate?: string
+  tlsCertificate?: string
+  tlsKey?: string
+  appleTeamId?: string
+  appleKeyId?: string
+  appleKey?: string
+  authMethod?: AuthMethod
+  redirectUri?: string[]
+  postLogoutRedirectUri?: string
+  scope?: string[]
+  acrValues?: string[]
+  uiLocales?: string[]
+  clientName?: string
+  idTokenAlg?: string
+  loginBinding?: 'required' | 'none'
+  tokens?: 'site' | 'daemon'
+}
+
+/** As the admin commands know them, but `apple`, which its own options say. */
+const methods = [
+  'none',
+  'client_secret_basic',
+  'client_secret_post',
+  'client_secret_jwt',
+  'private_key_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
+] as const
+
+type AuthMethod = (typeof methods)[number]
+
+/** Adds the options that `sites add` and `sites update` share. */
+export function withSiteOptions(command: Command): Command {
+  return command
+    .option('--client-secret-file <file>', "file with the client's secret; - for standard input")
+    .option('--private-key <file>', 'private key of the client (private_key_jwt): PEM or JWK, or -')
+    .option('--key-id <kid>', 'the kid by which the OP knows that key')
+    .option('--signing-alg <alg>', 'what that key signs with, such as PS256')
+    .option('--certificate <file>', 'certificate of that key, where the OP wants it (Entra ID)')
+    .option('--tls-certificate <file>', 'certificate that the client shows to the OP (RFC 8705)')
+    .option('--tls-key <file>', 'private key of that certificate, or -')
+    .option('--apple-team-id <id>', 'Sign in with Apple: the team')
+    .option('--apple-key-id <id>', 'Sign in with Apple: the id of the key')
+    .option('--apple-key <file>', 'Sign in with Apple: the file AuthKey_….p8, or -')
+    .addOption(
+      new Option(
+        '--auth-method <method>',
+        "how relyd authenticates to the OP; by default what is given, and the OP's metadata, say it",
+      ).choices(methods),
+    )
+    .option('--redirect-uri <uri>', 'where logins come back to; may be repeated', collect)
+    .option('--post-logout-redirect-uri <uri>', 'where logouts come back to')
+    .option('--scope <scopes>', 'what logins ask for: openid,profile,email unless given', list)
+    .option('--acr-values <values>', 'how End-Users should be authenticated, best first', list)
+    .option('--ui-locales <languages>', "languages of the OP's pages", list)
+    .option('--client-name <name>', 'what the OP calls the site')
+    .option('--id-token-alg <alg>', 'what the OP signs its ID Tokens with')
+    .addOption(
+      new Option(
+        '--login-binding <how>',
+        'none lets a callback come from another browser than the login: unsafe',
+      ).choices(['required', 'none']),
+    )
+    .addOption(
+      new Option('--tokens <who>', 'daemon keeps all tokens from the site').choices([
+        'site',
+        'daemon',
+      ]),
+    )
+}
+
+/** The parameters; reads the files. */
+export function siteParamsOf(options: SiteOptions) {
+  return { ...credentialsOf(options), ...given(settingsOf(options)) }
+}
+
+function settingsOf(options: SiteOptions) {
+  return {
+    redirect_uris: options.redirectUri,
+    post_logout_redirect_uri: options.postLogoutRedirectUri,
+    scope: options.scope,
+    acr_values: options.acrValues,
+    ui_locales: options.uiLocales,
+    client_name: options.clientName,
+    id_token_signed_response_alg: options.idTokenAlg,
+    login_binding: options.loginBinding,
+    tokens: options.tokens,
+  }
+}
+
+/** Ways to authenticate, each with its options; a site has one of them. */
+const ways = [
+  ['clientSecretFile'],
+  ['privateKey', 'keyId', 'signingAlg', 'certificate'],
+  ['tlsCertificate', 'tlsKey'],
+  ['appleTeamId', 'appleKeyId', 'appleKey'],
+] as const satisfies (keyof SiteOptions)[][]
+
+function credentialsOf(options: SiteOptions) {
+  const used = ways.filter((way) => way.some((name) => options[name] !== undefined))
+  if (used.length > 1) {
+    const named = used.map((way) => flagOf(way.find((name) => options[name] !== undefined) ?? ''))
+    throw new CliError(exitCodes.usage, `${named.join(' and ')} exclude each other; give one`)
+  }
+  refuseTwoInputs([options.privateKey, options.certificate])
+  refuseTwoInputs([options.tlsCertificate, options.tlsKey])
+  const { clientSecretFile, privateKey, certificate, tlsCertificate, tlsKey, appleKey } = options
+  const [way] = used
+  const isTls = way === ways[2]
+  const isApple = way === ways[3]
+  const by_way = isApple ? 'apple' : isTls ? 'tls_client_auth' : undefined
+  const auth_method: AuthMethod | 'apple' | undefined = options.authMethod ?? by_way
+  return given({
+    auth_method,
+    client_secret: secret('--client-secret-file', clientSecretFile),
+    private_key:
+      secret('--private-key', privateKey) ??
+      secret('--tls-key', tlsKey) ??
+      secret('--apple-key', appleKey),
+    key_id: options.keyId ?? options.appleKeyId,
+    signing_alg: options.signingAlg,
+    certificate: plain('--certificate', certificate) ?? plain('--tls-certificate', tlsCertificate),
+    team_id: options.appleTeamId,
+  })
+}
+
+function secret(option: string, path: string | undefined): string | undefined {
+  return path === undefined ? undefined : readSecretInput(option, path)
+}
+
+function plain(option: string, path: string | undefined): string | undefined {
+  return path === undefined ? undefined : readInput(option, path)
+}
+
+/** Without what was not given. */
+export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const there = Object.entries(values).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(there) as { [K in keyof T]?: Exclude<T[K], undefined> }
+}
+
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+/** Of an option that may be repeated. */
+export function collect(value: string, before: string[] = []): string[] {
+  return [...before, value]
+}
+
+function list(value: string): string[] {
+  return value.split(/[\s,]+/).filter((word) => word !== '')
+}

@@ -1,0 +1,52 @@
+/** `relyd sites update`: changes a site, its credentials above all. */
+import { type Command, Option } from 'commander'
+import { askDaemon } from './admin_client.js'
+import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
+import { say, sayJson } from './output.js'
+import { sayForOp } from './site_add.js'
+import { collect, given, type SiteOptions, siteParamsOf, withSiteOptions } from './site_options.js'
+
+interface UpdateOptions extends ConfigOption, JsonOption, SiteOptions {
+  realm?: string
+  name?: string
+  unset?: ('post_logout_redirect_uri' | 'acr_values' | 'ui_locales' | 'client_name')[]
+}
+
+export function addSiteUpdate(sites: Command): void {
+  const command = withJson(withConfig(sites.command('update')))
+    .description('change a site: all of what is given, or nothing')
+    .argument('<site>', 'its name, or the beginning of its oxd_id')
+    .option('--realm <realm>', 'where several realms have a site of this name')
+    .option('--name <name>', 'its new name')
+  withSiteOptions(command)
+    .addOption(
+      new Option('--unset <setting>', 'a setting that it shall not have any more; may be repeated')
+        .choices(['post_logout_redirect_uri', 'acr_values', 'ui_locales', 'client_name'])
+        .argParser(collect),
+    )
+    .addHelpText('after', EXAMPLES)
+    .action(updateSite)
+}
+
+const EXAMPLES = `
+Examples:
+  relyd sites update shop --client-secret-file new_secret.txt
+  relyd sites update shop --redirect-uri https://shop.example/callback --redirect-uri https://www.shop.example/callback
+  relyd sites update 3f2a91 --name shop
+
+Logins that are under way go on. Where a redirect URI changed, the site's cfg changes with
+\`relyd sites add --cfg\` of the same words.`
+
+async function updateSite(site: string, options: UpdateOptions): Promise<void> {
+  const { config, json, realm, name, unset } = options
+  const changed = await askDaemon(config, 'update_site', {
+    ...siteParamsOf(options),
+    ...given({ realm, name, unset }),
+    site,
+  })
+  if (json) return sayJson(changed)
+  say(`Changed the site ${changed.name ?? changed.oxd_id} of the realm ${changed.realm}.`)
+  say()
+  sayForOp(changed)
+  if (changed.jwks) sayJson(changed.jwks)
+}

@@ -1,0 +1,112 @@
+/** `relyd sites`: the websites that the daemon serves. */
+import type { Command } from 'commander'
+import type { DescribedSite } from '../admin/site_result.js'
+import { askDaemon } from './admin_client.js'
+import { CliError, exitCodes } from './exit_codes.js'
+import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
+import { dateOf, say, sayJson, sayTable } from './output.js'
+import { addSiteAdd, sayForOp } from './site_add.js'
+import { addSiteCarry } from './site_carry.js'
+import { addSiteUpdate } from './site_update.js'
+
+interface RealmOptions extends ConfigOption, JsonOption {
+  realm?: string
+}
+
+interface RemoveOptions extends RealmOptions {
+  yes?: true
+  keepAtOp?: true
+}
+
+export function addSites(program: Command): void {
+  const sites = program
+    .command('sites')
+    .description('the websites that relyd serves: add, list, show, update, remove, export, import')
+  addSiteAdd(sites)
+  const withRealm = (command: Command, description: string) =>
+    withJson(withConfig(command)).option('--realm <realm>', description)
+  withRealm(sites.command('list'), 'only those of this realm')
+    .description('list the sites of all realms')
+    .action(listSites)
+  const SEVERAL = 'where several realms have a site of this name'
+  withRealm(sites.command('show'), SEVERAL)
+    .description('show a site, and what its OP must know of it; no secrets')
+    .argument('<site>', 'its name, or the beginning of its oxd_id')
+    .action(showSite)
+  addSiteUpdate(sites)
+  withRealm(sites.command('remove'), SEVERAL)
+    .description('forget a site with its credentials, logins and sessions')
+    .argument('<site>', 'its name, or the beginning of its oxd_id')
+    .option('--yes', 'also if it has sessions, which end')
+    .option('--keep-at-op', 'leave at the OP what relyd registered there')
+    .action(removeSite)
+  addSiteCarry(sites)
+}
+
+async function listSites({ config, realm, json }: RealmOptions): Promise<void> {
+  const sites: DescribedSite[] = []
+  let after: string | undefined
+  do {
+    const page = await askDaemon(config, 'list_sites', {
+      ...inRealm(realm),
+      ...(after && { after }),
+    })
+    sites.push(...page.sites)
+    after = page.next
+  } while (after !== undefined)
+  sites.sort((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1))
+  if (json) return sayJson({ sites })
+  const rows = sites.map(({ name = '-', oxd_id, op_host, client_id, auth_method, ...site }) => [
+    name,
+    site.realm,
+    oxd_id.slice(0, 8),
+    op_host,
+    client_id,
+    auth_method,
+    String(site.sessions),
+  ])
+  sayTable([['NAME', 'REALM', 'ID', 'OP', 'CLIENT', 'METHOD', 'SESSIONS'], ...rows], 1)
+}
+
+/** By realm, then by name; those without one come last. */
+function keyOf({ realm, name, oxd_id }: DescribedSite): string {
+  return `${realm} ${name ?? `~${oxd_id}`}`
+}
+
+async function showSite(site: string, { config, realm, json }: RealmOptions): Promise<void> {
+  const shown = await askDaemon(config, 'show_site', { site, ...inRealm(realm) })
+  if (json) return sayJson(shown)
+  const { jwks, redirect_uris: _, post_logout_redirect_uri: __, ...rest } = shown
+  for (const [name, value] of Object.entries(rest)) {
+    const isTime = /_at$/.test(name) && typeof value === 'number' && value > 0
+    say(`${name.padEnd(28)}${isTime ? dateOf(value) : [value].flat().join(' ')}`)
+  }
+  say()
+  sayForOp(shown)
+  if (jwks) sayJson(jwks)
+}
+
+async function removeSite(site: string, options: RemoveOptions): Promise<void> {
+  const { config, realm, json, yes, keepAtOp } = options
+  const { oxd_id, sessions } = await askDaemon(config, 'show_site', { site, ...inRealm(realm) })
+  if (sessions > 0 && !yes) {
+    throw new CliError(
+      exitCodes.failed,
+      `the site ${site} has ${sessions} sessions, which would end; say --yes to remove it all the same`,
+    )
+  }
+  // By its id: the name could be another site's by now.
+  const removed = await askDaemon(config, 'remove_site', {
+    site: oxd_id,
+    ...(keepAtOp && { keep_at_op: true }),
+  })
+  if (json) return sayJson(removed)
+  const { name, removed_at_op } = removed
+  say(`Removed the site ${name ?? oxd_id} of the realm ${removed.realm}.`)
+  if (removed_at_op) say('Its OP removed the registration too.')
+  else say('Its client is still known to its OP; have it removed there.')
+}
+
+function inRealm(realm: string | undefined): { realm?: string } {
+  return realm === undefined ? {} : { realm }
+}

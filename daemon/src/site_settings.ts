@@ -1,0 +1,52 @@
+/** What a site may wish of relyd, whoever registers it: checked, and as it is stored. */
+import { CommandError } from './errors.js'
+import type { Log } from './log.js'
+import type { SiteSettings } from './store/store.js'
+
+/** Of a login that names no scope, at a site that was registered with none. */
+const DEFAULT_SCOPE = ['openid', 'profile', 'email']
+
+/** Settings that have no default. */
+const optional = [
+  'client_name',
+  'acr_values',
+  'ui_locales',
+  'claims_locales',
+  'post_logout_redirect_uri',
+] as const satisfies readonly (keyof SiteSettings)[]
+
+/** Settings as they are asked for. */
+export type WishedSettings = { [S in keyof SiteSettings]?: SiteSettings[S] | undefined }
+
+/** What was wished, and the defaults. */
+export function settingsOf(params: WishedSettings): SiteSettings {
+  const given = optional.flatMap((name) => (params[name] ? [[name, params[name]] as const] : []))
+  return {
+    scope: params.scope ?? DEFAULT_SCOPE,
+    login_binding: params.login_binding ?? 'required',
+    tokens: params.tokens ?? 'site',
+    ...Object.fromEntries(given),
+  }
+}
+
+/** Tells the log of what makes a site unsafe. */
+export function warnOfUnsafe(log: Log, oxd_id: string, { login_binding }: SiteSettings): void {
+  if (login_binding !== 'none') return
+  log.warn({ site: oxd_id.slice(0, 8) }, 'login_binding = none: open to login CSRF')
+}
+
+/**
+ * RFC 6749 3.1.2: absolute, without fragment.
+ *
+ * @throws CommandError `invalid_authorization_redirect_uri`
+ */
+export function checkRedirectUri(uri: string | undefined, field: string): void {
+  if (uri === undefined) return
+  const url = URL.canParse(uri) ? new URL(uri) : undefined
+  if (url && /^https?:$/.test(url.protocol) && !uri.includes('#')) return
+  throw new CommandError(
+    'invalid_authorization_redirect_uri',
+    `${field} must be an absolute http(s) URL without fragment`,
+    { details: { field } },
+  )
+}
