@@ -3,6 +3,7 @@ import type { Clock } from './clock.js'
 import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.js'
 import type { EventHub, Subscriber } from './events.js'
 import type { Log } from './log.js'
+import type { Metrics } from './metrics/metrics.js'
 import type { OpNames } from './metrics/op_names.js'
 import type { OpSide } from './op/op_side.js'
 import type { PassedOn } from './passed_on.js'
@@ -44,6 +45,7 @@ export interface Services {
   log: Log
   settings: Settings
   refreshes: Refreshes
+  metrics: Metrics
 }
 
 /** Options that handlers look at. */

@@ -3,22 +3,17 @@
 import { resolve } from 'node:path'
 import type { AdminServices } from './admin/admin_command.js'
 import { systemClock } from './clock.js'
-import { type Config, type DaemonConfig, realmsOf } from './config/config.js'
-import type { Realm, RealmPolicy, Services } from './context.js'
+import { type Config, realmsOf } from './config/config.js'
 import { EventHub } from './events.js'
+import { InForce } from './in_force.js'
 import { keepKeys } from './key_keeper.js'
 import { flushLog, type Log } from './log.js'
 import { Metrics } from './metrics/metrics.js'
-import { observeOpCalls } from './metrics/op_metrics.js'
-import { OpNames } from './metrics/op_names.js'
 import { observeCommits, readFrom } from './metrics/wiring.js'
-import { hostsOf } from './op/op_host.js'
-import { OpPlaces } from './op/op_places.js'
-import { createOpSide } from './op/op_side.js'
-import { PassedOn } from './passed_on.js'
-import { InFlight, quotaExceeded } from './quota.js'
 import { Readiness } from './readiness.js'
 import { Refreshes } from './refreshes.js'
+import { type Reloaded, reload } from './reload.js'
+import { takePassedSockets } from './server/activation.js'
 import { createAdminDispatch } from './server/admin_dispatch.js'
 import { createHttpServer } from './server/http_pages.js'
 import { type HttpPort, openHttpPort } from './server/http_port.js'
@@ -28,12 +23,15 @@ import { createSiteDispatch } from './server/site_dispatch.js'
 import { SiteCache } from './sites.js'
 import { openStore } from './store/open.js'
 import { startSweeping } from './sweeper.js'
-import { Throttle } from './throttle.js'
+import { ServiceManager } from './systemd/notify.js'
+import { startWatchdog } from './systemd/watchdog.js'
 import { version } from './version.js'
 
 export interface Daemon {
   /** Where it listens, as the listeners' addresses came to be. */
   addresses: string[]
+  /** Takes a changed relyd.cfg over, as far as that can be done; `log` tells what came of it. */
+  reload(): Reloaded
   /** Finishes what runs, within `drain_timeout`, and closes everything. */
   stop(): Promise<void>
 }
@@ -45,11 +43,19 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const { daemon: options } = config
   const clock = systemClock
   const metrics = new Metrics()
+  const passed = takePassedSockets(config.listeners)
+  const manager = new ServiceManager(log)
   const { store, durability, schema, encryption } = await openStore({
     ...options,
     onCommit: observeCommits(metrics),
   })
   log.info({ database: options.database, ...durability, schema, encryption }, 'store open')
+  if (schema.copy !== undefined) {
+    log.info(
+      { from: schema.found, to: schema.version, copy: schema.copy },
+      'the database was brought up to date, after a copy of it was made',
+    )
+  }
   if (encryption.made) {
     log.warn(
       { key_file: options.key_file },
@@ -57,12 +63,13 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     )
   }
   const events = new EventHub()
-  const services: Services = {
+  const services = {
     store,
     sites: new SiteCache(store),
     events,
     clock,
     log,
+    metrics,
     refreshes: new Refreshes({
       store,
       events,
@@ -70,55 +77,51 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       op_timeout: options.op_timeout,
       onDone: (outcome) => metrics.count('relyd_refreshes_total', outcome).add(),
     }),
-    settings: {
-      default_op: options.default_op,
-      login_lifetime: options.login_lifetime,
-      session_lifetime: options.session_lifetime,
-    },
   }
-  const realms = new Map(
-    [...config.realms].map(([name, policy]) => [
-      name,
-      openRealm(policy, services, options, metrics),
-    ]),
-  )
+  const in_force = new InForce(config, services)
   const record_path = process.env['RELYD_RECORD']
   const record = record_path ? createRecorder(record_path) : undefined
   const server = new Server(log)
   const readiness = new Readiness(() => store.proveWritable(), log)
   let port: HttpPort | undefined
-  const admin: AdminServices = {
-    ...services,
-    realms,
+  const started_at = clock()
+  const admin = (): AdminServices => ({
+    ...in_force.services,
+    realms: in_force.realms,
     daemon: {
       config_path: resolve(config.path),
-      options,
-      started_at: clock(),
+      options: in_force.config.daemon,
+      started_at,
       schema: schema.version,
       key_id: () => store.keys.current_id,
       listeners: () => listenersOf(config, server),
     },
-  }
+  })
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
-  readFrom(metrics, { store, realms, server, events, sweeping, clock })
+  const watchdog = startWatchdog(store, manager)
+  readFrom(metrics, { store, in_force, server, events, sweeping, clock })
 
   async function stop(): Promise<void> {
     log.info('stopping')
     readiness.stopping()
+    void manager.stopping('Finishes what runs')
     // They shall hear of it before their connections are cut.
     services.refreshes.stopWaiting()
-    const cut = await server.drain(options.drain_timeout)
+    const cut = await server.drain(in_force.config.daemon.drain_timeout)
     if (cut > 0) log.warn({ connections: cut }, 'cut, as drain_timeout was over')
+    const realms = [...in_force.realms.values()]
     await Promise.all([
       services.refreshes.finish(),
-      ...[...realms.values()].map(({ passed_on }) => passed_on.finish()),
+      ...realms.map(({ passed_on }) => passed_on.finish()),
     ])
     await port?.close()
     sweeping.stop()
     keeping.stop()
-    await Promise.all([...realms.values()].map(({ op }) => op.close()))
+    watchdog.stop()
+    await Promise.all(realms.map(({ op }) => op.close()))
     await store.close()
+    await manager.settled()
     log.info('stopped')
     await flushLog(log)
   }
@@ -128,19 +131,24 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     const { metrics_address } = options
     if (metrics_address) port = await openHttpPort(metrics_address, { metrics, readiness })
     const dispatches = new Map(
-      [...realms].map(([name, realm]) => [
-        name,
-        createSiteDispatch(services, realm, metrics, record),
-      ]),
+      [...in_force.realms].map(([name, realm]) => {
+        const now = () => ({
+          services: in_force.services,
+          realm: in_force.realms.get(name) ?? realm,
+        })
+        return [name, createSiteDispatch(now, record)]
+      }),
     )
     for (const listener of config.listeners) {
-      addresses.push(await server.listen(listener, dispatches))
+      addresses.push(
+        await server.listen(listener, dispatches, { passed: passed.get(listener.name) }),
+      )
     }
     const { admin_listener } = config
     await server.listen(
       admin_listener,
-      new Map([[admin_listener.realm, createAdminDispatch(admin, metrics, record)]]),
-      createHttpServer({ metrics, readiness }),
+      new Map([[admin_listener.realm, createAdminDispatch(admin, record)]]),
+      { http: createHttpServer({ metrics, readiness }) },
     )
     readiness.serving()
   } catch (error) {
@@ -148,10 +156,36 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     throw error
   }
   log.info(
-    { version, node: process.version, pid: process.pid, addresses, metrics: port?.address },
+    {
+      version,
+      node: process.version,
+      pid: process.pid,
+      addresses,
+      passed: [...passed.keys()],
+      metrics: port?.address,
+    },
     'ready',
   )
-  return { addresses, stop }
+  const serving = `Listens on ${addresses.join(', ')}`
+  void manager.ready(serving)
+  return {
+    addresses,
+    reload() {
+      void manager.reloading('Reads relyd.cfg again')
+      const reloaded = reload({ in_force, server, log })
+      void manager.ready(`${serving}; ${outcomeOf(reloaded)}`)
+      return reloaded
+    },
+    stop,
+  }
+}
+
+/** For `systemctl status`, in short: the log tells the whole. */
+function outcomeOf(reloaded: Reloaded): string {
+  if ('refused' in reloaded) return 'relyd.cfg is NOT reloaded, see the log'
+  const { needs_restart } = reloaded
+  if (needs_restart.length === 0) return 'relyd.cfg is reloaded'
+  return `relyd.cfg is reloaded, but for what needs a restart: ${needs_restart.join(', ')}`
 }
 
 /** The listeners of websites. */
@@ -161,42 +195,4 @@ function listenersOf(config: Config, server: Server) {
     const served = realms.get(one.name)
     return served ? [{ ...one, realms: served }] : []
   })
-}
-
-/** What a realm has for itself, so that no other realm can use it up. */
-function openRealm(
-  policy: RealmPolicy,
-  { store, clock, log }: Services,
-  options: DaemonConfig,
-  metrics: Metrics,
-): Realm {
-  const { name, quotas } = policy
-  const insecure_hosts = options.insecure_op_hosts ?? []
-  const allowed_hosts = [
-    ...policy.allowed_op_hosts,
-    ...(options.default_op === undefined ? [] : hostsOf(options.default_op)),
-  ]
-  const op_names = new OpNames([...allowed_hosts, ...insecure_hosts])
-  const op = createOpSide({
-    realm: name,
-    store,
-    clock,
-    log,
-    timeout: options.op_timeout,
-    insecure_hosts,
-    allowed_hosts,
-    proxy: options.proxy,
-    places: new OpPlaces(quotas.op_calls, (exceeded) => quotaExceeded(policy, exceeded)),
-    refresh_after: options.op_refresh,
-    onCall: observeOpCalls(metrics, op_names, log),
-  })
-  const a_minute = quotas.registrations_per_minute
-  return {
-    ...policy,
-    op,
-    op_names,
-    passed_on: new PassedOn(clock),
-    requests: new InFlight(quotas.requests),
-    registrations: new Throttle(clock, a_minute, 60 / a_minute),
-  }
 }

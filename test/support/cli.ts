@@ -10,10 +10,18 @@ export interface Ended {
   stderr: string
 }
 
-/** @param env beyond the test's own */
-export function relyd(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+/**
+ * @param env beyond the test's own
+ * @param under a command and its arguments that it runs under, such as strace
+ */
+export function relyd(
+  args: string[],
+  env: Record<string, string> = {},
+  under: string[] = [],
+): Promise<Ended> {
+  const [program, ...rest] = [...under, process.execPath, PROGRAM, ...args]
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [PROGRAM, ...args], {
+    const child = spawn(program as string, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     })

@@ -3,6 +3,14 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { sampleConfig } from '../../daemon/dist/config/sample.js'
+import {
+  relydService,
+  relydSocket,
+  siteSocket,
+  sysusers,
+  tmpfiles,
+  USUAL,
+} from '../../daemon/dist/service/units.js'
 import { adminPage } from './admin_page.js'
 import { errorsPage } from './errors_page.js'
 import { jsonSchema } from './json_schema.js'
@@ -22,6 +30,17 @@ const files: Record<string, string> = {
   'docs/metrics.md': await metricsPage(),
   'docs/protocol.schema.json': formatted('schema.json', JSON.stringify(jsonSchema())),
   'daemon/relyd.cfg': sampleConfig(),
+  'systemd/relyd.service': relydService(USUAL),
+  'systemd/relyd.socket': relydSocket(),
+  'systemd/sysusers.conf': sysusers(),
+  'systemd/tmpfiles.conf': tmpfiles(),
+  // A host with several websites that must not speak for one another.
+  'systemd/example/relyd-shop.socket': siteSocket({ listener: 'shop', user: 'www-shop' }),
+  'systemd/example/relyd-blog.socket': siteSocket({
+    listener: 'blog',
+    user: 'www-blog',
+    group: 'blog',
+  }),
 }
 
 if (process.argv.includes('--check')) {

@@ -1,11 +1,14 @@
 /** The command line of `relyd`: every subcommand, and how it ends when one fails. */
 import { Command } from 'commander'
 import { version } from '../version.js'
+import { addBackup } from './backup.js'
 import { addCheckConfig } from './check_config.js'
 import { exitCodes } from './exit_codes.js'
 import { fail } from './fail.js'
 import { addKey } from './key.js'
+import { addRestore } from './restore.js'
 import { addServe } from './serve.js'
+import { addService } from './service.js'
 import { addStatus } from './status.js'
 
 /** Runs the command that the process was started with. */
@@ -29,5 +32,8 @@ export function createProgram(): Command {
   addCheckConfig(program)
   addStatus(program)
   addKey(program)
+  addBackup(program)
+  addRestore(program)
+  addService(program)
   return program
 }

@@ -35,4 +35,9 @@ export interface Config {
   admin_listener: ListenerConfig
   /** The policies of all realms that a listener serves. */
   realms: Map<string, RealmPolicy>
+  /** The same as the file gives it, by sections' headers (`realm shop`): what a reload compares. */
+  values: ReadonlyMap<string, SectionValues>
 }
+
+/** The values of a section by its options' names. */
+export type SectionValues = Readonly<Record<string, unknown>>

@@ -1,5 +1,5 @@
 /** Loads relyd.cfg: the same for `relyd serve` and `relyd check-config`. */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk/ini_file'
 import { isLoopback } from '@relyd/sdk/loopback'
@@ -12,6 +12,7 @@ import {
   type DaemonConfig,
   type ListenerConfig,
   realmsOf,
+  type SectionValues,
   type TlsConfig,
 } from './config.js'
 import { address, faultOfName, type Options, type OptionValues } from './option.js'
@@ -39,13 +40,30 @@ export function readConfig(text: string, path: string, environment: NodeJS.Proce
       `${path}: there is no listener; add a section [listener site] with address = unix:/run/relyd/relyd.sock`,
     )
   }
+  const realms = readRealms(file, listeners)
   return {
     path,
     daemon,
     listeners,
     admin_listener: adminListener(file, daemon),
-    realms: readRealms(file, listeners),
+    realms,
+    values: readValues(file, realms.keys()),
   }
+}
+
+/** @param realms those that have no section have values too */
+function readValues(file: IniFile, realms: Iterable<string>): Map<string, SectionValues> {
+  const headers = new Set([
+    'daemon',
+    ...file.sections.keys(),
+    ...[...realms].map((name) => `realm ${name}`),
+  ])
+  return new Map(
+    [...headers].map((header) => {
+      const [kind = ''] = header.split(' ')
+      return [header, readSection(file, header, sections[kind as keyof typeof sections].options)]
+    }),
+  )
 }
 
 /** Limits of the admin socket: there is one operator, and programs that look after the daemon. */
@@ -163,7 +181,14 @@ function keyCredential(
 ): string | undefined {
   if (!CREDENTIALS_DIRECTORY || key_file !== daemonOptions.key_file.default) return undefined
   const credential = join(resolve(CREDENTIALS_DIRECTORY), 'store.key')
-  return existsSync(credential) ? credential : undefined
+  try {
+    return statSync(credential, { throwIfNoEntry: false }) && credential
+  } catch (error) {
+    // To go on as if there were none would be to make another key.
+    throw new StartError(
+      `cannot read the credential ${credential}: ${(error as Error).message}; it is the unit's (LoadCredential=)`,
+    )
+  }
 }
 
 /** @param base where relative paths start */
@@ -222,7 +247,8 @@ function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, Rea
   )
 }
 
-function policyOf(name: string, options: OptionValues<typeof realmOptions>): RealmPolicy {
+/** @param options of its section */
+export function policyOf(name: string, options: OptionValues<typeof realmOptions>): RealmPolicy {
   const limit = (quota: SharedQuota): Limit => ({
     site: options[`${quota}_per_site`],
     realm: options[quota],

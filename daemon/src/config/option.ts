@@ -14,6 +14,8 @@ export interface Option<T = unknown> {
   required?: true
   /** What becomes unsafe when it is set. */
   unsafe?: string
+  /** Taken over by a running daemon when relyd.cfg is reloaded (SIGHUP). */
+  reload?: true
   /** @throws Error whose message says what a value must look like */
   read(text: string): T
 }

@@ -39,6 +39,7 @@ export const daemonOptions = {
   log_level: {
     doc: 'One line a command at info; warn for troubles only.',
     default: 'info',
+    reload: true,
     read: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
   },
   log_format: {
@@ -54,42 +55,50 @@ export const daemonOptions = {
   default_op: {
     doc: 'The OP of sites that name none in op_host. Whatever its address, it may be called.',
     example: 'https://op.example.com',
+    reload: true,
     read: text,
   },
   login_lifetime: {
     doc: "Seconds that an End-User has at the OP's pages.",
     default: '600',
+    reload: true,
     read: wholeNumber(30, DAY),
   },
   session_lifetime: {
     doc: 'Seconds from a login until its session ends.',
     default: '28800',
+    reload: true,
     read: wholeNumber(60, 365 * DAY),
   },
   op_timeout: {
     doc: 'Seconds that an OP has to answer one request.',
     default: '10',
+    reload: true,
     read: wholeNumber(1, 60),
   },
   op_refresh: {
     doc: "Seconds after which an OP's metadata and keys are fetched anew in the background. While the OP is down, the last copy serves on.",
     default: '3600',
+    reload: true,
     read: wholeNumber(10, 30 * DAY),
   },
   drain_timeout: {
     doc: 'Seconds that running commands have to finish when the daemon is told to stop. A refresh of tokens that an OP is being asked for is finished all the same (twice op_timeout at most): its answer may be the only copy of a refresh token.',
     default: '10',
+    reload: true,
     read: wholeNumber(0, 600),
   },
   insecure_op_hosts: {
     doc: 'Hosts of OPs that may be called over plain http, and at any address, separated by commas.',
     example: '127.0.0.1',
     unsafe: 'Tokens and secrets travel in the clear. For test OPs only.',
+    reload: true,
     read: opHosts,
   },
   proxy: {
     doc: 'An HTTP proxy that takes every call to an OP (by CONNECT). The daemon sees no addresses behind it, and calls only hosts that it was told: default_op, allowed_op_hosts, insecure_op_hosts. HTTP_PROXY and the like are not looked at.',
     example: 'http://proxy.example.com:3128',
+    reload: true,
     read: proxy,
   },
 } as const satisfies Options
@@ -138,21 +147,25 @@ export const listenerOptions = {
   connections: {
     doc: 'Connections at the same time. One more is told so and closed.',
     default: '1000',
+    reload: true,
     read: wholeNumber(1, 100_000),
   },
   buffer_megabytes: {
     doc: 'Megabytes of requests that have not arrived whole and of replies that nobody has read, over all connections. Who would go beyond it is closed.',
     default: '128',
+    reload: true,
     read: wholeNumber(8, 100_000),
   },
   frame_timeout: {
     doc: 'Seconds that a request may take from its first byte to its last, and that a reply may lie unread.',
     default: '30',
+    reload: true,
     read: wholeNumber(1, 3600),
   },
   idle_timeout: {
     doc: 'Seconds after which a connection without a request is closed. The SDK connects again when it needs to.',
     default: '3600',
+    reload: true,
     read: wholeNumber(1, 30 * DAY),
   },
   ...tlsOptions,
@@ -162,71 +175,85 @@ export const realmOptions = {
   allowed_op_hosts: {
     doc: 'Hosts of OPs that sites of the realm may name although their addresses are not public ones (or are behind a proxy), separated by commas: op.example.com for all of its ports, op.example.com:8443 for one. OPs at public addresses need not be listed.',
     example: 'op.example.com, [fd00::1]:8443',
+    reload: true,
     read: opHosts,
   },
   tokens: {
     doc: '`daemon` keeps tokens from all sites of the realm; access tokens they get of get_access_token alone.',
     default: 'site',
+    reload: true,
     read: oneOf('site', 'daemon'),
   },
   sites: {
     doc: 'Sites that the realm may have. Where a limit is reached, commands that would go beyond it answer quota_exceeded, and what is there stays.',
     default: '1000',
+    reload: true,
     read: wholeNumber(1, 1_000_000),
   },
   registrations_per_minute: {
     doc: 'New sites in a minute. Asking again with the same idempotency_key is not counted.',
     default: '60',
+    reload: true,
     read: wholeNumber(1, 100_000),
   },
   pending_logins_per_site: {
     doc: 'Logins of one site that were started and have neither come back nor expired (login_lifetime).',
     default: '50000',
+    reload: true,
     read: wholeNumber(1, 100_000_000),
   },
   pending_logins: {
     doc: "The same for all sites of the realm together. When this or another of the realm's limits is reached, each site may still use its equal share of it, so that none is kept out by another.",
     default: '200000',
+    reload: true,
     read: wholeNumber(1, 100_000_000),
   },
   sessions_per_site: {
     doc: 'Sessions of one site that were neither ended nor have expired (session_lifetime).',
     default: '200000',
+    reload: true,
     read: wholeNumber(1, 100_000_000),
   },
   sessions: {
     doc: 'The same for all sites of the realm together.',
     default: '1000000',
+    reload: true,
     read: wholeNumber(1, 100_000_000),
   },
   store_megabytes_per_site: {
     doc: "Megabytes that one site's registration, logins and sessions take in the database.",
     default: '2048',
+    reload: true,
     read: wholeNumber(1, 1_000_000),
   },
   store_megabytes: {
     doc: 'The same for all sites of the realm together, with the documents of their OPs.',
     default: '8192',
+    reload: true,
     read: wholeNumber(1, 1_000_000),
   },
   requests_per_site: {
     doc: 'Commands of one site that run at the same time, over all of its connections.',
     default: '1024',
+    reload: true,
     read: wholeNumber(1, 1_000_000),
   },
   requests: {
     doc: 'The same for all sites of the realm together.',
     default: '8192',
+    reload: true,
     read: wholeNumber(1, 1_000_000),
   },
   op_calls_per_site: {
     doc: 'Calls to OPs that one site has under way at the same time. Further ones wait, for op_timeout at the longest.',
     default: '64',
+    reload: true,
     read: wholeNumber(1, 100_000),
   },
   op_calls: {
     doc: 'The same for all sites of the realm together.',
     default: '512',
+    reload: true,
     read: wholeNumber(1, 100_000),
   },
 } as const satisfies Options

@@ -35,17 +35,21 @@ export interface OpCall {
   why?: string
 }
 
-export interface HttpOptions {
+/** What an operator may change while calls are made. */
+export interface HttpLimits {
   /** Seconds until a whole request must have been answered. */
   timeout: number
   /** Hosts that may be called without TLS, as the operator allows. */
   insecure_hosts: readonly string[]
   /** Hosts of the operator's own OPs, which may have any address. */
   allowed_hosts: readonly string[]
-  /** The realm that `allowed_hosts` belong to. */
-  realm: string
   /** Address of an HTTP proxy that every call takes. */
   proxy?: string | undefined
+}
+
+export interface HttpOptions extends HttpLimits {
+  /** The realm that `allowed_hosts` belong to. */
+  realm: string
   /** Resolves names; unless a test says otherwise, as the system does. */
   lookup?: Lookup
   /** How many calls may be under way for each site. */
@@ -55,22 +59,41 @@ export interface HttpOptions {
 }
 
 export class OpHttp {
-  /** Seconds, for openid-client's own signal. */
-  readonly timeout: number
-  readonly policy: AddressPolicy
+  readonly #options: HttpOptions
   readonly #places: OpPlaces
-  readonly #dispatcher: Dispatcher
-  readonly #onCall: (call: OpCall) => void
+  #limits: HttpLimits
+  #policy: AddressPolicy
+  #dispatcher: Dispatcher
+  /** Of earlier limits, with calls still under way. */
+  readonly #closing = new Set<Dispatcher>()
   readonly #resolve: (hostname: string, options: object) => Promise<unknown>
 
   constructor(options: HttpOptions) {
-    const { timeout, proxy, lookup, places, onCall = () => {} } = options
-    this.#onCall = onCall
-    this.#places = places
-    this.timeout = timeout
-    this.policy = new AddressPolicy({ ...options, proxied: proxy !== undefined })
-    this.#dispatcher = openDispatcher({ timeout, policy: this.policy, proxy, lookup })
-    this.#resolve = promisify(judging(lookup))
+    this.#options = options
+    this.#places = options.places
+    this.#limits = options
+    this.#policy = this.#newPolicy()
+    this.#dispatcher = this.#newDispatcher()
+    this.#resolve = promisify(judging(options.lookup))
+  }
+
+  /** Seconds, for openid-client's own signal. */
+  get timeout(): number {
+    return this.#limits.timeout
+  }
+
+  get policy(): AddressPolicy {
+    return this.#policy
+  }
+
+  /** Calls under way end under the earlier limits; their connections serve no further one. */
+  change(limits: HttpLimits): void {
+    this.#limits = limits
+    this.#policy = this.#newPolicy()
+    const earlier = this.#dispatcher
+    this.#dispatcher = this.#newDispatcher()
+    this.#closing.add(earlier)
+    void earlier.close().finally(() => this.#closing.delete(earlier))
   }
 
   /**
@@ -148,13 +171,25 @@ export class OpHttp {
       const ended = performance.now()
       recordOpCall(ended - started)
       if (sent !== undefined) call.ms = ended - sent
-      this.#onCall(call)
+      this.#options.onCall?.(call)
     }
   }
 
   /** Ends all connections; a request that still runs fails. */
   async close(): Promise<void> {
-    await this.#dispatcher.destroy()
+    const all = [this.#dispatcher, ...this.#closing]
+    await Promise.all(all.map((dispatcher) => dispatcher.destroy()))
+  }
+
+  #newPolicy(): AddressPolicy {
+    const { realm } = this.#options
+    return new AddressPolicy({ ...this.#limits, realm, proxied: this.#limits.proxy !== undefined })
+  }
+
+  #newDispatcher(): Dispatcher {
+    const { timeout, proxy } = this.#limits
+    const { lookup } = this.#options
+    return openDispatcher({ timeout, policy: this.#policy, proxy, lookup })
   }
 
   #asCommandError(url: URL, error: unknown): CommandError {

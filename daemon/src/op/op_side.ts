@@ -5,23 +5,29 @@
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
 import type { Store } from '../store/store.js'
-import { type HttpOptions, OpHttp } from './http.js'
+import { type HttpLimits, type HttpOptions, OpHttp } from './http.js'
 import { Providers } from './providers.js'
 
 export interface OpSide {
   http: OpHttp
   providers: Providers
   clock: Clock
+  /** Takes other limits, and with them other documents and connections. */
+  change(limits: OpLimits): void
   close(): Promise<void>
 }
 
-export interface OpSideOptions extends HttpOptions {
+/** What an operator may change while the daemon runs. */
+export interface OpLimits extends HttpLimits {
+  /** Seconds after which metadata and keys are fetched anew in the background. */
+  refresh_after: number
+}
+
+export interface OpSideOptions extends HttpOptions, OpLimits {
   realm: string
   store: Store
   clock: Clock
   log: Log
-  /** Seconds after which metadata and keys are fetched anew in the background. */
-  refresh_after: number
 }
 
 export function createOpSide(options: OpSideOptions): OpSide {
@@ -31,6 +37,10 @@ export function createOpSide(options: OpSideOptions): OpSide {
     http,
     providers,
     clock: options.clock,
+    change(limits) {
+      http.change(limits)
+      providers.change(limits.refresh_after)
+    },
     async close() {
       providers.close()
       await http.close()

@@ -40,6 +40,9 @@ export interface ProvidersOptions {
 
 export class Providers {
   readonly #options: ProvidersOptions
+  #refresh_after: number
+  /** Counts what changes the address policy, by which documents are judged. */
+  #era = 0
   readonly #cache = new LRUCache<string, Provider>({
     max: CACHED_PROVIDERS,
     maxSize: CACHED_CHARACTERS,
@@ -52,6 +55,7 @@ export class Providers {
 
   constructor(options: ProvidersOptions) {
     this.#options = options
+    this.#refresh_after = options.refresh_after
     this.#timer = setInterval(() => this.#refreshOld(), REFRESH_TICK * 1000).unref()
   }
 
@@ -97,6 +101,14 @@ export class Providers {
     return this.#cache.values()
   }
 
+  /** Forgets the documents in memory, which another address policy has admitted. */
+  change(refresh_after: number): void {
+    this.#refresh_after = refresh_after
+    this.#era += 1
+    this.#cache.clear()
+    this.#fetching.clear()
+  }
+
   close(): void {
     clearInterval(this.#timer)
   }
@@ -134,23 +146,28 @@ export class Providers {
   #fetch(op_host: string): Promise<Provider> {
     let fetching = this.#fetching.get(op_host)
     if (!fetching) {
-      fetching = forEverybody(() => this.#fetchNow(op_host)).finally(() =>
-        this.#fetching.delete(op_host),
-      )
-      this.#fetching.set(op_host, fetching)
+      const mine = forEverybody(() => this.#fetchNow(op_host)).finally(() => {
+        if (this.#fetching.get(op_host) === mine) this.#fetching.delete(op_host)
+      })
+      this.#fetching.set(op_host, mine)
+      fetching = mine
     }
     return fetching
   }
 
   async #fetchNow(op_host: string): Promise<Provider> {
     const { http, clock } = this.#options
+    const era = this.#era
     const metadata = await fetchMetadata(http, op_host)
-    const known = this.#cache.get(op_host)
+    const before = this.#cache.get(op_host)
     // Keys are not needed to send a browser to the OP; a failure shows when a token is verified.
     const jwks = await fetchKeys(http, metadata).catch((error: unknown) => {
       if (isRefusal(error)) throw error
-      return known?.jwks ?? null
+      return before?.jwks ?? null
     })
+    // What was judged by an earlier policy serves those alone who began under it.
+    if (era !== this.#era) return new Provider(op_host, metadata, jwks, clock())
+    const known = this.#cache.get(op_host)
     const provider = known ?? new Provider(op_host, metadata, jwks, clock())
     provider.metadata = metadata
     provider.jwks = jwks
@@ -172,7 +189,7 @@ export class Providers {
   }
 
   #isOld(provider: Provider): boolean {
-    return this.#options.clock() - provider.fetched_at >= this.#options.refresh_after
+    return this.#options.clock() - provider.fetched_at >= this.#refresh_after
   }
 
   #refreshOld(): void {

@@ -3,27 +3,24 @@ import type { AdminCommand, AdminServices } from '../admin/admin_command.js'
 import { adminCommands } from '../admin/commands/index.js'
 import { ADMIN } from '../config/config.js'
 import { CommandMetrics } from '../metrics/command_metrics.js'
-import type { Metrics } from '../metrics/metrics.js'
 import { createDispatch, type Dispatch, refuse, rowsOf } from './dispatch.js'
 import type { Recorder } from './record.js'
 
 const rows = rowsOf<AdminCommand>(adminCommands)
 
-export function createAdminDispatch(
-  services: AdminServices,
-  metrics: Metrics,
-  record?: Recorder,
-): Dispatch {
+/** @param inForce asked for each command */
+export function createAdminDispatch(inForce: () => AdminServices, record?: Recorder): Dispatch {
+  const { events, log, metrics } = inForce()
   return createDispatch({
     realm: ADMIN,
-    events: services.events,
-    log: services.log,
+    events,
+    log,
     metrics: new CommandMetrics(metrics, ADMIN),
     rows,
     record: record && ((command, reply) => record(`admin/${command}`, reply)),
     accountOf: () => '',
     // Whoever may open the socket may do anything, and the connections it takes are few.
     enter: () => () => {},
-    execute: (command, params) => command.run({ ...services, refuse }, params as never),
+    execute: (command, params) => command.run({ ...inForce(), refuse }, params as never),
   })
 }

@@ -1,19 +1,34 @@
-/** Opens a listener's socket: recovers a stale socket file, and refuses one that is in use. */
+/** Opens a listener's socket, or takes the one that systemd opened for it. */
 import { chmodSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import type { ListenerConfig } from '../config/config.js'
 import { StartError } from '../start_error.js'
 
+/** Connections that wait in the queue of a passed socket, while no daemon runs; the kernel allows no more by default. */
+const BACKLOG = 4096
+
 /**
+ * Recovers a stale socket file, and refuses one that is in use.
+ *
+ * @param passed the descriptor, if systemd opened the socket: whose its file is, is then systemd's affair
  * @throws StartError naming the listener and the cure
  */
-export async function listen(server: Server, listener: ListenerConfig): Promise<void> {
+export async function listen(
+  server: Server,
+  listener: ListenerConfig,
+  passed?: number,
+): Promise<void> {
   const { address } = listener
+  if (passed !== undefined) return open(server, { fd: passed }, listener, BACKLOG)
   if (address.kind === 'tcp') {
     return open(server, { host: address.host, port: address.port }, listener)
   }
-  mkdirSync(dirname(address.path), { recursive: true, mode: 0o755 })
+  try {
+    mkdirSync(dirname(address.path), { recursive: true, mode: 0o755 })
+  } catch (error) {
+    throw cannot(listener, whyNotOpen(error as NodeJS.ErrnoException))
+  }
   await removeStale(address.path, listener)
   // Born closed to others, opened to the wanted mode once it is ours.
   const umask = process.umask(0o177)
@@ -50,14 +65,16 @@ function isAlive(path: string): Promise<boolean> {
 
 function open(
   server: Server,
-  where: { path: string } | { host: string; port: number },
+  where: { path: string } | { host: string; port: number } | { fd: number },
   listener: ListenerConfig,
+  backlog?: number,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(cannot(listener, whyNotOpen(error))),
     )
-    server.listen(where, () => {
+    // Of an object with a descriptor, Node would not read `backlog`.
+    server.listen(where, backlog, () => {
       server.removeAllListeners('error')
       resolve()
     })
@@ -70,7 +87,8 @@ export function whyNotOpen({ code, message }: NodeJS.ErrnoException): string {
     case 'EADDRINUSE':
       return 'the port is in use; stop its owner, or choose another'
     case 'EACCES':
-      return 'permission denied; run as a user that may listen there, or choose another address'
+    case 'EROFS':
+      return 'permission denied; let a socket unit of systemd open it (FileDescriptorName= is the name of the listener), run as a user that may listen there, or choose another address'
     default:
       return message
   }

@@ -5,13 +5,13 @@ import { setImmediate } from 'node:timers/promises'
 import type { ListenerConfig } from '../config/config.js'
 import { CommandError } from '../errors.js'
 import type { Log } from '../log.js'
-import { InFlight } from '../quota.js'
+import { InFlight, type Limit } from '../quota.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
 import { type HttpServer, tellApart } from './http_or_frames.js'
 import { listen } from './listen.js'
-import { secureServer } from './tls.js'
+import { type SecureServer, secureServer } from './tls.js'
 import { Turns } from './turns.js'
 
 /** Turns of the event loop without a new connection after which nobody waits any more. */
@@ -26,14 +26,32 @@ const TOLD = 50
 /** Milliseconds between looks for connections that take too long. */
 const CHECK_MS = 1000
 
+/** Those of a listener's options that may change while it listens. */
+type ListenerLimits = Pick<
+  ListenerConfig,
+  'connections' | 'buffer_megabytes' | 'frame_timeout' | 'idle_timeout'
+>
+
+interface ListenOptions {
+  /** The descriptor of its socket, if systemd opened it. */
+  passed?: number | undefined
+  /** Gets the connections that speak HTTP, where that is spoken too. */
+  http?: HttpServer
+}
+
 interface Listener {
   name: string
   address: string
   server: NetServer
+  /** Whether its socket outlives this process, because systemd has it too. */
+  isPassed: boolean
   /** Open now. */
   connections(): number
   /** Since the start. */
   accepted(): number
+  /** Takes other limits; connections that are open stay. */
+  change(limits: ListenerLimits): void
+  reread: SecureServer['reread'] | undefined
 }
 
 export class Server {
@@ -74,23 +92,18 @@ export class Server {
 
   /**
    * @param dispatches of the realms that it serves, by their names, and perhaps of more
-   * @param http gets the connections that speak HTTP, where that is spoken too
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */
   async listen(
     listener: ListenerConfig,
     dispatches: ReadonlyMap<string, Dispatch>,
-    http?: HttpServer,
+    { passed, http }: ListenOptions = {},
   ): Promise<string> {
-    const { connections, frame_timeout, idle_timeout, buffer_megabytes } = listener
-    const shared = {
-      turns: this.#turns,
-      buffers: new Buffers(buffer_megabytes),
-      frame_timeout,
-      idle_timeout,
-    }
-    const open = new InFlight({ site: Number.POSITIVE_INFINITY, realm: connections })
+    const limits: ListenerLimits = { ...listener }
+    const buffers = new Buffers(limits.buffer_megabytes)
+    const shared = { turns: this.#turns, buffers, limits }
+    const open = new InFlight(openAtMost(limits))
     let told = 0
     const accept = (socket: Socket, realm = listener.realm) => {
       const dispatch = dispatches.get(realm)
@@ -101,7 +114,7 @@ export class Server {
         socket.destroy()
         return
       }
-      const refusal = isFull ? tooMany(listener) : undefined
+      const refusal = isFull ? tooMany(listener.name, limits) : undefined
       const connection = new Connection(socket, { ...shared, dispatch, refusal })
       if (isFull) told += 1
       this.#connections.add(connection)
@@ -115,14 +128,19 @@ export class Server {
       if (this.#draining) connection.drain()
     }
     const { tls } = listener
-    const server = tls
+    const { server, reread } = tls
       ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
-      : createServer({ allowHalfOpen: true }, (socket) => {
-          if (http) tellApart(socket, http, accept, frame_timeout)
-          else accept(socket)
-        })
+      : {
+          server: createServer({ allowHalfOpen: true }, (socket) => {
+            if (http) tellApart(socket, http, accept, limits.frame_timeout)
+            else accept(socket)
+          }),
+        }
     // Those in a handshake count too; it has seconds only.
-    if (tls) server.maxConnections = 3 * connections + TOLD
+    const limitSockets = () => {
+      if (tls) server.maxConnections = 3 * limits.connections + TOLD
+    }
+    limitSockets()
     let accepted = 0
     server.on('connection', (socket: Socket) => {
       this.#accepted += 1
@@ -130,16 +148,47 @@ export class Server {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
     })
-    await listen(server, listener)
-    const address = addressOf(server)
+    await listen(server, listener, passed)
+    const address = addressOf(server) ?? listener.address.text
     this.#listeners.push({
       name: listener.name,
       address,
       server,
+      isPassed: passed !== undefined,
       connections: () => open.total,
       accepted: () => accepted,
+      change(changed) {
+        Object.assign(limits, changed)
+        buffers.megabytes = limits.buffer_megabytes
+        open.limit = openAtMost(limits)
+        limitSockets()
+      },
+      reread,
     })
     return address
+  }
+
+  /**
+   * Reads the listeners' TLS files anew.
+   *
+   * @returns what puts those that have changed in place, by the listener's name
+   * @throws StartError if a file cannot serve; nothing has changed then
+   */
+  rereadTls(): Map<string, () => void> {
+    return new Map(
+      this.#listeners.flatMap(({ name, reread }): [string, () => void][] => {
+        const renew = reread?.()
+        return renew ? [[name, renew]] : []
+      }),
+    )
+  }
+
+  /** Takes other limits of listeners that listen. */
+  change(listeners: readonly ListenerConfig[]): void {
+    for (const { name, connections, buffer_megabytes, frame_timeout, idle_timeout } of listeners) {
+      const listener = this.#listeners.find((one) => one.name === name)
+      listener?.change({ connections, buffer_megabytes, frame_timeout, idle_timeout })
+    }
   }
 
   /**
@@ -149,12 +198,15 @@ export class Server {
    * @returns how many had to be cut
    */
   async drain(seconds: number): Promise<number> {
-    await this.#acceptWaiting()
-    const closed = this.#listeners.map(({ server }) => {
-      const close = once(server, 'close')
+    const close = ({ server }: Listener) => {
+      const end = once(server, 'close')
       server.close()
-      return close
-    })
+      return end
+    }
+    // Who waits in the queue of a passed socket waits for the next daemon.
+    const closed = this.#listeners.filter(({ isPassed }) => isPassed).map(close)
+    await this.#acceptWaiting()
+    closed.push(...this.#listeners.filter(({ isPassed }) => !isPassed).map(close))
     this.#draining = true
     for (const connection of this.#connections) connection.drain()
     const cut = await this.#empty(seconds)
@@ -199,14 +251,19 @@ export class Server {
   }
 }
 
-function addressOf(server: NetServer): string {
-  const bound = server.address()
-  return typeof bound === 'object' && bound !== null
-    ? `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
-    : `unix:${bound}`
+function openAtMost({ connections }: ListenerLimits): Limit {
+  return { site: Number.POSITIVE_INFINITY, realm: connections }
 }
 
-function tooMany({ name, connections }: ListenerConfig): CommandError {
+/** @returns undefined for a passed Unix socket, whose path Node does not know */
+function addressOf(server: NetServer): string | undefined {
+  const bound = server.address()
+  if (bound === null) return undefined
+  if (typeof bound === 'string') return `unix:${bound}`
+  return `tcp:${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
+}
+
+function tooMany(name: string, { connections }: ListenerLimits): CommandError {
   return new CommandError(
     'quota_exceeded',
     `${connections} connections are open, the most that connections of [listener ${name}] allows`,

@@ -1,0 +1,89 @@
+/** A realm at work: opened at the start, and changed when its policy is. */
+import { isDeepStrictEqual } from 'node:util'
+import type { DaemonConfig } from './config/config.js'
+import type { Realm, RealmPolicy, Services } from './context.js'
+import { observeOpCalls } from './metrics/op_metrics.js'
+import { OpNames } from './metrics/op_names.js'
+import { hostsOf } from './op/op_host.js'
+import { OpPlaces } from './op/op_places.js'
+import { createOpSide, type OpLimits } from './op/op_side.js'
+import { PassedOn } from './passed_on.js'
+import { InFlight, quotaExceeded } from './quota.js'
+import { Throttle } from './throttle.js'
+
+/** What a realm has for itself, so that no other realm can use it up. */
+export class WorkingRealm {
+  readonly #places: OpPlaces
+  #limits: OpLimits
+  #realm: Realm
+
+  constructor(
+    policy: RealmPolicy,
+    { store, clock, log, metrics }: Pick<Services, 'store' | 'clock' | 'log' | 'metrics'>,
+    options: DaemonConfig,
+  ) {
+    const { name, quotas } = policy
+    this.#places = new OpPlaces(quotas.op_calls, (exceeded) => quotaExceeded(this.#realm, exceeded))
+    this.#limits = limitsOf(policy, options)
+    const op_names = new OpNames(namedHosts(this.#limits))
+    this.#realm = {
+      ...policy,
+      op: createOpSide({
+        ...this.#limits,
+        realm: name,
+        store,
+        clock,
+        log,
+        places: this.#places,
+        onCall: observeOpCalls(metrics, op_names, log),
+      }),
+      op_names,
+      passed_on: new PassedOn(clock),
+      requests: new InFlight(quotas.requests),
+      registrations: new Throttle(clock, ...rateOf(policy)),
+    }
+  }
+
+  /** As it is now; a change makes another of it, and leaves this one to the commands that have it. */
+  get inForce(): Realm {
+    return this.#realm
+  }
+
+  /** Takes another policy. What is in flight stays, and counts against the new limits. */
+  change(policy: RealmPolicy, options: DaemonConfig): void {
+    const { quotas } = policy
+    const { op, op_names, requests, registrations } = this.#realm
+    requests.limit = quotas.requests
+    if (!isDeepStrictEqual(rateOf(policy), rateOf(this.#realm))) {
+      registrations.change(...rateOf(policy))
+    }
+    this.#places.limit = quotas.op_calls
+    const limits = limitsOf(policy, options)
+    // Connections and documents are given up only where they must be.
+    if (!isDeepStrictEqual(limits, this.#limits)) op.change(limits)
+    op_names.keep(namedHosts(limits))
+    this.#limits = limits
+    this.#realm = { ...this.#realm, ...policy }
+  }
+}
+
+function limitsOf({ allowed_op_hosts }: RealmPolicy, options: DaemonConfig): OpLimits {
+  const { default_op } = options
+  return {
+    timeout: options.op_timeout,
+    insecure_hosts: options.insecure_op_hosts ?? [],
+    allowed_hosts: [...allowed_op_hosts, ...(default_op === undefined ? [] : hostsOf(default_op))],
+    proxy: options.proxy,
+    refresh_after: options.op_refresh,
+  }
+}
+
+/** Hosts of OPs that the operator has named. */
+function namedHosts({ allowed_hosts, insecure_hosts }: OpLimits): string[] {
+  return [...allowed_hosts, ...insecure_hosts]
+}
+
+function rateOf({ quotas }: RealmPolicy): [burst: number, interval: number] {
+  const a_minute = quotas.registrations_per_minute
+  return [a_minute, 60 / a_minute]
+}
