@@ -381,6 +381,8 @@ describe('an option that is not', () => {
     database: 'other.db',
     key_file: 'other.key',
     admin_socket: 'other.sock',
+    log_format: 'pretty',
+    metrics_address: 'tcp:127.0.0.1:9464',
     address: 'tcp:127.0.0.1:1',
     mode: '0600',
     realm: 'shop',
