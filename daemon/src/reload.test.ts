@@ -143,7 +143,7 @@ async function opCalls(world: World): Promise<number> {
   const done = new AbortController()
   const request = { method: 'GET', headers: {}, body: undefined, redirect: 'manual' as const }
   const calls = Array.from({ length: 5 }, () =>
-    onBehalfOf({ request_id: 'r', site: 'shop', calls: { count: 0, ms: 0 } }, () =>
+    onBehalfOf({ request_id: 'test-1', site: 'shop', calls: { count: 0, ms: 0 } }, () =>
       world.realm.op.http
         .fetch(`http://127.0.0.1:${port}/`, { ...request, signal: done.signal })
         .catch((error: unknown) => expect(error).toBeInstanceOf(CommandError)),
@@ -455,7 +455,7 @@ describe('an option that is not', () => {
     key_file: 'other.key',
     admin_socket: 'other.sock',
     log_format: 'pretty',
-    metrics_address: 'tcp:127.0.0.1:1',
+    metrics_address: 'tcp:127.0.0.1:9464',
     address: 'tcp:127.0.0.1:1',
     mode: '0600',
     realm: 'shop',
