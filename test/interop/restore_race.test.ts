@@ -41,10 +41,10 @@ test(`${ROUNDS} times at once`, { timeout: 600_000 }, async () => {
   for (let round = 0; round < ROUNDS; round += 1) {
     await stored.with((store) => putSite(store, `later-${round}`))
     const before = stored.read(SITES)
-    const restoring = setTimeout(randomInt(200)).then(() =>
+    const restoring = setTimeout(randomInt(1500)).then(() =>
       relyd(['restore', file, '--config', daemon.config]),
     )
-    const started = await setTimeout(randomInt(400)).then(() =>
+    const started = await setTimeout(randomInt(100)).then(() =>
       daemon.start().then(
         () => true,
         (error: Error) => {
@@ -66,5 +66,5 @@ test(`${ROUNDS} times at once`, { timeout: 600_000 }, async () => {
     if (started && status === 0) outcomes.both += 1
     else outcomes[started ? 'daemon' : 'restore'] += 1
   }
-  expect(outcomes.both + outcomes.daemon + outcomes.restore).toBe(ROUNDS)
+  expect(Object.values(outcomes).filter((times) => times > 0).length).toBeGreaterThan(1)
 })
