@@ -3,6 +3,8 @@ import type { Clock } from './clock.js'
 import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.js'
 import type { EventHub, Subscriber } from './events.js'
 import type { Log } from './log.js'
+import type { Metrics } from './metrics/metrics.js'
+import type { OpNames } from './metrics/op_names.js'
 import type { OpSide } from './op/op_side.js'
 import type { PassedOn } from './passed_on.js'
 import type { InFlight, Quotas } from './quota.js'
@@ -24,6 +26,8 @@ export interface RealmPolicy {
 /** A realm at work: its policy, and what is kept apart from other realms. */
 export interface Realm extends RealmPolicy {
   op: OpSide
+  /** What its OPs are called in metrics. */
+  op_names: OpNames
   /** For refresh tokens that no session has. */
   passed_on: PassedOn
   /** Commands that run. */
@@ -41,6 +45,7 @@ export interface Services {
   log: Log
   settings: Settings
   refreshes: Refreshes
+  metrics: Metrics
 }
 
 /** Options that handlers look at. */

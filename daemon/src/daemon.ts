@@ -8,10 +8,15 @@ import { EventHub } from './events.js'
 import { InForce } from './in_force.js'
 import { keepKeys } from './key_keeper.js'
 import { flushLog, type Log } from './log.js'
+import { Metrics } from './metrics/metrics.js'
+import { observeCommits, readFrom } from './metrics/wiring.js'
+import { Readiness } from './readiness.js'
 import { Refreshes } from './refreshes.js'
 import { type Reloaded, reload } from './reload.js'
 import { takePassedSockets } from './server/activation.js'
 import { createAdminDispatch } from './server/admin_dispatch.js'
+import { createHttpServer } from './server/http_pages.js'
+import { type HttpPort, openHttpPort } from './server/http_port.js'
 import { createRecorder } from './server/record.js'
 import { Server } from './server/server.js'
 import { createSiteDispatch } from './server/site_dispatch.js'
@@ -37,9 +42,13 @@ export interface Daemon {
 export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const { daemon: options } = config
   const clock = systemClock
+  const metrics = new Metrics()
   const passed = takePassedSockets(config.listeners)
   const manager = new ServiceManager(log)
-  const { store, durability, schema, encryption } = await openStore(options)
+  const { store, durability, schema, encryption } = await openStore({
+    ...options,
+    onCommit: observeCommits(metrics),
+  })
   log.info({ database: options.database, ...durability, schema, encryption }, 'store open')
   if (schema.copy !== undefined) {
     log.info(
@@ -60,12 +69,21 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     events,
     clock,
     log,
-    refreshes: new Refreshes({ store, events, clock, op_timeout: options.op_timeout }),
+    metrics,
+    refreshes: new Refreshes({
+      store,
+      events,
+      clock,
+      op_timeout: options.op_timeout,
+      onDone: (outcome) => metrics.count('relyd_refreshes_total', outcome).add(),
+    }),
   }
   const in_force = new InForce(config, services)
   const record_path = process.env['RELYD_RECORD']
   const record = record_path ? createRecorder(record_path) : undefined
   const server = new Server(log)
+  const readiness = new Readiness(() => store.proveWritable(), log)
+  let port: HttpPort | undefined
   const started_at = clock()
   const admin = (): AdminServices => ({
     ...in_force.services,
@@ -82,9 +100,11 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
   const watchdog = startWatchdog(store, manager)
+  readFrom(metrics, { store, in_force, server, events, sweeping, clock })
 
   async function stop(): Promise<void> {
     log.info('stopping')
+    readiness.stopping()
     void manager.stopping('Finishes what runs')
     // They shall hear of it before their connections are cut.
     services.refreshes.stopWaiting()
@@ -95,6 +115,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       services.refreshes.finish(),
       ...realms.map(({ passed_on }) => passed_on.finish()),
     ])
+    await port?.close()
     sweeping.stop()
     keeping.stop()
     watchdog.stop()
@@ -107,6 +128,8 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
 
   const addresses: string[] = []
   try {
+    const { metrics_address } = options
+    if (metrics_address) port = await openHttpPort(metrics_address, { metrics, readiness })
     const dispatches = new Map(
       [...in_force.realms].map(([name, realm]) => {
         const now = () => ({
@@ -117,19 +140,30 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
       }),
     )
     for (const listener of config.listeners) {
-      addresses.push(await server.listen(listener, dispatches, passed.get(listener.name)))
+      addresses.push(
+        await server.listen(listener, dispatches, { passed: passed.get(listener.name) }),
+      )
     }
     const { admin_listener } = config
     await server.listen(
       admin_listener,
       new Map([[admin_listener.realm, createAdminDispatch(admin, record)]]),
+      { http: createHttpServer({ metrics, readiness }) },
     )
+    readiness.serving()
   } catch (error) {
     await stop()
     throw error
   }
   log.info(
-    { version, node: process.version, pid: process.pid, addresses, passed: [...passed.keys()] },
+    {
+      version,
+      node: process.version,
+      pid: process.pid,
+      addresses,
+      passed: [...passed.keys()],
+      metrics: port?.address,
+    },
     'ready',
   )
   const serving = `Listens on ${addresses.join(', ')}`

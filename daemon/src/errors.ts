@@ -14,7 +14,7 @@ export interface ErrorSpec {
 export const errors = {
   // Any command.
   internal_error: {
-    doc: 'The daemon failed in a way it did not foresee; `details.log_id` finds the cause in its log.',
+    doc: 'The daemon failed in a way it did not foresee; the `request_id` finds the cause in its log.',
     retryable: false,
     common: true,
   },

@@ -54,6 +54,8 @@ export const MOST_SITES = 100
 export class EventHub {
   readonly #bySite = new Map<string, Map<Subscriber, readonly EventName[]>>()
   readonly #sitesOf = new Map<Subscriber, Set<string>>()
+  /** How many were delivered, of each. */
+  readonly told: Record<EventName, number> = { logout: 0 }
 
   /**
    * Sets what a subscriber gets of a site, instead of what it got; nothing, if `names` is empty.
@@ -77,6 +79,11 @@ export class EventHub {
   /** Whether it waits for an event of any site. */
   has(subscriber: Subscriber): boolean {
     return this.#sitesOf.has(subscriber)
+  }
+
+  /** How many wait for events. */
+  get subscribers(): number {
+    return this.#sitesOf.size
   }
 
   /** Whether nothing is kept of anybody. */
@@ -104,7 +111,9 @@ export class EventHub {
 
   #publish(event: DaemonEvent): void {
     for (const [subscriber, names] of this.#bySite.get(event.data.oxd_id) ?? []) {
-      if (names.includes(event.event)) subscriber.deliver(event)
+      if (!names.includes(event.event)) continue
+      subscriber.deliver(event)
+      this.told[event.event] += 1
     }
   }
 

@@ -2,11 +2,19 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { live } from './live_secrets.js'
 import { createLog } from './log.js'
+import { prettyLines } from './log_pretty.js'
 
 /** The lines that a log writes. */
 function lines(): { log: ReturnType<typeof createLog>; written: string[] } {
   const written: string[] = []
   return { log: createLog('trace', { write: (line) => written.push(line) }), written }
+}
+
+/** What it writes for a terminal. */
+function pretty(): { log: ReturnType<typeof createLog>; written: string[] } {
+  const written: string[] = []
+  const stream = { write: (text: string) => written.push(text), flush() {}, flushSync() {} }
+  return { log: createLog('trace', prettyLines(stream, false)), written }
 }
 
 /** What a terminal obeys, or what splits a line. */
@@ -69,4 +77,44 @@ test('a child of the log is filtered as well, and an error shows none of its pro
   expect(written).toHaveLength(2)
   expect(written.join('')).not.toMatch(/of-a-child[" ]|not known/)
   expect(written[1]).toContain('log.test.ts')
+})
+
+test('for a terminal no line moves it, and none pretends to be a line of the log', () => {
+  const { log, written } = pretty()
+  const hostile =
+    '\x1b[2J\x07\r\n[00:00:00.000] FATAL: forged\n"stack": "\\q"\x7f\x9b31m\u2028\u202Etxt\uFEFF\uD800 é❤'
+  log.info({ [hostile]: hostile, deep: [{ [hostile]: hostile }] }, hostile)
+  log.error({ stack: `Error: ${hostile}\n    at there`, causes: [hostile, hostile] }, 'failed')
+  const text = written.join('')
+  expect(text.replaceAll('\n', '')).not.toMatch(OBEYED)
+  expect(text).toContain('é❤')
+  const of_the_log = text.split('\n').filter((line) => line !== '' && !line.startsWith('    '))
+  expect(of_the_log).toHaveLength(2)
+  expect(of_the_log[0]).toMatch(/^\[[\d:.]{12}\] INFO: /)
+  expect(of_the_log[1]).toMatch(/^\[[\d:.]{12}\] ERROR: failed/)
+  expect(text).toContain('\n        at there\n')
+})
+
+test('for a terminal no line shows a secret of any characters', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'grapheme', minLength: 8, maxLength: 20 }),
+      fc.string({ unit: 'grapheme' }),
+      (value, around) => {
+        const secret = `${value}#\\"\n`
+        live.note(secret)
+        const { log, written } = pretty()
+        const stack = around + secret + around
+        log.info({ member: secret, list: [{ [secret]: secret }], stack, causes: [stack] }, stack)
+        const text = written.join('')
+        expect(text).toMatch(/INFO: /)
+        // As it is, and as JSON has it, with its backslashes doubled or not.
+        const json = JSON.stringify(secret).slice(1, -1)
+        for (const form of [secret, json, json.replaceAll('\\\\', '\\'), value]) {
+          if (!around.includes(form) && form.length > 8) expect(text).not.toContain(form)
+        }
+      },
+    ),
+    { numRuns: 50 },
+  )
 })

@@ -1,13 +1,27 @@
-/** The daemon's log: one JSON object a line on standard output, for the journal. */
+/** The daemon's log on standard output: a JSON object a line for the journal, or text for a terminal. */
+import { isatty } from 'node:tty'
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { describeFault } from './faults.js'
 import { live } from './live_secrets.js'
+import { currentRequest } from './on_behalf.js'
 
 export type Log = Logger
 
+/** `auto` is `pretty` on a terminal, and `json` everywhere else. */
+export type LogFormat = 'auto' | 'json' | 'pretty'
+
+/** Opens the log on standard output. */
+export async function openLog(level: string, format: LogFormat): Promise<Log> {
+  const stream = standardOutput()
+  if (format === 'json' || (format === 'auto' && !isatty(STDOUT))) return createLog(level, stream)
+  // Only where it is needed: it is slow to load.
+  const { prettyLines } = await import('./log_pretty.js')
+  return createLog(level, prettyLines(stream, isatty(STDOUT)))
+}
+
 /**
  * @param level as pino names them
- * @param stream where lines go; standard output, written without blocking, unless a test listens
+ * @param stream where lines go, written without blocking
  */
 export function createLog(level: string, stream: DestinationStream = standardOutput()): Log {
   const options = {
@@ -17,12 +31,22 @@ export function createLog(level: string, stream: DestinationStream = standardOut
     // pino's own would write all of an error's properties.
     serializers: { err: describeFault },
     hooks: { streamWrite: lastFilter },
+    mixin: requestOf,
   }
   return pino(options, stream)
 }
 
+const STDOUT = 1
+
 /** Members in which the daemon writes words of its own, which no secret may take out of the log. */
-const own_words = new Set(['level', 'time', 'command', 'realm', 'site', 'outcome'])
+const own_words = new Set(['level', 'time', 'command', 'realm', 'site', 'outcome', 'request_id'])
+
+/** Every line that is logged on behalf of a request names it. */
+function requestOf(): { request_id?: string } {
+  const request_id = currentRequest()
+  // A new one each time: pino puts the line's members into it.
+  return request_id === undefined ? {} : { request_id }
+}
 
 /** What JSON leaves as it is and a terminal obeys: control and format characters, lone surrogates. */
 const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
@@ -59,8 +83,8 @@ export function flushLog(log: Log): Promise<void> {
   })
 }
 
-function standardOutput(): DestinationStream {
-  return destination({ dest: 1, sync: false })
+function standardOutput() {
+  return destination({ dest: STDOUT, sync: false })
 }
 
 let last_ms = 0

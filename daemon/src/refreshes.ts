@@ -64,6 +64,8 @@ export interface RefreshesOptions {
   op_timeout: Seconds
   /** Seconds since some time, which nobody sets forth or back. */
   monotonic?: () => Seconds
+  /** Told what became of each: `ok`, `known` or the code of the error. */
+  onDone?: (outcome: string) => void
   /** Waits for so many milliseconds, or until the signal. */
   pause?: (ms: number, signal: AbortSignal) => Promise<unknown>
 }
@@ -90,7 +92,12 @@ export class Refreshes {
   readonly #stopping = new AbortController()
 
   constructor(options: RefreshesOptions) {
-    this.#options = { pause, monotonic: () => performance.now() / 1000, ...options }
+    this.#options = {
+      pause,
+      monotonic: () => performance.now() / 1000,
+      onDone: () => {},
+      ...options,
+    }
     this.#lease = leaseFor(options.op_timeout)
     // All who wait listen.
     setMaxListeners(0, this.#stopping.signal)
@@ -125,8 +132,14 @@ export class Refreshes {
       if (refreshed.answer || wish.isDone(refreshed.session)) return refreshed
     }
     this.#requireGoingOn()
+    const { onDone } = this.#options
     const refreshing = this.#inTurn(op, site, session, wish)
+      .then((refreshed) => {
+        onDone(refreshed.answer ? 'ok' : 'known')
+        return refreshed
+      })
       .catch((error: unknown) => {
+        onDone(error instanceof CommandError ? error.code : 'internal_error')
         this.#failures.set(nameOf(session), this.#options.monotonic())
         throw error
       })

@@ -15,7 +15,8 @@ import { CommandError } from './errors.js'
 import { EventHub } from './events.js'
 import { InForce } from './in_force.js'
 import { createLog } from './log.js'
-import { countingOpCalls } from './op/op_calls.js'
+import { Metrics } from './metrics/metrics.js'
+import { onBehalfOf } from './on_behalf.js'
 import type { OpOptions } from './op/op_options.js'
 import { Refreshes } from './refreshes.js'
 import { type Reloaded, reload } from './reload.js'
@@ -73,6 +74,7 @@ class World {
       events,
       clock: systemClock,
       log,
+      metrics: new Metrics(),
       refreshes,
     })
     this.#server = new Server(log)
@@ -144,7 +146,7 @@ async function opCalls(world: World): Promise<number> {
   const done = new AbortController()
   const request = { method: 'GET', headers: {}, body: undefined, redirect: 'manual' as const }
   const calls = Array.from({ length: 5 }, () =>
-    countingOpCalls({ count: 0, ms: 0 }, 'shop', () =>
+    onBehalfOf({ request_id: 'test-1', site: 'shop', calls: { count: 0, ms: 0 } }, () =>
       world.realm.op.http
         .fetch(`http://127.0.0.1:${port}/`, { ...request, signal: done.signal })
         .catch((error: unknown) => expect(error).toBeInstanceOf(CommandError)),
@@ -455,6 +457,8 @@ describe('an option that is not', () => {
     database: 'other.db',
     key_file: 'other.key',
     admin_socket: 'other.sock',
+    log_format: 'pretty',
+    metrics_address: 'tcp:127.0.0.1:9464',
     address: 'tcp:127.0.0.1:1',
     mode: '0600',
     realm: 'shop',

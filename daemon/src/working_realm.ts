@@ -2,6 +2,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
+import { observeOpCalls } from './metrics/op_metrics.js'
+import { OpNames } from './metrics/op_names.js'
 import { hostsOf } from './op/op_host.js'
 import { OpPlaces } from './op/op_places.js'
 import { createOpSide, type OpLimits } from './op/op_side.js'
@@ -20,15 +22,25 @@ export class WorkingRealm {
 
   constructor(
     policy: RealmPolicy,
-    { store, clock, log }: Pick<Services, 'store' | 'clock' | 'log'>,
+    { store, clock, log, metrics }: Pick<Services, 'store' | 'clock' | 'log' | 'metrics'>,
     config: OpConfig,
   ) {
     const { name, quotas } = policy
     this.#places = new OpPlaces(quotas.op_calls, (exceeded) => quotaExceeded(this.#realm, exceeded))
     this.#limits = limitsOf(policy, config)
+    const op_names = new OpNames(namedHosts(this.#limits))
     this.#realm = {
       ...policy,
-      op: createOpSide({ ...this.#limits, realm: name, store, clock, log, places: this.#places }),
+      op: createOpSide({
+        ...this.#limits,
+        realm: name,
+        store,
+        clock,
+        log,
+        places: this.#places,
+        onCall: observeOpCalls(metrics, op_names, log),
+      }),
+      op_names,
       passed_on: new PassedOn(clock),
       requests: new InFlight(quotas.requests),
       registrations: new Throttle(clock, ...rateOf(policy)),
@@ -43,7 +55,7 @@ export class WorkingRealm {
   /** Takes another policy. What is in flight stays, and counts against the new limits. */
   change(policy: RealmPolicy, config: OpConfig): void {
     const { quotas } = policy
-    const { op, requests, registrations } = this.#realm
+    const { op, op_names, requests, registrations } = this.#realm
     requests.limit = quotas.requests
     if (!isDeepStrictEqual(rateOf(policy), rateOf(this.#realm))) {
       registrations.change(...rateOf(policy))
@@ -52,6 +64,7 @@ export class WorkingRealm {
     const limits = limitsOf(policy, config)
     // Connections and documents are given up only where they must be.
     if (!isDeepStrictEqual(limits, this.#limits)) op.change(limits)
+    op_names.keep(namedHosts(limits))
     this.#limits = limits
     this.#realm = { ...this.#realm, ...policy }
   }
@@ -67,6 +80,11 @@ function limitsOf({ allowed_op_hosts }: RealmPolicy, { daemon: options, ops }: O
     refresh_after: options.op_refresh,
     ops,
   }
+}
+
+/** Hosts of OPs that the operator has named. */
+function namedHosts({ allowed_hosts, insecure_hosts }: OpLimits): string[] {
+  return [...allowed_hosts, ...insecure_hosts]
 }
 
 function rateOf({ quotas }: RealmPolicy): [burst: number, interval: number] {

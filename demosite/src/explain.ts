@@ -64,8 +64,11 @@ export function explainError(error: unknown): Explained & { status: number } {
 function quoted(error: Error): string {
   if (!(error instanceof CommandError)) return error.message
   const { error: code, error_description } = error.details ?? {}
-  if (error.code === 'op_error' && code) return [code, error_description].filter(Boolean).join(': ')
-  return `${error.code}: ${error.message}`
+  const words =
+    error.code === 'op_error' && code
+      ? [code, error_description].filter(Boolean).join(': ')
+      : `${error.code}: ${error.message}`
+  return error.request_id === undefined ? words : `${words}\n(request ${error.request_id})`
 }
 
 /** Not every OP registers websites by itself, as the embedded one does. */

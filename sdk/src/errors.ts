@@ -11,6 +11,11 @@ export class CommandError extends Error {
   readonly code: string
   /** The command that was refused. */
   readonly command: string
+  /**
+   * Finds the request in the daemon's log: log it, and tell it to who runs relyd. Absent in the
+   * replies of older daemons.
+   */
+  readonly request_id: string | undefined
   /** What the daemon tells beyond the description, if anything. */
   readonly details: Record<string, unknown> | undefined
   /** Whether the same command may succeed later, unchanged. */
@@ -21,6 +26,7 @@ export class CommandError extends Error {
     refusal: {
       error: string
       error_description: string
+      request_id?: string | undefined
       details?: Record<string, unknown> | undefined
       retryable: boolean
     },
@@ -28,6 +34,7 @@ export class CommandError extends Error {
     super(refusal.error_description)
     this.code = refusal.error
     this.command = command
+    this.request_id = refusal.request_id
     this.details = refusal.details
     this.retryable = refusal.retryable
   }

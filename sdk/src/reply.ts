@@ -32,6 +32,7 @@ export function readMessage(message: unknown): Reply | DaemonEvent | undefined {
   const refusal: Refusal = {
     error: data['error'],
     error_description: String(data['error_description'] ?? data['error']),
+    request_id: typeof data['request_id'] === 'string' ? data['request_id'] : undefined,
     details: isObject(data['details']) ? data['details'] : undefined,
     retryable: data['retryable'] === true,
   }

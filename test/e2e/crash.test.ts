@@ -2,21 +2,22 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import type { LogFormat } from '../../daemon/src/log.js'
 
 const BUILT = fileURLToPath(new URL('../../daemon/dist/', import.meta.url))
 const SECRET = 'a "secret" that is alive\n/+='
 const MARKS = /alive|PROPERTY/
 
 /** Runs the code in a process that guards itself as the daemon does. */
-function run(code: string) {
+function run(code: string, format: LogFormat = 'json') {
   const program = `
     import { guardFailures, guardOutput } from '${BUILT}crash.js'
     import { live } from '${BUILT}live_secrets.js'
-    import { createLog } from '${BUILT}log.js'
+    import { openLog } from '${BUILT}log.js'
     const secret = ${JSON.stringify(SECRET)}
     live.note(secret)
     guardOutput()
-    const log = createLog('info')
+    const log = await openLog('info', '${format}')
     guardFailures(log)
     function failing() {
       const cause = Object.assign(new Error('of ' + secret), { headers: { x: secret } })
@@ -75,6 +76,17 @@ describe('a crash is one fatal line and exit code 1', () => {
     expect(stdout + stderr).not.toMatch(MARKS)
     expect(stderr).toBe('')
     expect(lines.map((line) => line.stack)).toEqual(stack === undefined ? [] : [stack])
+    expect(status).toBe(1)
+  })
+
+  test('for a terminal as well, after the line before it', () => {
+    const { status, stdout, stderr } = run(`log.info('before'); throw failing()`, 'pretty')
+    expect(stdout + stderr).not.toMatch(MARKS)
+    expect(stderr).toBe('')
+    const [before, fatal, stack] = stdout.split('\n')
+    expect(before).toMatch(/ INFO: before/)
+    expect(fatal).toMatch(/ FATAL: crashed by an/)
+    expect(stack).toMatch(/^ {4}TypeError: because \[secret\]$/)
     expect(status).toBe(1)
   })
 

@@ -47,6 +47,7 @@ export class TestDaemon implements AsyncDisposable {
   readonly #options: DaemonOptions
   #process: ChildProcess | undefined
   #addresses: string[] = []
+  #metrics_address: string | undefined
   #stderr = ''
   readonly #lines: string[] = []
 
@@ -91,6 +92,11 @@ export class TestDaemon implements AsyncDisposable {
     return this.#lines.map((line): LogLine => JSON.parse(line))
   }
 
+  /** Its main.js. */
+  get program(): string {
+    return this.#options.program ?? PROGRAM
+  }
+
   get port(): number {
     return this.portOf(1)
   }
@@ -100,6 +106,12 @@ export class TestDaemon implements AsyncDisposable {
     const address = this.#addresses[listener]
     if (address === undefined) throw new Error('the daemon has not started')
     return Number(address.split(':').pop())
+  }
+
+  /** The port of `metrics_address`. */
+  get metrics_port(): number {
+    if (this.#metrics_address === undefined) throw new Error('there is no metrics_address')
+    return Number(this.#metrics_address.split(':').pop())
   }
 
   get pid(): number {
@@ -127,7 +139,7 @@ export class TestDaemon implements AsyncDisposable {
     const [program, ...args] = [
       ...(this.#options.under ?? []).map((word) => this.#inFolder(word)),
       process.execPath,
-      this.#options.program ?? PROGRAM,
+      this.program,
       'serve',
       '--config',
       this.config,
@@ -157,9 +169,12 @@ export class TestDaemon implements AsyncDisposable {
     await new Promise<void>((resolve, reject) => {
       createInterface(child.stdout).on('line', (text) => {
         this.#lines.push(text)
-        if (!text.includes('"msg":"ready"')) return
-        const line = JSON.parse(text) as LogLine
+        // With log_format = pretty its members come last.
+        const [members] = /^\{.*"msg":"ready".*\}$|(?<= ready )\{.*\}$/.exec(text) ?? []
+        if (members === undefined) return
+        const line = JSON.parse(members) as LogLine
         this.#addresses = line['addresses'] as string[]
+        this.#metrics_address = line['metrics'] as string | undefined
         resolve()
       })
       child.once('error', reject)

@@ -15,6 +15,7 @@ import { adminPage } from './admin_page.js'
 import { errorsPage } from './errors_page.js'
 import { jsonSchema } from './json_schema.js'
 import { methodsModule } from './methods_module.js'
+import { metricsPage } from './metrics_page.js'
 import { protocolPage } from './protocol_page.js'
 
 const root = new URL('../../', import.meta.url)
@@ -26,6 +27,7 @@ const files: Record<string, string> = {
   'docs/protocol.md': protocolPage(intro),
   'docs/admin-protocol.md': adminPage(),
   'docs/errors.md': errorsPage(),
+  'docs/metrics.md': await metricsPage(),
   'docs/protocol.schema.json': formatted('schema.json', JSON.stringify(jsonSchema())),
   'daemon/relyd.cfg': sampleConfig(),
   'systemd/relyd.service': relydService(USUAL),

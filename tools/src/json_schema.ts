@@ -31,10 +31,14 @@ export function jsonSchema(): object {
           status: { const: 'error' },
           data: {
             type: 'object',
-            required: ['error', 'error_description', 'retryable'],
+            required: ['error', 'error_description', 'request_id', 'retryable'],
             properties: {
               error: { enum: Object.keys(errors) },
               error_description: { type: 'string' },
+              request_id: {
+                type: 'string',
+                description: "Finds the request in the daemon's log.",
+              },
               retryable: { type: 'boolean' },
               details: { type: 'object' },
             },

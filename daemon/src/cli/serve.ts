@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { loadConfig } from '../config/load.js'
 import { guardFailures } from '../crash.js'
-import { createLog } from '../log.js'
+import { openLog } from '../log.js'
 import { fail } from './fail.js'
 import { hearHangUps } from './hang_up.js'
 import { type ConfigOption, withConfig } from './options.js'
@@ -16,7 +16,7 @@ export function addServe(program: Command): void {
 async function serve(path: string): Promise<void> {
   const hang_ups = hearHangUps()
   const config = loadConfig(path)
-  const log = createLog(config.daemon.log_level)
+  const log = await openLog(config.daemon.log_level, config.daemon.log_format)
   guardFailures(log)
   // Only here, for it brings most of the program with it, and the other commands are quick.
   const { startDaemon } = await import('../daemon.js')

@@ -150,6 +150,10 @@ describe('values', () => {
     ['op_refresh', '9', 'a whole number from 10'],
     ['drain_timeout', '601', 'a whole number from 0 to 600'],
     ['log_level', 'Info', 'one of fatal, error, warn, info'],
+    ['log_format', 'text', 'one of auto, json, pretty'],
+    ['metrics_address', 'tcp:0.0.0.0:9464', 'a TCP port of loopback'],
+    ['metrics_address', 'tcp:host.example:9464', 'a TCP port of loopback'],
+    ['metrics_address', 'unix:/run/metrics.sock', 'a TCP port of loopback'],
   ])('%s = %s is refused with its line', (name, value, wanted) => {
     expect(refusal(`# one\n${listener}\n[daemon]\n${name} = ${value}\n`)).toMatch(
       new RegExp(`^/etc/relyd\\.cfg:6: ${name} must be ${wanted}`),

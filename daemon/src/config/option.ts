@@ -1,5 +1,6 @@
 /** How an option is declared: its name, default and documentation, and how its text is read. */
 
+import { isLoopback } from '@relyd/sdk/loopback'
 import { canonicalHost } from '../op/address_policy.js'
 import { ADMIN } from './config.js'
 
@@ -95,9 +96,21 @@ export function mode(value: string): number {
   return Number.parseInt(value, 8)
 }
 
-export type Address =
-  | { kind: 'unix'; path: string; text: string }
-  | { kind: 'tcp'; host: string; port: number; text: string }
+export type Address = { kind: 'unix'; path: string; text: string } | TcpAddress
+
+export interface TcpAddress {
+  kind: 'tcp'
+  host: string
+  port: number
+  text: string
+}
+
+/** An address that other hosts cannot reach. */
+export function loopbackAddress(value: string): TcpAddress {
+  const read = value.startsWith('tcp:') ? address(value) : undefined
+  if (read?.kind === 'tcp' && isLoopback(read.host)) return read
+  throw new Error('must be a TCP port of loopback: tcp:127.0.0.1:9464')
+}
 
 /** `unix:/path` or `tcp:host:port`, an IPv6 address in brackets. */
 export function address(value: string): Address {

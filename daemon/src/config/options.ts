@@ -9,6 +9,7 @@ import {
 } from './op_option.js'
 import {
   address,
+  loopbackAddress,
   mode,
   name,
   type Options,
@@ -48,6 +49,16 @@ export const daemonOptions = {
     default: 'info',
     reload: true,
     read: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+  },
+  log_format: {
+    doc: '`json`, a line for each event, as the journal and programs want it; `pretty` for people; `auto` is pretty on a terminal.',
+    default: 'auto',
+    read: oneOf('auto', 'json', 'pretty'),
+  },
+  metrics_address: {
+    doc: 'A port of loopback for /metrics (Prometheus), /healthz and /readyz, which anybody on the host may ask. They are on admin_socket too, for who may open that.',
+    example: 'tcp:127.0.0.1:9464',
+    read: loopbackAddress,
   },
   default_op: {
     doc: 'The OP of sites that name none in op_host. Whatever its address, it may be called.',

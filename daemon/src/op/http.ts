@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import type { CustomFetch } from 'openid-client'
 import { type Dispatcher, request, errors as undici } from 'undici'
 import { CommandError } from '../errors.js'
+import { callingSite, recordOpCall } from '../on_behalf.js'
 import { AddressPolicy, isLiteral } from './address_policy.js'
 import { CertifiedConnections } from './certified_connections.js'
 import {
@@ -17,12 +18,25 @@ import {
   RefusedAddress,
 } from './connections.js'
 import { checkJsonNesting } from './nesting.js'
-import { callingSite, recordOpCall } from './op_calls.js'
 import type { OpPlaces } from './op_places.js'
 import { noteAnswered, noteSent } from './op_secrets.js'
 
 /** Longest rest of a refused answer that is read so that its connection can be used again, in bytes. */
 const WORTH_READING = 16 * 1024
+
+/** A call to an OP, as it went. */
+export interface OpCall {
+  /** With its port. */
+  host: string
+  /** `ok`, `refused` for a 4xx status, or the code of the error that was made of it. */
+  outcome: string
+  /** Absent where nothing was answered. */
+  http_status?: number
+  /** Milliseconds that the OP took; absent where nothing was sent. */
+  ms?: number
+  /** What the error said. */
+  why?: string
+}
 
 /** What an operator may change while calls are made. */
 export interface HttpLimits {
@@ -43,6 +57,8 @@ export interface HttpOptions extends HttpLimits {
   lookup?: Lookup
   /** How many calls may be under way for each site. */
   places: OpPlaces
+  /** Told of every call. */
+  onCall?: ((call: OpCall) => void) | undefined
 }
 
 export class OpHttp {
@@ -143,10 +159,14 @@ export class OpHttp {
     const deadline = signal ?? AbortSignal.timeout(this.timeout * 1000)
     noteSent(headers, body)
     const started = performance.now()
-    const site = callingSite()
-    // Documents are fetched for everybody, one call at a time for each OP.
-    const leave = site === undefined ? undefined : await this.#places.enter(site, deadline)
+    const call: OpCall = { host: url.host, outcome: 'ok' }
+    let leave: (() => void) | undefined
+    let sent: number | undefined
     try {
+      const site = callingSite()
+      // Documents are fetched for everybody, one call at a time for each OP.
+      if (site !== undefined) leave = await this.#places.enter(site, deadline)
+      sent = performance.now()
       const response = await request(url, {
         dispatcher: certificate ? this.#certified.of(certificate) : this.#dispatcher,
         method: method as 'GET',
@@ -154,6 +174,8 @@ export class OpHttp {
         body: requestBody(body),
         signal: deadline,
       })
+      call.http_status = response.statusCode
+      if (response.statusCode >= 400) call.outcome = 'refused'
       const fault = faultOfHead(url, headers, response)
       if (fault) {
         // In the background, for as long as the signal lets it: nobody waits for what is refused.
@@ -167,11 +189,17 @@ export class OpHttp {
         status: response.statusCode,
         headers: flatten(response.headers),
       })
-    } catch (error) {
-      throw this.#asCommandError(url, error)
+    } catch (cause) {
+      const error = this.#asCommandError(url, cause)
+      call.outcome = error.code
+      call.why = error.message
+      throw error
     } finally {
       leave?.()
-      recordOpCall(performance.now() - started)
+      const ended = performance.now()
+      recordOpCall(ended - started)
+      if (sent !== undefined) call.ms = ended - sent
+      this.#options.onCall?.(call)
     }
   }
 

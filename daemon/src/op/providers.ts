@@ -8,11 +8,11 @@ import type { ServerMetadata } from 'openid-client'
 import type { Clock } from '../clock.js'
 import { bounded, CommandError } from '../errors.js'
 import type { Log } from '../log.js'
+import { forEverybody, onNobodysBehalf } from '../on_behalf.js'
 import type { Store } from '../store/store.js'
 import { Throttle } from '../throttle.js'
 import { checkMetadata, fetchKeys, fetchMetadata, isRefusal } from './discovery.js'
 import type { OpHttp } from './http.js'
-import { forEverybody, uncounted } from './op_calls.js'
 import type { OpOptionsByHost } from './op_options.js'
 import { Provider } from './provider.js'
 
@@ -104,6 +104,11 @@ export class Providers {
     )
     this.#refetching.set(provider.op_host, refetching)
     return refetching
+  }
+
+  /** Those in memory. */
+  cached(): Iterable<Provider> {
+    return this.#cache.values()
   }
 
   /** Forgets the documents in memory, which another address policy, or other words of relyd.cfg on an OP, have admitted. */
@@ -209,7 +214,7 @@ export class Providers {
 
   /** In the background; the last good copy serves on whatever comes of it. */
   #refresh(op_host: string): void {
-    uncounted(() => this.#fetch(op_host)).catch((error: unknown) => {
+    onNobodysBehalf(() => this.#fetch(op_host)).catch((error: unknown) => {
       const why = bounded(error instanceof CommandError ? error.message : String(error))
       this.#options.log.warn(
         { op_host: bounded(op_host), why },

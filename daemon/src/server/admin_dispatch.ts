@@ -1,6 +1,8 @@
 /** Runs the operator's requests, which come over the admin socket. */
 import type { AdminCommand, AdminServices } from '../admin/admin_command.js'
 import { adminCommands } from '../admin/commands/index.js'
+import { ADMIN } from '../config/config.js'
+import { CommandMetrics } from '../metrics/command_metrics.js'
 import { createDispatch, type Dispatch, refuse, rowsOf } from './dispatch.js'
 import type { Recorder } from './record.js'
 
@@ -8,11 +10,12 @@ const rows = rowsOf<AdminCommand>(adminCommands)
 
 /** @param inForce asked for each command */
 export function createAdminDispatch(inForce: () => AdminServices, record?: Recorder): Dispatch {
-  const { events, log } = inForce()
+  const { events, log, metrics } = inForce()
   return createDispatch({
-    realm: 'admin',
+    realm: ADMIN,
     events,
     log,
+    metrics: new CommandMetrics(metrics, ADMIN),
     rows,
     record: record && ((command, reply) => record(`admin/${command}`, reply)),
     accountOf: () => '',

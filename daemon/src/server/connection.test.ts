@@ -10,6 +10,7 @@ import { type DaemonEvent, EventHub } from '../events.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
+import { errorReply } from './envelope.js'
 import { Turns } from './turns.js'
 
 const hub = new EventHub()
@@ -19,10 +20,12 @@ const dispatch: Dispatch = {
   realm: 'default',
   events: hub,
   accountOf: () => '',
-  async run({ id }, _account, caller) {
+  nextRequestId: () => 'test-1',
+  async run({ id }, _request_id, _account, caller) {
     hub.subscribe(caller, 'shop', ['logout'])
     return { id, status: 'ok', data: {} }
   },
+  refuse: (id, error, request_id) => errorReply(id, error, request_id),
 }
 
 /** Both ends of a connection, over a Unix socket. */

@@ -7,7 +7,7 @@ import type { Buffers } from './buffers.js'
 import { chooseDialect, type Dialect, LONGEST_MAGIC } from './dialects/dialect.js'
 import { json } from './dialects/json.js'
 import type { Dispatch } from './dispatch.js'
-import { errorReply, type Reply, type Request, readRequest } from './envelope.js'
+import { type Reply, type Request, type RequestId, readRequest } from './envelope.js'
 import type { Turns } from './turns.js'
 
 /** Requests of one connection that run at the same time; further ones wait unread. */
@@ -191,7 +191,7 @@ export class Connection implements Subscriber {
     this.#decoder = choice.dialect.decoder()
     const { refusal } = this.#options
     if (refusal) {
-      this.#send(errorReply(null, refusal))
+      this.#answerRefused(null, refusal)
       this.#stopReading()
       return false
     }
@@ -241,34 +241,41 @@ export class Connection implements Subscriber {
     this.#activeAt = performance.now()
     if ('error' in frame) {
       const { code, message, fatal } = frame.error
-      this.#send(errorReply(null, new CommandError(code, message)))
+      this.#answerRefused(null, new CommandError(code, message))
       // What runs already is still answered; what follows cannot be told apart any more.
       if (fatal) this.#stopReading()
       return
     }
     const { id, request } = readRequest(frame.message)
-    if (request instanceof CommandError) this.#send(errorReply(id, request))
-    else if (this.#draining) this.#send(errorReply(id, stopping))
+    if (request instanceof CommandError) this.#answerRefused(id, request)
+    else if (this.#draining) this.#answerRefused(id, stopping)
     else this.#run(request)
   }
 
   #run(request: Request): void {
     const { dispatch } = this.#options
     const account = dispatch.accountOf(request)
+    const request_id = dispatch.nextRequestId()
     this.#lane = laneOf(dispatch, account)
     this.#running += 1
     // The dispatcher answers its own failures; nothing rejects here.
-    void dispatch.run(request, account, this).then((reply) => {
+    void dispatch.run(request, request_id, account, this).then((reply) => {
       this.#running -= 1
       this.#activeAt = performance.now()
-      this.#send(reply)
+      this.#send(reply, request_id)
       this.#pull()
     })
   }
 
-  #send(reply: Reply): void {
+  #answerRefused(id: RequestId, error: CommandError): void {
     if (this.#ended || this.gone) return
-    this.#push(this.#encode(reply))
+    const request_id = this.#options.dispatch.nextRequestId()
+    this.#send(this.#options.dispatch.refuse(id, error, request_id), request_id)
+  }
+
+  #send(reply: Reply, request_id: string): void {
+    if (this.#ended || this.gone) return
+    this.#push(this.#encode(reply, request_id))
   }
 
   #push(frame: Buffer): void {
@@ -278,15 +285,17 @@ export class Connection implements Subscriber {
     if (this.#out.length === 1) process.nextTick(() => this.#flush())
   }
 
-  #encode(reply: Reply): Buffer {
+  #encode(reply: Reply, request_id: string): Buffer {
     const { encode } = this.#dialect ?? json
+    const refusal = (error: CommandError) =>
+      encode(this.#options.dispatch.refuse(reply.id, error, request_id))
     try {
       const frame = encode(reply)
       // The caller's decoder would give the whole connection up.
-      return frame.length <= MAX_FRAME_BYTES ? frame : encode(errorReply(reply.id, tooLong))
+      return frame.length <= MAX_FRAME_BYTES ? frame : refusal(tooLong)
     } catch {
       // Whatever an encoder stumbles over came from outside, and must not end the process.
-      return encode(errorReply(reply.id, unwritable))
+      return refusal(unwritable)
     }
   }
 
@@ -324,7 +333,7 @@ export class Connection implements Subscriber {
   }
 
   #refuse(why: string): void {
-    this.#send(errorReply(null, new CommandError('invalid_frame', why)))
+    this.#answerRefused(null, new CommandError('invalid_frame', why))
     this.#stopReading()
   }
 

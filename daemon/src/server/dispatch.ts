@@ -1,5 +1,4 @@
 /** Runs one request: looks the command up, checks its parameters, has it run, and tells the log. */
-import { randomUUID } from 'node:crypto'
 import { nearestName } from '@relyd/sdk/ini_file'
 import type { Fields } from '../command.js'
 import {
@@ -12,9 +11,11 @@ import {
 import type { EventHub, Subscriber } from '../events.js'
 import { describeFault } from '../faults.js'
 import type { Log } from '../log.js'
-import { countingOpCalls, type OpCalls } from '../op/op_calls.js'
-import { errorReply, type Reply, type Request } from './envelope.js'
+import type { CommandMetrics } from '../metrics/command_metrics.js'
+import { type OpCalls, onBehalfOf } from '../on_behalf.js'
+import { errorReply, type Reply, type Request, type RequestId } from './envelope.js'
 import type { Recorder } from './record.js'
+import { requestIds } from './request_id.js'
 import { type NoteSecrets, noteSecretsOf, shownParams, shownSite } from './secrets.js'
 import { compileParams, type Validate, withoutNulls } from './validate.js'
 
@@ -25,12 +26,16 @@ export interface Dispatch {
   events: Pick<EventHub, 'has' | 'forget'>
   /** Whose quotas a request uses, and among whose frames the connection's next one waits its turn. */
   accountOf(request: Request): string
+  /** @returns the number by which the log will know what comes next */
+  nextRequestId(): string
   /**
    * Answers every request, failures included.
    *
    * @param caller the connection, which the command may subscribe
    */
-  run(request: Request, account: string, caller: Subscriber): Promise<Reply>
+  run(request: Request, request_id: string, account: string, caller: Subscriber): Promise<Reply>
+  /** Answers what is no request that could be run, or a reply that could not be sent. */
+  refuse(id: RequestId, error: CommandError, request_id: string): Reply
 }
 
 /** A table of commands, each with what was made of its declaration. */
@@ -64,6 +69,7 @@ export interface DispatchOptions<C> {
   realm: string
   events: Dispatch['events']
   log: Log
+  metrics: CommandMetrics
   rows: Rows<C>
   record?: Recorder | undefined
   accountOf: Dispatch['accountOf']
@@ -83,6 +89,7 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
   realm,
   events,
   log,
+  metrics,
   rows,
   record,
   accountOf,
@@ -105,37 +112,64 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
     if (row) log.debug({ command, params: shownParams(row.command.params, params) }, 'request')
   }
 
-  async function run(request: Request, account: string, caller: Subscriber): Promise<Reply> {
-    const calls: OpCalls = { count: 0, ms: 0 }
+  async function run(
+    request: Request,
+    request_id: string,
+    account: string,
+    caller: Subscriber,
+    calls: OpCalls,
+  ): Promise<Reply> {
     const started = performance.now()
     let leave: (() => void) | undefined
     let reply: Reply
     if (log.isLevelEnabled('debug')) logParams(request)
     try {
       leave = enter(account)
-      const data = await countingOpCalls(calls, account, () => answer(request, caller))
+      const data = await answer(request, caller)
       reply = { id: request.id, status: 'ok', data }
     } catch (error) {
-      reply = errorReply(request.id, asReported(error, log))
+      const reported = asReported(error, request_id, log)
+      metrics.quota(reported)
+      reply = errorReply(request.id, reported, request_id)
     } finally {
       leave?.()
     }
     record?.(request.command, reply)
+    const command = rows.has(request.command) ? request.command : 'unknown'
+    const outcome = reply.status === 'ok' ? 'ok' : reply.data.error
+    const ms = performance.now() - started
+    metrics.answered(command, outcome, ms)
     log.info(
       {
-        command: rows.has(request.command) ? request.command : 'unknown',
+        command,
         realm,
         site: siteOf(request, reply),
-        outcome: reply.status === 'ok' ? 'ok' : reply.data.error,
-        ms: round(performance.now() - started),
+        outcome,
+        ms: round(ms),
         ...(calls.count > 0 && { op_calls: calls.count, op_ms: round(calls.ms) }),
       },
       'command',
     )
     return reply
   }
-
-  return { realm, events, accountOf, run }
+  return {
+    realm,
+    events,
+    accountOf,
+    nextRequestId: requestIds(),
+    run(request, request_id, account, caller) {
+      const calls: OpCalls = { count: 0, ms: 0 }
+      return onBehalfOf({ request_id, site: account, calls }, () =>
+        run(request, request_id, account, caller, calls),
+      )
+    },
+    refuse(id, error, request_id) {
+      metrics.refused(error.code)
+      metrics.quota(error)
+      log.info({ request_id, realm, outcome: error.code }, 'refused')
+      return errorReply(id, error, request_id)
+    },
+  }
 }
 
 /** How a handler answers with an error that its command declares. */
@@ -155,7 +189,7 @@ function unknownCommand(name: string, rows: Rows<unknown>): CommandError {
  * What was not foreseen is told to the log only; the caller gets a number to ask the operator with.
  * What is told to the caller may quote others, an OP above all: it is bounded, and without secrets.
  */
-function asReported(error: unknown, log: Log): CommandError {
+function asReported(error: unknown, request_id: string, log: Log): CommandError {
   if (error instanceof CommandError) {
     const { code, message, details, retryable } = error
     return new CommandError(code, bounded(message, ERROR_TEXT), {
@@ -163,12 +197,9 @@ function asReported(error: unknown, log: Log): CommandError {
       retryable,
     })
   }
-  const log_id = randomUUID()
-  log.error({ log_id, ...describeFault(error) }, 'failed')
-  return new CommandError('internal_error', `the daemon failed; see ${log_id} in its log`, {
-    details: { log_id },
-    cause: error,
-  })
+  log.error(describeFault(error), 'failed')
+  const words = `the daemon failed; its log knows why, at request_id ${request_id}`
+  return new CommandError('internal_error', words, { cause: error })
 }
 
 function siteOf({ params }: Request, reply: Reply): string | undefined {

@@ -17,6 +17,8 @@ export type Reply =
 export interface ErrorData {
   error: string
   error_description: string
+  /** Finds the request in the daemon's log. */
+  request_id: string
   retryable: boolean
   details?: Record<string, unknown>
 }
@@ -48,13 +50,14 @@ export function readRequest(message: unknown): { id: RequestId; request: Request
   return { id, request: { id, command, params } }
 }
 
-export function errorReply(id: RequestId, error: CommandError): Reply {
+export function errorReply(id: RequestId, error: CommandError, request_id: string): Reply {
   return {
     id,
     status: 'error',
     data: {
       error: error.code,
       error_description: error.message,
+      request_id,
       retryable: error.retryable,
       ...(error.details && { details: error.details }),
     },

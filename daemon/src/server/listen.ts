@@ -27,7 +27,7 @@ export async function listen(
   try {
     mkdirSync(dirname(address.path), { recursive: true, mode: 0o755 })
   } catch (error) {
-    throw cannot(listener, why(error as NodeJS.ErrnoException))
+    throw cannot(listener, whyNotOpen(error as NodeJS.ErrnoException))
   }
   await removeStale(address.path, listener)
   // Born closed to others, opened to the wanted mode once it is ours.
@@ -70,7 +70,9 @@ function open(
   backlog?: number,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannot(listener, why(error))))
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(cannot(listener, whyNotOpen(error))),
+    )
     // Of an object with a descriptor, Node would not read `backlog`.
     server.listen(where, backlog, () => {
       server.removeAllListeners('error')
@@ -79,7 +81,8 @@ function open(
   })
 }
 
-function why({ code, message }: NodeJS.ErrnoException): string {
+/** For the operator: what kept an address from being listened on, and the cure. */
+export function whyNotOpen({ code, message }: NodeJS.ErrnoException): string {
   switch (code) {
     case 'EADDRINUSE':
       return 'the port is in use; stop its owner, or choose another'

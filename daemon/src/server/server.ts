@@ -9,6 +9,7 @@ import { InFlight, type Limit } from '../quota.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
+import { type HttpServer, tellApart } from './http_or_frames.js'
 import { listen } from './listen.js'
 import { type SecureServer, secureServer } from './tls.js'
 import { Turns } from './turns.js'
@@ -31,6 +32,13 @@ type ListenerLimits = Pick<
   'connections' | 'buffer_megabytes' | 'frame_timeout' | 'idle_timeout'
 >
 
+interface ListenOptions {
+  /** The descriptor of its socket, if systemd opened it. */
+  passed?: number | undefined
+  /** Gets the connections that speak HTTP, where that is spoken too. */
+  http?: HttpServer
+}
+
 interface Listener {
   name: string
   address: string
@@ -39,6 +47,8 @@ interface Listener {
   isPassed: boolean
   /** Open now. */
   connections(): number
+  /** Since the start. */
+  accepted(): number
   /** Takes other limits; connections that are open stay. */
   change(limits: ListenerLimits): void
   reread: SecureServer['reread'] | undefined
@@ -70,16 +80,25 @@ export class Server {
     }))
   }
 
+  /** Connections that each has accepted since the start. */
+  get accepted(): { name: string; accepted: number }[] {
+    return this.#listeners.map(({ name, accepted }) => ({ name, accepted: accepted() }))
+  }
+
+  /** Requests that wait for their site's turn. */
+  get waiting(): number {
+    return this.#turns.waiting
+  }
+
   /**
    * @param dispatches of the realms that it serves, by their names, and perhaps of more
-   * @param passed the descriptor of its socket, if systemd opened it
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */
   async listen(
     listener: ListenerConfig,
     dispatches: ReadonlyMap<string, Dispatch>,
-    passed?: number,
+    { passed, http }: ListenOptions = {},
   ): Promise<string> {
     const limits: ListenerLimits = { ...listener }
     const buffers = new Buffers(limits.buffer_megabytes)
@@ -111,14 +130,21 @@ export class Server {
     const { tls } = listener
     const { server, reread } = tls
       ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
-      : { server: createServer({ allowHalfOpen: true }, (socket) => accept(socket)) }
+      : {
+          server: createServer({ allowHalfOpen: true }, (socket) => {
+            if (http) tellApart(socket, http, accept, limits.frame_timeout)
+            else accept(socket)
+          }),
+        }
     // Those in a handshake count too; it has seconds only.
     const limitSockets = () => {
       if (tls) server.maxConnections = 3 * limits.connections + TOLD
     }
     limitSockets()
+    let accepted = 0
     server.on('connection', (socket: Socket) => {
       this.#accepted += 1
+      accepted += 1
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
     })
@@ -130,6 +156,7 @@ export class Server {
       server,
       isPassed: passed !== undefined,
       connections: () => open.total,
+      accepted: () => accepted,
       change(changed) {
         Object.assign(limits, changed)
         buffers.megabytes = limits.buffer_megabytes

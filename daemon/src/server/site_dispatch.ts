@@ -3,6 +3,7 @@ import type { Command } from '../command.js'
 import { commands } from '../commands/index.js'
 import type { Context, Realm, Services } from '../context.js'
 import { CommandError, type ErrorCode } from '../errors.js'
+import { CommandMetrics } from '../metrics/command_metrics.js'
 import { quotaExceeded } from '../quota.js'
 import { createDispatch, type Dispatch, refuse, rowsOf } from './dispatch.js'
 import type { Request } from './envelope.js'
@@ -23,6 +24,7 @@ export function createSiteDispatch(inForce: () => RealmInForce, record?: Recorde
     realm: realm.name,
     events: services.events,
     log: services.log,
+    metrics: new CommandMetrics(services.metrics, realm.name),
     rows,
     record,
     accountOf: (request) => accountOf(inForce(), request),

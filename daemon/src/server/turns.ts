@@ -56,6 +56,11 @@ export class Turns {
     if (isNext) work()
   }
 
+  /** How many frames wait. */
+  get waiting(): number {
+    return [...this.#lanes.values()].reduce((sum, { length }) => sum + length, 0)
+  }
+
   get #othersAreAbout(): boolean {
     return performance.now() < this.#othersUntil
   }

@@ -13,6 +13,9 @@ interface Job {
   reject: (error: unknown) => void
 }
 
+/** Told of every group: how many writes it had, how long it took, and whether it was committed. */
+export type OnCommit = (writes: number, ms: number, committed: boolean) => void
+
 /** Runs jobs together in one transaction at the end of the turn in which they were asked for. */
 export class GroupCommit {
   readonly #db: Database.Database
@@ -25,11 +28,13 @@ export class GroupCommit {
   readonly #check: () => void
   #jobs: Job[] = []
   #commits = 0
+  readonly #onCommit: OnCommit
 
   /** @param check what must hold when a group begins; the group fails with what it throws */
-  constructor(db: Database.Database, check: () => void = () => {}) {
+  constructor(db: Database.Database, check: () => void = () => {}, onCommit: OnCommit = () => {}) {
     this.#db = db
     this.#check = check
+    this.#onCommit = onCommit
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#commit = db.prepare('COMMIT')
     this.#rollback = db.prepare('ROLLBACK')
@@ -41,6 +46,11 @@ export class GroupCommit {
   /** How many groups were committed. */
   get commits(): number {
     return this.#commits
+  }
+
+  /** How many writes wait for the next group. */
+  get waiting(): number {
+    return this.#jobs.length
   }
 
   /**
@@ -73,6 +83,7 @@ export class GroupCommit {
     if (jobs.length === 0) return
     this.#jobs = []
     const settle: (() => void)[] = []
+    const began = performance.now()
     try {
       this.#begin.run()
       this.#check()
@@ -83,9 +94,11 @@ export class GroupCommit {
       const error = new StoreError('commit_failed', message, { cause })
       for (const job of jobs) job.reject(error)
       if (this.#db.inTransaction) this.#rollback.run()
+      this.#onCommit(jobs.length, performance.now() - began, false)
       return
     }
     this.#commits += 1
+    this.#onCommit(jobs.length, performance.now() - began, true)
     for (const settleJob of settle) settleJob()
   }
 

@@ -3,7 +3,7 @@
  * changes, so that keys are changed without a restart.
  */
 import { statSync } from 'node:fs'
-import type { Clock } from '../clock.js'
+import type { Clock, Seconds } from '../clock.js'
 import type { Cell, Keyring } from './encryption.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
 import { cureOfKeyFile, readKeyFile } from './key_file.js'
@@ -44,6 +44,11 @@ export class HeldKeys {
   /** The key that seals. */
   get current_id(): string {
     return this.#keys.current_id
+  }
+
+  /** When the key that seals began to; undefined if the database no longer knows it. */
+  currentSince(): Seconds | undefined {
+    return this.#record.all().find(({ key_id }) => key_id === this.current_id)?.recorded_at
   }
 
   /** Of every key, the one that seals first. */

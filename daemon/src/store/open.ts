@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../clock.js'
 import { type Durability, openDatabase } from './database.js'
 import type { Keyring } from './encryption.js'
 import { messageOf, StoreError } from './errors.js'
+import type { OnCommit } from './group_commit.js'
 import { HeldKeys, signatureOf } from './held_keys.js'
 import { makeKeyFile, readKeyFile } from './key_file.js'
 import { KeyRecord } from './key_record.js'
@@ -24,6 +25,7 @@ export interface StoreOptions {
   busy_timeout_ms?: number
   /** Tells when a key began to encrypt. */
   clock?: Clock
+  onCommit?: OnCommit
 }
 
 /** An open store, and what was found while opening it, for the log. */
@@ -43,7 +45,7 @@ export interface OpenedStore {
  * @throws StoreError with what the operator can do
  */
 export async function openStore(options: StoreOptions): Promise<OpenedStore> {
-  const { busy_timeout_ms = 2000, clock = systemClock } = options
+  const { busy_timeout_ms = 2000, clock = systemClock, onCommit } = options
   const database = resolve(options.database)
   const key_file = resolve(options.key_file)
   refuseSharedFolder(database, key_file)
@@ -57,7 +59,11 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
     const keys = held ?? makeFirstKey(record, key_file)
     record.begin(keys, key_file, clock())
     return {
-      store: new SqliteStore(db, new HeldKeys({ keys, signature, key_file, record, clock })),
+      store: new SqliteStore(
+        db,
+        new HeldKeys({ keys, signature, key_file, record, clock }),
+        onCommit,
+      ),
       durability,
       schema: { found, version: SCHEMA_VERSION, ...(copy !== undefined && { copy }) },
       encryption: { key_id: keys.current_id, made: held === undefined },

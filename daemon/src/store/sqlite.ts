@@ -9,7 +9,7 @@ import { type Exceeded, levelReached, type StoreQuotas } from '../quota.js'
 import type { Cell } from './encryption.js'
 import { StoreError } from './errors.js'
 import { expiredBelow, expiryOf, hideExpiringId, parseExpiringId } from './expiring_id.js'
-import { GroupCommit } from './group_commit.js'
+import { GroupCommit, type OnCommit } from './group_commit.js'
 import type { HeldKeys } from './held_keys.js'
 import { Resealer } from './reseal.js'
 import { secretsCell } from './sealed_tables.js'
@@ -59,10 +59,10 @@ export class SqliteStore implements Store {
   readonly #session_admin: SessionAdmin
 
   /** @param db migrated and durable, see `open.ts`; the store closes it */
-  constructor(db: Database.Database, keys: HeldKeys) {
+  constructor(db: Database.Database, keys: HeldKeys, onCommit?: OnCommit) {
     this.#db = db
     this.keys = keys
-    this.#group = new GroupCommit(db, () => keys.requireRecorded())
+    this.#group = new GroupCommit(db, () => keys.requireRecorded(), onCommit)
     this.resealer = new Resealer(db, keys, this.#group)
     this.#prepared = prepareStatements(db)
     this.#tokens = new SessionTokens({
@@ -88,6 +88,11 @@ export class SqliteStore implements Store {
   /** How many commits were made, each by all writes of an event-loop turn. */
   get commits(): number {
     return this.#group.commits
+  }
+
+  /** How many writes wait for the next commit. */
+  get waiting(): number {
+    return this.#group.waiting
   }
 
   async findRegistration(
@@ -323,6 +328,15 @@ export class SqliteStore implements Store {
       this.#sweepRemovedSite(limit),
     ])
     return swept.reduce((sum, changes) => sum + changes, 0)
+  }
+
+  async proveWritable(): Promise<void> {
+    const { touch } = this.#sql
+    // Forth and back: SQLite writes no page where a value is set to what it is.
+    await this.#group.runSeveral(() => {
+      touch.run(1)
+      touch.run(-1)
+    })
   }
 
   async close(): Promise<void> {

@@ -184,6 +184,10 @@ export function prepareStatements(db: Database) {
     realmUsage: statement<[realm: string], RealmUsageRow>(
       'SELECT sites, logins, sessions, bytes FROM realm_usage WHERE realm = ?',
     ),
+    /** There is always a key. */
+    touch: statement<[by: number], never>(
+      'UPDATE encryption_keys SET recorded_at = recorded_at + ?',
+    ),
     usageOfRealms: statement<[], RealmUsageRow & { realm: string }>(
       'SELECT realm, sites, logins, sessions, bytes FROM realm_usage',
     ),

@@ -394,6 +394,12 @@ export interface Store {
    * documents of an OP where no site is registered. @returns how many it deleted
    */
   sweep(now: Seconds, limit: number): Promise<number>
+  /**
+   * Commits a write that changes nothing.
+   *
+   * @throws StoreError where no other write would be committed either
+   */
+  proveWritable(): Promise<void>
   /** Commits what is pending, then closes. */
   close(): Promise<void>
 }

@@ -83,16 +83,21 @@ export async function answerTrouble(
 }
 
 // Nothing that came from outside is shown, an OP's words neither.
-function troublePage({ status, title, text, login_path }: Trouble, { after_logout }: Places) {
+function troublePage(
+  { status, title, text, login_path, request_id }: Trouble,
+  { after_logout }: Places,
+) {
+  const isTheirs = status >= 500 && request_id !== undefined
   return page({
     status,
     title,
     // Out of a frame, where an OP would not show its pages.
     main: html`<p>${text}</p>
+${isTheirs ? html`<p>Who runs this website finds the cause with this number: <strong>${request_id}</strong></p>` : ''}
 <p>${login_path === undefined ? '' : html`<a target="_top" href="${login_path}">Log in</a>`}<a target="_top" href="${after_logout}">Back to the website</a></p>`,
   })
 }
 
-function troubleJson({ code, status, login_path }: Trouble): Response {
-  return json(status, { error: code, login_path })
+function troubleJson({ code, status, login_path, request_id }: Trouble): Response {
+  return json(status, { error: code, login_path, request_id })
 }

@@ -40,6 +40,8 @@ export interface Trouble {
   login_path?: string
   /** Headers that belong to the status, such as `Retry-After` (RFC 9110 10.2.3). */
   headers: Record<string, string>
+  /** Finds what relyd refused in its log. The plain pages show it where only others can help. */
+  request_id?: string
   /** What relyd, or the way to it, answered. For logs: it may hold an OP's words. */
   error?: Error
 }
@@ -110,6 +112,7 @@ const texts: Record<TroubleCode, [status: number, title: string, text: string]> 
 export function trouble(code: TroubleCode, context: TroubleContext = {}): Trouble {
   const [status, title, text] = texts[code]
   const { login_path, error, headers } = context
+  const request_id = error instanceof CommandError ? error.request_id : undefined
   return {
     code,
     status,
@@ -117,6 +120,7 @@ export function trouble(code: TroubleCode, context: TroubleContext = {}): Troubl
     text,
     headers: { ...(status >= 502 && code !== 'login_failed' && RETRY), ...headers },
     ...(login_path !== undefined && { login_path }),
+    ...(request_id !== undefined && { request_id }),
     ...(error !== undefined && { error }),
   }
 }
