@@ -43,7 +43,7 @@ test('a thousand that expire at once are five slices, with room for a command af
     const sweeping = startSweeping(store, () => NOW, createLog('silent'))
     vi.advanceTimersByTime(1000)
     vi.useRealTimers()
-    await expect.poll(() => events.at(-2)).toBe('swept 0')
+    await expect.poll(() => events.at(-2), { timeout: 10_000 }).toBe('swept 0')
     sweeping.stop()
     const slice = ['swept 200', 'command']
     expect(events).toEqual([

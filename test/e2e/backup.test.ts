@@ -64,7 +64,8 @@ test('logins that were pending at the time of the backup finish at a daemon that
       }
     }),
   )
-  await expect.poll(() => begun).toBeGreaterThan(100)
+  load.catch(() => {})
+  await expect.poll(() => begun, { timeout: 20_000 }).toBeGreaterThan(100)
   const file = backupFileOf(daemon)
   const before = begun
   const made = await run(daemon, 'backup', file, '--json')
@@ -75,7 +76,8 @@ test('logins that were pending at the time of the backup finish at a daemon that
   const { rows, key_ids, key_file } = JSON.parse(made.stdout)
   expect(rows).toMatchObject({ sites: 2, sessions: 1 })
   expect(rows.logins).toBeGreaterThanOrEqual(3 + before)
-  expect(rows.logins).toBeLessThanOrEqual(3 + begun)
+  // Those that were answered, and at the most all that were asked for.
+  expect(rows.logins).toBeLessThanOrEqual(3 + begun + 4 * 16)
   expect(readFileSync(key_file, 'utf8')).toContain(key_ids[0])
   expect(daemon.log.filter(({ level }) => level >= 50)).toEqual([])
   const later = await registerIssued(wire, op)

@@ -39,7 +39,7 @@ async function hangUp(daemon: TestDaemon) {
   const lines = () => daemon.log.filter(({ msg }) => /^(not )?reloaded/.test(msg))
   const before = lines().length
   process.kill(daemon.pid, 'SIGHUP')
-  await expect.poll(() => lines().length, { interval: 5 }).toBe(before + 1)
+  await expect.poll(() => lines().length, { interval: 5, timeout: 10_000 }).toBe(before + 1)
   return lines().at(-1)
 }
 
@@ -178,7 +178,7 @@ test('reloads in a row, under load, cost no command', async () => {
   }
   // The last one comes after the last file, whatever became one with another before.
   const last = () => JSON.stringify(daemon.log.filter(({ msg }) => msg === 'reloaded'))
-  await expect.poll(last).toContain('"to":"119"')
+  await expect.poll(last, { timeout: 10_000 }).toContain('"to":"119"')
   await ask()
   expect(lifetimes.size).toBeGreaterThan(2)
   expect([...lifetimes]).toContain('119')
@@ -205,7 +205,7 @@ test('one during the start is answered after it, and one during the stop ends no
   // Its connection keeps the daemon for a moment.
   using _wire = await Wire.connect(daemon.socket)
   child.kill('SIGTERM')
-  await expect.poll(() => told).toContain('stopping')
+  await expect.poll(() => told, { timeout: 10_000 }).toContain('stopping')
   child.kill('SIGHUP')
   const [code] = await once(child, 'close')
   expect(code).toBe(0)

@@ -9,7 +9,7 @@ import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { putSite, Stored } from '../support/stored.js'
 
-const ROUNDS = 60
+const ROUNDS = 40
 
 const SITES = 'SELECT oxd_id FROM sites ORDER BY oxd_id'
 
@@ -27,7 +27,7 @@ function openDatabases(pid: number, database: string): number[] {
   })
 }
 
-test(`${ROUNDS} times at once`, { timeout: 280_000 }, async () => {
+test(`${ROUNDS} times at once`, { timeout: 600_000 }, async () => {
   using stored = new Stored()
   await stored.with((store) => putSite(store, 'backed-up'))
   const file = join(stored.folder, 'backups', 'one.db')
@@ -41,10 +41,10 @@ test(`${ROUNDS} times at once`, { timeout: 280_000 }, async () => {
   for (let round = 0; round < ROUNDS; round += 1) {
     await stored.with((store) => putSite(store, `later-${round}`))
     const before = stored.read(SITES)
-    const restoring = setTimeout(randomInt(200)).then(() =>
+    const restoring = setTimeout(randomInt(1500)).then(() =>
       relyd(['restore', file, '--config', daemon.config]),
     )
-    const started = await setTimeout(randomInt(400)).then(() =>
+    const started = await setTimeout(randomInt(100)).then(() =>
       daemon.start().then(
         () => true,
         (error: Error) => {
@@ -66,6 +66,5 @@ test(`${ROUNDS} times at once`, { timeout: 280_000 }, async () => {
     if (started && status === 0) outcomes.both += 1
     else outcomes[started ? 'daemon' : 'restore'] += 1
   }
-  expect(outcomes.both + outcomes.daemon + outcomes.restore).toBe(ROUNDS)
-  console.log(outcomes)
+  expect(Object.values(outcomes).filter((times) => times > 0).length).toBeGreaterThan(1)
 })
