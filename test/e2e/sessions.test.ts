@@ -110,6 +110,20 @@ test('nothing is ended where nobody said what', async () => {
   expect(usage).toMatchObject({ status: 2, stderr: expect.stringContaining('say which') })
 })
 
+test('what an OP says moves nothing on a terminal', async () => {
+  const { oxd_id } = await BentSite.register(wire, op)
+  const sub = '\u001b[31mred\u009b1m\u202eder\n'
+  await seedSessions(daemon, [{ oxd_id, issuer: op.issuer, sub }])
+  const list = (...more: string[]) =>
+    relyd(['sessions', 'list', '--site', oxd_id, '--config', daemon.config, ...more])
+  const [table, json] = await Promise.all([list(), list('--json')])
+  for (const { stdout } of [table, json]) {
+    expect(stdout).toContain('[31mred')
+    expect(stdout).not.toMatch(/[^\P{Cc}\n]|\p{Cf}/u)
+  }
+  expect(JSON.parse(json.stdout).sessions[0].sub).toBe(sub)
+})
+
 test(`${MANY} sessions are listed and ended in pages, while others are served`, async () => {
   const { oxd_id } = await BentSite.register(wire, op)
   const quiet = await BentSite.register(wire, op)
