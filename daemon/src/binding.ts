@@ -14,10 +14,22 @@ export interface Binding {
   set_cookie: string
 }
 
-/** @param redirect_uri where the browser will bring the cookie back to */
-export function makeBinding(redirect_uri: string, state: string, lifetime: Seconds): Binding {
+/**
+ * @param redirect_uri where the browser will bring the cookie back to
+ * @param is_posted whether that will be a POST from the OP's site: then it must be https
+ */
+export function makeBinding(
+  redirect_uri: string,
+  state: string,
+  lifetime: Seconds,
+  is_posted = false,
+): Binding {
   const binding = randomToken(BINDING_BYTES)
-  return { binding, set_cookie: cookieLine(redirect_uri, state, binding, lifetime) }
+  const line = cookieLine(redirect_uri, state, binding, lifetime)
+  // Browsers send a Lax cookie with no POST of another site. It is httpOnly, for one login, and of
+  // use with its state alone.
+  const set_cookie = is_posted ? line.replace(/SameSite=Lax$/, 'SameSite=None') : line
+  return { binding, set_cookie }
 }
 
 /** The value of a Set-Cookie header that takes the binding from the browser again. */
@@ -65,6 +77,7 @@ function cookieName(redirect_uri: string, state: string): string {
   return `${isHttps(redirect_uri) ? '__Host-' : ''}relyd-login-${state.slice(-8)}`
 }
 
-function isHttps(redirect_uri: string): boolean {
+/** Browsers keep a cookie with SameSite=None, or a name that begins with __Host-, over https only. */
+export function isHttps(redirect_uri: string): boolean {
   return /^https:/i.test(redirect_uri)
 }

@@ -4,16 +4,12 @@ import { resolve } from 'node:path'
 import type { AdminServices } from './admin/admin_command.js'
 import { systemClock } from './clock.js'
 import { type Config, realmsOf } from './config/config.js'
-import type { Realm, RealmPolicy, Services } from './context.js'
 import { EventHub } from './events.js'
+import { InForce } from './in_force.js'
 import { keepKeys } from './key_keeper.js'
 import { flushLog, type Log } from './log.js'
-import { hostsOf } from './op/op_host.js'
-import { OpPlaces } from './op/op_places.js'
-import { createOpSide } from './op/op_side.js'
-import { PassedOn } from './passed_on.js'
-import { InFlight, quotaExceeded } from './quota.js'
 import { Refreshes } from './refreshes.js'
+import { type Reloaded, reload } from './reload.js'
 import { createAdminDispatch } from './server/admin_dispatch.js'
 import { createRecorder } from './server/record.js'
 import { Server } from './server/server.js'
@@ -21,12 +17,13 @@ import { createSiteDispatch } from './server/site_dispatch.js'
 import { SiteCache } from './sites.js'
 import { openStore } from './store/open.js'
 import { startSweeping } from './sweeper.js'
-import { Throttle } from './throttle.js'
 import { version } from './version.js'
 
 export interface Daemon {
   /** Where it listens, as the listeners' addresses came to be. */
   addresses: string[]
+  /** Takes a changed relyd.cfg over, as far as that can be done; `log` tells what came of it. */
+  reload(): Reloaded
   /** Finishes what runs, within `drain_timeout`, and closes everything. */
   stop(): Promise<void>
 }
@@ -39,6 +36,12 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const clock = systemClock
   const { store, durability, schema, encryption } = await openStore(options)
   log.info({ database: options.database, ...durability, schema, encryption }, 'store open')
+  if (schema.copy !== undefined) {
+    log.info(
+      { from: schema.found, to: schema.version, copy: schema.copy },
+      'the database was brought up to date, after a copy of it was made',
+    )
+  }
   if (encryption.made) {
     log.warn(
       { key_file: options.key_file },
@@ -46,37 +49,31 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     )
   }
   const events = new EventHub()
-  const services: Services = {
+  const services = {
     store,
     sites: new SiteCache(store),
     events,
     clock,
     log,
     refreshes: new Refreshes({ store, events, clock, op_timeout: options.op_timeout }),
-    settings: {
-      default_op: options.default_op,
-      login_lifetime: options.login_lifetime,
-      session_lifetime: options.session_lifetime,
-    },
   }
-  const realms = new Map(
-    [...config.realms].map(([name, policy]) => [name, openRealm(policy, services, config)]),
-  )
+  const in_force = new InForce(config, services)
   const record_path = process.env['RELYD_RECORD']
   const record = record_path ? createRecorder(record_path) : undefined
   const server = new Server(log)
-  const admin: AdminServices = {
-    ...services,
-    realms,
+  const started_at = clock()
+  const admin = (): AdminServices => ({
+    ...in_force.services,
+    realms: in_force.realms,
     daemon: {
       config_path: resolve(config.path),
-      options,
-      started_at: clock(),
+      options: in_force.config.daemon,
+      started_at,
       schema: schema.version,
       key_id: () => store.keys.current_id,
       listeners: () => listenersOf(config, server),
     },
-  }
+  })
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
 
@@ -84,15 +81,16 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     log.info('stopping')
     // They shall hear of it before their connections are cut.
     services.refreshes.stopWaiting()
-    const cut = await server.drain(options.drain_timeout)
+    const cut = await server.drain(in_force.config.daemon.drain_timeout)
     if (cut > 0) log.warn({ connections: cut }, 'cut, as drain_timeout was over')
+    const realms = [...in_force.realms.values()]
     await Promise.all([
       services.refreshes.finish(),
-      ...[...realms.values()].map(({ passed_on }) => passed_on.finish()),
+      ...realms.map(({ passed_on }) => passed_on.finish()),
     ])
     sweeping.stop()
     keeping.stop()
-    await Promise.all([...realms.values()].map(({ op }) => op.close()))
+    await Promise.all(realms.map(({ op }) => op.close()))
     await store.close()
     log.info('stopped')
     await flushLog(log)
@@ -101,7 +99,13 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const addresses: string[] = []
   try {
     const dispatches = new Map(
-      [...realms].map(([name, realm]) => [name, createSiteDispatch(services, realm, record)]),
+      [...in_force.realms].map(([name, realm]) => {
+        const now = () => ({
+          services: in_force.services,
+          realm: in_force.realms.get(name) ?? realm,
+        })
+        return [name, createSiteDispatch(now, record)]
+      }),
     )
     for (const listener of config.listeners) {
       addresses.push(await server.listen(listener, dispatches))
@@ -116,7 +120,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     throw error
   }
   log.info({ version, node: process.version, pid: process.pid, addresses }, 'ready')
-  return { addresses, stop }
+  return { addresses, reload: () => reload({ in_force, server, log }), stop }
 }
 
 /** The listeners of websites. */
@@ -126,37 +130,4 @@ function listenersOf(config: Config, server: Server) {
     const served = realms.get(one.name)
     return served ? [{ ...one, realms: served }] : []
   })
-}
-
-/** What a realm has for itself, so that no other realm can use it up. */
-function openRealm(
-  policy: RealmPolicy,
-  { store, clock, log }: Services,
-  { daemon: options, ops }: Config,
-): Realm {
-  const { name, quotas } = policy
-  const op = createOpSide({
-    realm: name,
-    ops,
-    store,
-    clock,
-    log,
-    timeout: options.op_timeout,
-    insecure_hosts: options.insecure_op_hosts ?? [],
-    allowed_hosts: [
-      ...policy.allowed_op_hosts,
-      ...(options.default_op === undefined ? [] : hostsOf(options.default_op)),
-    ],
-    proxy: options.proxy,
-    places: new OpPlaces(quotas.op_calls, (exceeded) => quotaExceeded(policy, exceeded)),
-    refresh_after: options.op_refresh,
-  })
-  const a_minute = quotas.registrations_per_minute
-  return {
-    ...policy,
-    op,
-    passed_on: new PassedOn(clock),
-    requests: new InFlight(quotas.requests),
-    registrations: new Throttle(clock, a_minute, 60 / a_minute),
-  }
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -129,4 +129,46 @@ test('of a long secret the end tells, and all of it is hidden', () => {
   const secret = Array.from({ length: 20 }, random).join('')
   const live = noted(secret)
   expect(live.hide(`before ${secret} after`)).toBe(`before ${HIDDEN} after`)
+})
+
+describe('a private key', () => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const pkcs1 = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString()
+  const der = privateKey.export({ type: 'pkcs8', format: 'der' })
+  const jwk = privateKey.export({ format: 'jwk' })
+
+  test.each<[written: string, text: string]>([
+    ['whole', pkcs8],
+    ['in JSON', JSON.stringify({ private_key: pkcs8 })],
+    ['without line breaks', pkcs8.replaceAll('\n', '')],
+    ['with the line breaks of another system', pkcs8.replaceAll('\n', '\r\n')],
+    ['as hex', der.toString('hex')],
+    ['as base64url', der.toString('base64url')],
+    ['as a JWK', JSON.stringify(jwk)],
+    ['line by line', pkcs8.split('\n').join('" + "')],
+  ])('is hidden %s', (_, text) => {
+    for (const given of [pkcs8, pkcs1, JSON.stringify(jwk)]) {
+      const live = new LiveSecrets()
+      live.notePrivateKey(given)
+      const hidden = live.hide(`the key ${text} is here`)
+      const lines = pkcs8.split('\n').filter((line) => !line.startsWith('-----') && line !== '')
+      for (const secret of [...lines, der.toString('hex'), jwk.d, jwk.p, jwk.q, jwk.qi]) {
+        if (lines.at(-1) !== secret) expect(hidden).not.toContain(secret)
+      }
+    }
+  })
+
+  test('is known by the name under which it is stored', () => {
+    const live = new LiveSecrets()
+    live.noteMembers({ client_private_key: pkcs8, client_secret: 'another secret' })
+    expect(live.hide(`${jwk.d} another secret`)).toBe(`${HIDDEN} ${HIDDEN}`)
+  })
+
+  test('that is none hides what was given, and throws nothing', () => {
+    const live = new LiveSecrets()
+    live.notePrivateKey('{"kty": "RSA", "d": 1}')
+    live.notePrivateKey('-----BEGIN PRIVATE KEY-----\nnonsense\n-----END PRIVATE KEY-----')
+    expect(live.hide('nonsense')).toBe(HIDDEN)
+  })
 })

@@ -73,7 +73,7 @@ export function describeLogin(
     session_id,
     session_ref,
     sub: id_token_claims.sub,
-    issuer: site.issuer,
+    issuer: id_token_claims.iss,
     id_token_claims: { ...id_token_claims },
     ...visible,
     ...(expires_in !== undefined && { expires_in }),

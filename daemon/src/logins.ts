@@ -124,7 +124,7 @@ async function storeSession(
   const session: Session = {
     session_id: makeExpiringId(now + settings.session_lifetime),
     oxd_id: site.oxd_id,
-    issuer: site.issuer,
+    issuer: claims.iss,
     sub: claims.sub,
     sid: text(claims['sid']),
     acr: text(claims['acr']),

@@ -75,12 +75,13 @@ export function quotaExceeded(
 
 /** Counts what is in flight, by site, against one quota. */
 export class InFlight {
-  readonly #limit: Limit
+  /** May change; what is in flight beyond it then may stay. */
+  limit: Limit
   readonly #sites = new Map<string, number>()
   #total = 0
 
   constructor(limit: Limit) {
-    this.#limit = limit
+    this.limit = limit
   }
 
   /** How many places are taken. */
@@ -92,7 +93,7 @@ export class InFlight {
   enter(site: string): Exceeded['level'] | undefined {
     const used = this.#sites.get(site) ?? 0
     const sites = this.#sites.size + (used === 0 ? 1 : 0)
-    const reached = levelReached(this.#limit, { site: used, realm: this.#total, sites })
+    const reached = levelReached(this.limit, { site: used, realm: this.#total, sites })
     if (reached) return reached
     this.#sites.set(site, used + 1)
     this.#total += 1

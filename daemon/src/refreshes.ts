@@ -83,8 +83,7 @@ export interface Refreshed {
 
 export class Refreshes {
   readonly #options: Required<RefreshesOptions>
-  /** Tokens and keys, each a request. */
-  readonly #lease: Seconds
+  #lease: Seconds
   readonly #running = new Map<string, Promise<Refreshed>>()
   /** When sessions' refreshes last failed. */
   readonly #failures = new LRUCache<string, Seconds>({ max: FAILURES })
@@ -92,9 +91,17 @@ export class Refreshes {
 
   constructor(options: RefreshesOptions) {
     this.#options = { pause, monotonic: () => performance.now() / 1000, ...options }
-    this.#lease = 2 * options.op_timeout + MARGIN
+    this.#lease = leaseFor(options.op_timeout)
     // All who wait listen.
     setMaxListeners(0, this.#stopping.signal)
+  }
+
+  /**
+   * Takes another time limit. Leases never become shorter: those that others took before would count
+   * as nobody's.
+   */
+  change(op_timeout: Seconds): void {
+    this.#lease = Math.max(this.#lease, leaseFor(op_timeout))
   }
 
   /**
@@ -266,6 +273,11 @@ export class Refreshes {
     }
     await revokeAtOp(op, site, refresh_token, 'refresh_token').catch(ifRefused)
   }
+}
+
+/** Tokens and keys, each a request. */
+function leaseFor(op_timeout: Seconds): Seconds {
+  return 2 * op_timeout + MARGIN
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<unknown> {

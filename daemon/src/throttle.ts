@@ -3,8 +3,8 @@ import type { Clock, Seconds } from './clock.js'
 
 export class Throttle {
   readonly #clock: Clock
-  readonly #burst: number
-  readonly #interval: Seconds
+  #burst: number
+  #interval: Seconds
   #tokens: number
   #filled_at: Seconds
 
@@ -19,13 +19,24 @@ export class Throttle {
 
   /** @returns whether the caller may go ahead now */
   take(): boolean {
-    const earned = Math.floor((this.#clock() - this.#filled_at) / this.#interval)
-    if (earned > 0) {
-      this.#tokens = Math.min(this.#burst, this.#tokens + earned)
-      this.#filled_at += earned * this.#interval
-    }
+    this.#fill()
     if (this.#tokens === 0) return false
     this.#tokens -= 1
     return true
+  }
+
+  /** Takes other limits, against which counts what was let through already. */
+  change(burst: number, interval: Seconds): void {
+    this.#fill()
+    this.#tokens = Math.max(0, this.#tokens + burst - this.#burst)
+    this.#burst = burst
+    this.#interval = interval
+  }
+
+  #fill(): void {
+    const earned = Math.floor((this.#clock() - this.#filled_at) / this.#interval)
+    if (earned <= 0) return
+    this.#tokens = Math.min(this.#burst, this.#tokens + earned)
+    this.#filled_at += earned * this.#interval
   }
 }

@@ -265,6 +265,8 @@ export interface GetUserInfoParams {
 export interface GetUserInfoResult {
   /** The claims as the OP answered them (OIDC Core 5.3.2). */
   claims: Record<string, unknown>
+  /** `id_token`: the OP has no UserInfo (Apple), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User (OIDC Core 5.1). */
+  source?: 'id_token'
 }
 
 /** Parameters of `get_access_token`, besides the site itself. */
@@ -389,13 +391,13 @@ export interface GetLogoutUriParams {
   post_logout_redirect_uri?: string | undefined
   /** Whether the OP shall forget the session's refresh token (else its access token) too, as far as it does. Otherwise that lives on at the OP until it expires there, and nobody here can revoke it later. Default: false (RFC 7009 2.1). */
   revoke_tokens?: boolean | undefined
-  /** Comes back to post_logout_redirect_uri unchanged. */
+  /** Comes back to post_logout_redirect_uri unchanged. Not at OPs with a logout of their own (relyd.cfg, logout_return_parameter). */
   state?: string | undefined
 }
 
 /** Result of `get_logout_uri`. */
 export interface GetLogoutUriResult {
-  /** Where to send the browser. It carries the ID Token, whatever `tokens` says. */
+  /** Where to send the browser. It carries the ID Token, whatever `tokens` says, unless the OP has a logout of its own. */
   uri: string
 }
 

@@ -187,12 +187,17 @@ test('oidcc-client-test-userinfo-bearer-header', async () => {
   expect(url + body).not.toContain(access_token)
 })
 
-test('an OP without UserInfo', async () => {
+test('an OP without UserInfo: what its ID Token says of the End-User, and nothing of the login', async () => {
   await using without = await BentOp.start({ metadata: { userinfo_endpoint: undefined } })
+  without.more_claims = { email: 'alice@example.com', sid: 'of the OP', acr: '1' }
   const { oxd_id } = await BentSite.register(wire, without)
   const begun = await new BentSite(wire, without, oxd_id).begin()
   const { session_id } = await wire.ok('get_tokens_by_callback', begun)
-  expect(await wire.refused('get_user_info', { oxd_id, session_id })).toMatchObject(invalid)
+  expect(await wire.ok('get_user_info', { oxd_id, session_id })).toEqual({
+    claims: { sub: without.sub, email: 'alice@example.com' },
+    source: 'id_token',
+  })
+  expect(without.calls()).not.toHaveProperty('userinfo')
 })
 
 test('a session or access token of nobody asks the OP nothing', async () => {

@@ -363,6 +363,7 @@ test('every file is 0600 and every folder 0700, whatever the umask', async () =>
   expect(entries.map(({ name }) => name).sort()).toEqual([
     'keys',
     'relyd.db',
+    'relyd.db-lock',
     'relyd.db-shm',
     'relyd.db-wal',
     'store',

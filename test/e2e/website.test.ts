@@ -9,10 +9,11 @@ import {
   Website,
   type WebsiteOptions,
 } from '../../sdk/src/web/index.js'
+import { BentOp } from '../support/bent_op/index.js'
 import { CountingClient } from '../support/counting_client.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
-import { locationOf, script, Visitor } from '../support/visitor.js'
+import { locationOf, script, Visitor, visit } from '../support/visitor.js'
 
 const origin = 'https://site.example'
 const session_cookie = '__Host-relyd-session'
@@ -554,4 +555,54 @@ test('a login of the site’s own, with parameters for the OP', async () => {
     acr_values: 'strong',
     prompt: 'consent',
   })
+})
+
+test('an OP that posts the callback: the browser brings the login’s cookie all the same', async () => {
+  await using bent = await BentOp.start({ alg: 'ES256' })
+  await using other = await TestDaemon.start({
+    sections: `[op bent]\nop_host = ${bent.issuer}\nresponse_mode = form_post\n`,
+  })
+  const site = makeSite({}, { op: bent as unknown as Op, daemon: other })
+  const visitor = site.visitor()
+  const sent = await visitor.visit('/profile?tab=1')
+  const [line = ''] = sent.headers.getSetCookie()
+  // Browsers send no other cookie along with a POST from elsewhere.
+  expect(line).toMatch(/^__Host-relyd-login-.+HttpOnly; Secure; SameSite=None$/)
+  const form = bent.authorizeByPost(locationOf(sent), (response) => {
+    response.set('user', '{"name":{"firstName":"Älice"}}')
+  })
+  const post = (from: Visitor, body: string, type = 'application/x-www-form-urlencoded') =>
+    from.visit('/app/callback', {
+      method: 'POST',
+      body,
+      headers: {
+        ...visit,
+        'sec-fetch-site': 'cross-site',
+        origin: bent.origin,
+        'content-type': type,
+      },
+    })
+
+  const elsewhere = await post(site.visitor(), form)
+  expect([elsewhere.status, site.troubles.at(-1)?.code]).toEqual([400, 'other_browser'])
+  for (const [body, type] of [
+    [form, 'text/plain'],
+    [form, 'application/json'],
+    ['', undefined],
+    [`${form}&more=${'x'.repeat(65_536)}`, undefined],
+  ] as const) {
+    const calls = site.client.asked('get_tokens_by_callback')
+    const refused = await post(visitor, body, type)
+    expect([refused.status, site.troubles.at(-1)?.code]).toEqual([400, 'login_over'])
+    if (type !== undefined) expect(site.client.asked('get_tokens_by_callback')).toBe(calls)
+  }
+
+  const back = await post(visitor, form)
+  expect([back.status, locationOf(back)]).toEqual([303, `${origin}/profile?tab=1`])
+  expect(await (await visitor.visit('/profile')).text()).toBe('Hello, alice')
+  const [session] = back.headers.getSetCookie().filter((one) => one.startsWith(session_cookie))
+  expect(session).toContain('SameSite=Lax')
+
+  const again = await post(visitor, form)
+  expect(again.status).toBe(303)
 })

@@ -6,7 +6,7 @@ import { type Op, startOp } from '../../demosite/src/op.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { type FrameworkSite, frameworks, startSite } from '../support/framework_sites.js'
-import { locationOf, script, Visitor } from '../support/visitor.js'
+import { form, locationOf, script, Visitor } from '../support/visitor.js'
 
 let op: Op
 let daemon: TestDaemon
@@ -52,6 +52,20 @@ describe.each(frameworks)('%s', (framework) => {
     expect(locationOf(out)).toContain(`${op.issuer}/session/end?`)
     expect(visitor.cookies.size).toBe(0)
     expect((await visitor.visit('/profile')).status).toBe(303)
+  })
+
+  test('a callback that is posted logs in as one in an address does', async () => {
+    const visitor = new Visitor(site.origin)
+    const sent = locationOf(await visitor.visit('/profile'))
+    const { search } = new URL(await new EndUser().logIn(sent))
+    const from_op = { ...form, 'sec-fetch-site': 'cross-site' }
+    const urlencoded = { ...from_op, 'content-type': 'application/x-www-form-urlencoded' }
+    const long = await visitor.post('/app/callback', `a=${'x'.repeat(70_000)}`, urlencoded)
+    expect(long.status).toBeGreaterThanOrEqual(400)
+    expect((await visitor.post('/app/callback', '{}', from_op)).status).toBe(400)
+    const back = await visitor.post('/app/callback', search.slice(1), urlencoded)
+    expect(locationOf(back)).toBe(`${site.origin}/profile`)
+    expect(await (await visitor.visit('/profile')).text()).toContain('Profile of alice')
   })
 
   test('a script is told 401, a form has its content thrown away', async () => {

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { systemClock } from '../clock.js'
 import { type Config, realmsOf, type TlsConfig } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
+import type { OpOptions } from '../op/op_options.js'
 import { readTlsFiles } from '../server/tls_files.js'
 import { type ConfigOption, withConfig } from './options.js'
 import { say } from './output.js'
@@ -13,7 +14,7 @@ export function addCheckConfig(program: Command): void {
     .action(({ config }: ConfigOption) => describeConfig(loadConfig(config)))
 }
 
-function describeConfig({ path, daemon, listeners, realms }: Config): void {
+function describeConfig({ path, daemon, listeners, realms, ops }: Config): void {
   for (const listener of listeners) {
     const { name, address, tls } = listener
     const served = [...realmsOf(listener)].map((realm) => {
@@ -23,6 +24,7 @@ function describeConfig({ path, daemon, listeners, realms }: Config): void {
     say(`[listener ${name}] ${[address.text, ...served].join(', ')}`)
     if (tls) describeTls(name, tls)
   }
+  for (const op of ops.values()) describeOp(op)
   say(`admin socket ${daemon.admin_socket}`)
   say(`database ${daemon.database}`)
   say(`key file ${daemon.key_file}`)
@@ -30,6 +32,22 @@ function describeConfig({ path, daemon, listeners, realms }: Config): void {
     say(`UNSAFE: plain http to OPs at ${daemon.insecure_op_hosts.join(', ')}`)
   }
   say(`${path} is good`)
+}
+
+/** Each option as it is understood: an exception from the specifications should be seen. */
+function describeOp({ name, ...options }: OpOptions): void {
+  say(`[op ${name}] ${options.op_host}`)
+  for (const [option, value] of Object.entries(options)) {
+    if (option === 'op_host' || value === undefined) continue
+    const text = typeof value === 'object' && !Array.isArray(value) ? pairs(value) : String(value)
+    say(`  ${option}: ${text}`)
+  }
+}
+
+function pairs(values: object): string {
+  return Object.entries(values)
+    .map((pair) => pair.join('='))
+    .join(' ')
 }
 
 function describeTls(listener: string, tls: TlsConfig): void {

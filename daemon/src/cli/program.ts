@@ -1,10 +1,12 @@
 /** The command line of `relyd`: every subcommand, and how it ends when one fails. */
 import { Command } from 'commander'
 import { version } from '../version.js'
+import { addBackup } from './backup.js'
 import { addCheckConfig } from './check_config.js'
 import { exitCodes } from './exit_codes.js'
 import { fail } from './fail.js'
 import { addKey } from './key.js'
+import { addRestore } from './restore.js'
 import { addServe } from './serve.js'
 import { addSessions } from './sessions.js'
 import { addSites } from './sites.js'
@@ -33,5 +35,7 @@ export function createProgram(): Command {
   addSites(program)
   addSessions(program)
   addKey(program)
+  addBackup(program)
+  addRestore(program)
   return program
 }

@@ -1,4 +1,4 @@
-import { hashBinding, makeBinding } from '../binding.js'
+import { hashBinding, isHttps, makeBinding } from '../binding.js'
 import {
   command,
   integer,
@@ -73,22 +73,34 @@ export const get_authorization_url = command({
   ],
   async run({ realm, op, store, clock, settings, refuse }, site, params) {
     const { metadata, issuer } = await providerOf(op, site)
+    const options = op.options.get(site.op_host)
+    const is_posted = options?.response_mode === 'form_post'
+    const has_binding = site.settings.login_binding !== 'none'
+    if (is_posted && has_binding && !isHttps(site.redirect_uri)) {
+      return refuse(
+        'invalid_request',
+        `logins at ${site.op_host} come back as a POST from there ([op ${options.name}] of relyd.cfg), with which browsers send the login's cookie over https only; give the site an https redirect URI`,
+        { details: { field: 'authorization_redirect_uri' } },
+      )
+    }
     const state = makeExpiringId(clock() + settings.login_lifetime)
     const nonce = randomToken(24)
     const code_verifier = randomToken(32)
-    const authorization_url = authorizationUrl(site, metadata, params, {
+    const values = { state, nonce, code_verifier }
+    const authorization_url = authorizationUrl(site, metadata, params, values, options)
+    const { binding, set_cookie } = makeBinding(
+      site.redirect_uri,
       state,
-      nonce,
-      code_verifier,
-    })
-    const { binding, set_cookie } = makeBinding(site.redirect_uri, state, settings.login_lifetime)
+      settings.login_lifetime,
+      is_posted,
+    )
     const put = await store.putLogin(
       {
         state,
         oxd_id: site.oxd_id,
         issuer,
         redirect_uri: site.redirect_uri,
-        binding_hash: site.settings.login_binding === 'none' ? null : hashBinding(binding),
+        binding_hash: has_binding ? hashBinding(binding) : null,
         max_age: params.max_age ?? null,
         secrets: {
           nonce,

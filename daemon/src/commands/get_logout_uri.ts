@@ -22,12 +22,14 @@ export const get_logout_uri = command({
       spec: 'OIDC RP-Initiated Logout 3',
     }),
     revoke_tokens: revoke_tokens(false),
-    state: string({ doc: 'Comes back to post_logout_redirect_uri unchanged.' }),
+    state: string({
+      doc: 'Comes back to post_logout_redirect_uri unchanged. Not at OPs with a logout of their own (relyd.cfg, logout_return_parameter).',
+    }),
   },
   result: {
     uri: required(
       string({
-        doc: 'Where to send the browser. It carries the ID Token, whatever `tokens` says.',
+        doc: 'Where to send the browser. It carries the ID Token, whatever `tokens` says, unless the OP has a logout of its own.',
         secret: 'address',
       }),
     ),
@@ -43,6 +45,13 @@ export const get_logout_uri = command({
   async run(context, site, { session_id, id_token_hint, revoke_tokens = false, ...request }) {
     // Looked up first: a session is not ended by a command that fails.
     const endpoint = await endSessionEndpoint(context.op, site)
+    if (request.state !== undefined && endpoint.return_parameter !== undefined) {
+      return context.refuse(
+        'invalid_request',
+        "this OP's logout brings no state back; put it into post_logout_redirect_uri, as far as the OP allows that",
+        { details: { field: 'state' } },
+      )
+    }
     if (session_id === undefined) {
       return { uri: logoutUri(site, endpoint, { ...request, id_token_hint }) }
     }

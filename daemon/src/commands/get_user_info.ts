@@ -1,6 +1,6 @@
-import { command, object, oxd_id, required, string, token } from '../command.js'
+import { command, object, oneOf, oxd_id, required, string, token } from '../command.js'
 import type { Context } from '../context.js'
-import { fetchUserInfo } from '../op/userinfo.js'
+import { claimsOfEndUser, fetchUserInfo, hasUserInfo } from '../op/userinfo.js'
 import { sessionRefreshErrors } from '../refreshes.js'
 import { hashToken, isGoodFor, refreshTokenOf, sessionOf } from '../sessions.js'
 import type { Site, StoredSession } from '../store/store.js'
@@ -24,6 +24,13 @@ export const get_user_info = command({
     claims: required(
       object({ doc: 'The claims as the OP answered them.', spec: 'OIDC Core 5.3.2' }),
     ),
+    source: oneOf(
+      {
+        doc: '`id_token`: the OP has no UserInfo (Apple), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User.',
+        spec: 'OIDC Core 5.1',
+      },
+      ['id_token'],
+    ),
   },
   errors: ['invalid_oxd_id', 'unknown_access_token', 'invalid_user_info', ...sessionRefreshErrors],
   async run(context, site, { session_id, access_token }) {
@@ -34,7 +41,9 @@ export const get_user_info = command({
       })
     }
     if (session_id !== undefined) {
-      const session = await withLiveToken(context, site, await sessionOf(context, site, session_id))
+      const found = await sessionOf(context, site, session_id)
+      if (!(await hasUserInfo(op, site))) return fromIdToken(found)
+      const session = await withLiveToken(context, site, found)
       const { access_token: known } = session.secrets
       if (known === undefined) {
         return refuse('no_refresh_token', "the session's tokens were revoked; log in again")
@@ -49,9 +58,14 @@ export const get_user_info = command({
         'no session of this site has this access token; pass session_id, or log in again',
       )
     }
+    if (!(await hasUserInfo(op, site))) return fromIdToken(found.session)
     return { claims: await fetchUserInfo(op, site, token, found.session.sub) }
   },
 })
+
+function fromIdToken({ secrets }: StoredSession) {
+  return { claims: claimsOfEndUser(secrets.id_token_claims), source: 'id_token' as const }
+}
 
 /** The session, with its tokens refreshed where that is due and can be done. */
 async function withLiveToken(

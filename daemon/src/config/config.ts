@@ -38,4 +38,9 @@ export interface Config {
   realms: Map<string, RealmPolicy>
   /** What is special about OPs, by op_host. */
   ops: OpOptionsByHost
+  /** The same as the file gives it, by sections' headers (`realm shop`): what a reload compares. */
+  values: ReadonlyMap<string, SectionValues>
 }
+
+/** The values of a section by its options' names. */
+export type SectionValues = Readonly<Record<string, unknown>>

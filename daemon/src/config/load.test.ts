@@ -1,5 +1,5 @@
 /** relyd.cfg: every option loads, and whoever mistypes one is told where and what. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -355,6 +355,102 @@ describe('TLS', () => {
     const message = refusal(at('tcp:127.0.0.1:1', `${files}certificate_realms = ${value}\n`))
     expect(message).toContain('/etc/relyd.cfg:6: certificate_realms ')
     expect(message).toContain(why)
+  })
+})
+
+describe('an OP', () => {
+  const op = (lines: string) => `${listener}[op one]\n${lines}`
+  const host = 'op_host = https://op.example\n'
+
+  test('has what its section says, found by how sites name it', () => {
+    const { ops } = read(
+      op(
+        [
+          'op_host = login.example/organizations/v2.0/.well-known/openid-configuration',
+          'issuer = https://login.example/{tenantid}/v2.0',
+          'tenants = 11111111-2222-3333-4444-555555555555, 99999999-2222-3333-4444-555555555555',
+          'authorization_parameters = access_type=offline prompt=consent hd=a%20b',
+          'response_mode = form_post',
+          'logout_endpoint = https://login.example/logout?a=b',
+          'logout_return_parameter = returnTo',
+          'client_assertion_audience = token_endpoint',
+          '[op two]',
+          'op_host = https://op.example/',
+        ].join('\n'),
+      ),
+    )
+    expect([...ops.keys()]).toEqual([
+      'https://login.example/organizations/v2.0',
+      'https://op.example',
+    ])
+    expect(ops.get('https://login.example/organizations/v2.0')).toEqual({
+      name: 'one',
+      op_host: 'https://login.example/organizations/v2.0',
+      issuer: 'https://login.example/{tenantid}/v2.0',
+      tenants: ['11111111-2222-3333-4444-555555555555', '99999999-2222-3333-4444-555555555555'],
+      authorization_parameters: { access_type: 'offline', prompt: 'consent', hd: 'a b' },
+      response_mode: 'form_post',
+      logout_endpoint: 'https://login.example/logout?a=b',
+      logout_return_parameter: 'returnTo',
+      client_assertion_audience: 'token_endpoint',
+    })
+  })
+
+  test.each([
+    ['', '3: [op one] needs op_host = https://op.example.com'],
+    ['op_host = https://op.example?x', 'op_host must be the address of an OP'],
+    ['op_host = http://op.example', 'op_host must be an https address'],
+    [`${host}[op two]\nop_host = https://op.example/`, '6: op_host is that of [op one] too'],
+    [`${host}issuer = https://op.example/{tenant}/v2.0`, '5: issuer may hold {tenantid} once'],
+    [`${host}issuer = https://op.example/{tenantid}/{tenantid}`, 'may hold {tenantid} once'],
+    [`${host}issuer = https://{tenantid}.example/`, 'as a part of its path'],
+    [`${host}issuer = https://op.example/x{tenantid}`, 'as a part of its path'],
+    [`${host}issuer = http://op.example`, '5: issuer must be an https address'],
+    [`${host}issuer = op.example`, 'issuer must be an https address'],
+    [`${host}issuer = https://op.example/{tenantid}`, 'say in tenants whose users may log in'],
+    [`${host}tenants = 11111111-2222-3333-4444-555555555555`, 'works with an issuer that has'],
+    [`${host}tenants = contoso.onmicrosoft.com`, 'must list ids such as'],
+    [`${host}tenants = *`, 'must list ids such as'],
+    [`${host}authorization_parameters = access_type`, 'must be NAME=VALUE'],
+    [`${host}authorization_parameters = a=%zz`, 'must be NAME=VALUE'],
+    [`${host}authorization_parameters = a=1 a=2`, 'has a twice'],
+    [`${host}authorization_parameters = redirect_uri=https://evil.example`, 'each login decides'],
+    [`${host}authorization_parameters = response_mode=query`, 'each login decides'],
+    [`${host}authorization_parameters = scope=openid`, 'each login decides'],
+    [`${host}authorization_parameters = prompt=none`, 'each login decides'],
+    [`${host}response_mode = fragment`, 'response_mode must be one of form_post'],
+    [`${host}logout_endpoint = /logout`, 'logout_endpoint must be an https address'],
+    [`${host}logout_endpoint = http://op.example/logout`, 'must be an https address'],
+    [`${host}logout_return_parameter = returnTo`, 'works with logout_endpoint only'],
+    [
+      `${host}logout_endpoint = https://op.example/x\nlogout_return_parameter = client_id`,
+      '6: logout_return_parameter cannot be client_id',
+    ],
+    [`${host}client_assertion_audience = both`, 'must be one of issuer, token_endpoint'],
+    [`${host}isuer = https://op.example`, 'did you mean issuer?'],
+  ])('is not taken with %j', (lines, words) => {
+    const message = refusal(op(lines))
+    expect(message).toMatch(/^\/etc\/relyd\.cfg:\d+: /)
+    expect(message).toContain(words)
+  })
+
+  test('may have what the documentation says of the big ones', () => {
+    const docs = fileURLToPath(new URL('../../../docs/', import.meta.url))
+    const pages = readdirSync(docs, { recursive: true, encoding: 'utf8' })
+    const texts = pages.filter((page) => page.endsWith('.md')).map((page) => join(docs, page))
+    const sections = texts.flatMap((page) => [
+      ...readFileSync(page, 'utf8').matchAll(/^ {4}\[op \w+\]\n(?: {4}\S.*\n)+/gm),
+    ])
+    expect(sections.length).toBeGreaterThan(5)
+    for (const [section] of sections) {
+      const text = section.replace(/^ {4}/gm, '').replaceAll('…', 'https://op.example')
+      expect(read(`${listener}${text}`).ops.size).toBe(1)
+    }
+  })
+
+  test('may be without TLS where the operator waived that', () => {
+    const text = `[daemon]\ninsecure_op_hosts = 127.0.0.1\n${op('op_host = http://127.0.0.1:8080')}`
+    expect([...read(text).ops.keys()]).toEqual(['http://127.0.0.1:8080'])
   })
 })
 

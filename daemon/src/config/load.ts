@@ -5,7 +5,7 @@ import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk
 import { isLoopback } from '@relyd/sdk/loopback'
 import type { RealmPolicy } from '../context.js'
 import { AddressPolicy } from '../op/address_policy.js'
-import type { OpOptions, OpOptionsByHost } from '../op/op_options.js'
+import { type OpOptions, type OpOptionsByHost, TENANT } from '../op/op_options.js'
 import type { Limit, SharedQuota } from '../quota.js'
 import { StartError } from '../start_error.js'
 import {
@@ -14,6 +14,7 @@ import {
   type DaemonConfig,
   type ListenerConfig,
   realmsOf,
+  type SectionValues,
   type TlsConfig,
 } from './config.js'
 import { address, faultOfName, type Options, type OptionValues } from './option.js'
@@ -48,14 +49,31 @@ export function readConfig(text: string, path: string, environment: NodeJS.Proce
       `${path}: there is no listener; add a section [listener site] with address = unix:/run/relyd/relyd.sock`,
     )
   }
+  const realms = readRealms(file, listeners)
   return {
     path,
     daemon,
     listeners,
     admin_listener: adminListener(file, daemon),
-    realms: readRealms(file, listeners),
+    realms,
     ops: readOps(file, daemon),
+    values: readValues(file, realms.keys()),
   }
+}
+
+/** @param realms those that have no section have values too */
+function readValues(file: IniFile, realms: Iterable<string>): Map<string, SectionValues> {
+  const headers = new Set([
+    'daemon',
+    ...file.sections.keys(),
+    ...[...realms].map((name) => `realm ${name}`),
+  ])
+  return new Map(
+    [...headers].map((header) => {
+      const [kind = ''] = header.split(' ')
+      return [header, readSection(file, header, sections[kind as keyof typeof sections].options)]
+    }),
+  )
 }
 
 /** Limits of the admin socket: there is one operator, and programs that look after the daemon. */
@@ -232,7 +250,8 @@ function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, Rea
   )
 }
 
-function policyOf(name: string, options: OptionValues<typeof realmOptions>): RealmPolicy {
+/** @param options of its section */
+export function policyOf(name: string, options: OptionValues<typeof realmOptions>): RealmPolicy {
   const limit = (quota: SharedQuota): Limit => ({
     site: options[`${quota}_per_site`],
     realm: options[quota],
@@ -266,18 +285,17 @@ function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOpt
     const lines = filled(file, section)
     const refuse = (option: string, why: string) => at(file, lines.get(option), `${option} ${why}`)
     for (const option of ['op_host', 'issuer', 'logout_endpoint'] as const) {
-      const url = op[option]?.replace('{tenantid}', 'tenant')
+      const url = op[option]?.replace(TENANT, 'tenant')
       if (url === undefined || policy.isSecure(new URL(url))) continue
       throw refuse(option, 'must be an https address')
     }
     const other = ops.get(op.op_host)
     if (other) throw refuse('op_host', `is that of [op ${other.name}] too; keep one section`)
-    const many = op.issuer?.includes('{tenantid}') ?? false
+    const many = op.issuer?.includes(TENANT) ?? false
     if (many && !op.tenants) {
-      throw refuse('issuer', 'has {tenantid}, so say in tenants whose users may log in')
+      throw refuse('issuer', `has ${TENANT}, so say in tenants whose users may log in`)
     }
-    if (op.tenants && !many)
-      throw refuse('tenants', 'works with an issuer that has {tenantid} only')
+    if (op.tenants && !many) throw refuse('tenants', `works with an issuer that has ${TENANT} only`)
     if (op.logout_return_parameter && !op.logout_endpoint) {
       throw refuse('logout_return_parameter', 'works with logout_endpoint only')
     }

@@ -3,6 +3,7 @@ import type { ServerMetadata } from 'openid-client'
 import { sha256Base64url } from '../digest.js'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
+import type { OpOptions } from './op_options.js'
 
 /** What a site may ask of the OP for one login (OIDC Core 3.1.2.1). */
 export interface AuthorizationRequest {
@@ -54,7 +55,13 @@ export const reservedParameters: ReadonlySet<string> = new Set([
 const PROMPTS = new Set(['none', 'login', 'consent', 'select_account', 'create'])
 
 /** The part of a site's address that no login changes. */
-const prefixes = new WeakMap<Site, { metadata: ServerMetadata; prefix: string }>()
+const prefixes = new WeakMap<Site, Prefix>()
+
+interface Prefix {
+  metadata: ServerMetadata
+  options: OpOptions | undefined
+  prefix: string
+}
 
 /** OIDC Core 3.1.2.1, RFC 7636 4.3. */
 export function authorizationUrl(
@@ -62,10 +69,11 @@ export function authorizationUrl(
   metadata: ServerMetadata,
   request: AuthorizationRequest,
   { state, nonce, code_verifier }: LoginValues,
+  options?: OpOptions,
 ): string {
   checkRequest(request)
   const { settings } = site
-  let url = prefixOf(site, metadata)
+  let url = prefixOf(site, metadata, options)
   const add = (name: string, value: string | undefined) => {
     if (value) url += `&${name}=${encodeURIComponent(value)}`
   }
@@ -80,22 +88,25 @@ export function authorizationUrl(
   add('ui_locales', (request.ui_locales ?? settings.ui_locales)?.join(' '))
   add('claims_locales', settings.claims_locales?.join(' '))
   add('claims', request.claims && JSON.stringify(request.claims))
-  for (const [name, value] of Object.entries(request.custom_parameters ?? {})) {
+  const { prompt: usual_prompt, ...usual } = options?.authorization_parameters ?? {}
+  if (request.prompt === undefined) add('prompt', usual_prompt)
+  for (const [name, value] of Object.entries({ ...usual, ...request.custom_parameters })) {
     url += `&${encodeURIComponent(name)}=${encodeURIComponent(value)}`
   }
   return url
 }
 
-function prefixOf(site: Site, metadata: ServerMetadata): string {
+function prefixOf(site: Site, metadata: ServerMetadata, options: OpOptions | undefined): string {
   const kept = prefixes.get(site)
-  if (kept?.metadata === metadata) return kept.prefix
+  if (kept?.metadata === metadata && kept.options === options) return kept.prefix
   // RFC 6749 3.1: the endpoint's own query is retained.
   const url = new URL(metadata.authorization_endpoint as string)
   url.searchParams.set('client_id', site.client.client_id)
   url.searchParams.set('response_type', 'code')
   url.searchParams.set('redirect_uri', site.redirect_uri)
   url.searchParams.set('code_challenge_method', 'S256')
-  prefixes.set(site, { metadata, prefix: url.href })
+  if (options?.response_mode) url.searchParams.set('response_mode', options.response_mode)
+  prefixes.set(site, { metadata, options, prefix: url.href })
   return url.href
 }
 

@@ -11,14 +11,18 @@ const CERTIFICATES = 500
 const UNUSED_MS = 60_000
 
 export class CertifiedConnections {
-  readonly #options: ConnectionOptions
+  #options: ConnectionOptions
   readonly #open: LRUCache<string, Dispatcher>
 
-  constructor(options: ConnectionOptions) {
+  /** @param perf tells the time; a test's own */
+  constructor(options: ConnectionOptions, perf: { now(): number } = performance) {
     this.#options = options
     this.#open = new LRUCache<string, Dispatcher>({
       max: CERTIFICATES,
       ttl: UNUSED_MS,
+      perf,
+      // With a remembered time, what becomes unused in that millisecond would never be purged.
+      ttlResolution: 0,
       ttlAutopurge: true,
       updateAgeOnGet: true,
       // What is under way is finished first.
@@ -35,6 +39,12 @@ export class CertifiedConnections {
       this.#open.set(name, dispatcher)
     }
     return dispatcher
+  }
+
+  /** Calls under way end as they began; their connections serve no further one. */
+  change(options: ConnectionOptions): void {
+    this.#options = options
+    this.#open.clear()
   }
 
   /** How many certificates have connections now. */

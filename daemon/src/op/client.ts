@@ -5,6 +5,7 @@ import type { Site } from '../store/store.js'
 import { authenticationOf, certificateOf } from './client_authentication.js'
 import { admitNamed, checkAliases, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
+import type { OpOptions } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -21,6 +22,7 @@ const SIGNING_ALGS = /^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/
 
 interface Built extends SiteClient {
   metadata: client.ServerMetadata
+  options: OpOptions | undefined
 }
 
 // Sites are cached objects; what is derived from one lives as long as it does.
@@ -33,9 +35,10 @@ const built = new WeakMap<Site, Built>()
 export async function clientOf(op: OpSide, site: Site): Promise<SiteClient> {
   const provider = await providerOf(op, site)
   const kept = built.get(site)
-  if (kept && kept.metadata === provider.metadata) return kept
+  const options = op.options.get(site.op_host)
+  if (kept && kept.metadata === provider.metadata && kept.options === options) return kept
   const configuration = await configure(op, site, provider)
-  const made = { provider, configuration, metadata: provider.metadata }
+  const made = { provider, configuration, metadata: provider.metadata, options }
   built.set(site, made)
   return made
 }
@@ -62,7 +65,8 @@ async function configure(
   site: Site,
   provider: Provider,
 ): Promise<client.Configuration> {
-  const configuration = new client.Configuration(
+  const make = op.options.get(site.op_host)?.tenants ? manyTenants : oneIssuer
+  const configuration = await make(
     endpointsFor(op, site, provider),
     site.client.client_id,
     {
@@ -77,6 +81,32 @@ async function configure(
   configuration[client.customFetch] = fetchOf(op, site)
   return configuration
 }
+
+/** The parts of a configuration. */
+type Parts = Required<
+  [
+    metadata: client.ServerMetadata,
+    client_id: string,
+    client: Partial<client.ClientMetadata>,
+    authentication: client.ClientAuth,
+  ]
+>
+
+async function oneIssuer(...parts: Parts): Promise<client.Configuration> {
+  return new client.Configuration(...parts)
+}
+
+/**
+ * For an issuer with `{tenantid}`. openid-client puts an ID Token's tid in its place for what it
+ * discovers at this address, and nowhere else; which tenants may come is for `checkTenant`.
+ */
+async function manyTenants(metadata: client.ServerMetadata, ...parts: Rest<Parts>) {
+  return client.discovery(new URL('https://login.microsoftonline.com/common/v2.0'), ...parts, {
+    [client.customFetch]: async () => Response.json(metadata),
+  })
+}
+
+type Rest<T extends unknown[]> = T extends [unknown, ...infer R] ? R : never
 
 /** A site with a client certificate has connections of its own, and no other site may use them. */
 function fetchOf({ http }: OpSide, site: Site): client.CustomFetch {
@@ -132,11 +162,17 @@ function withoutSignedUserInfo(metadata: client.ServerMetadata): client.ServerMe
 /** RFC 8705 5: the aliases of endpoints are for who shows a certificate, and for nobody else. */
 function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.ServerMetadata {
   const { mtls_endpoint_aliases, ...plain } = withoutSignedUserInfo(provider.metadata)
-  if (!certificateOf(site) || mtls_endpoint_aliases === undefined) {
-    return plain as client.ServerMetadata
+  if (!certificateOf(site)) return plain as client.ServerMetadata
+  const aliases = mtls_endpoint_aliases ?? {}
+  checkAliases(http, provider.op_host, aliases)
+  const address = aliases.token_endpoint ?? provider.metadata.token_endpoint
+  if (!address?.startsWith('https:')) {
+    throw new CommandError(
+      'invalid_op_metadata',
+      `the token_endpoint of ${site.op_host} has no TLS, where alone a client can show its certificate`,
+    )
   }
-  checkAliases(http, provider.op_host, mtls_endpoint_aliases)
-  return { ...plain, mtls_endpoint_aliases } as client.ServerMetadata
+  return { ...plain, mtls_endpoint_aliases: aliases } as client.ServerMetadata
 }
 
 /** The same of introspection, which openid-client would ask for as a JWT. */
@@ -156,7 +192,9 @@ function signingAlg(site: Site): Partial<client.ClientMetadata> {
  * @throws CommandError `invalid_op_response`, `op_host_not_allowed`
  */
 export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
-  await authenticationOf(op, await op.providers.get(site.op_host), site)
+  const provider = await op.providers.get(site.op_host)
+  await authenticationOf(op, provider, site)
+  endpointsFor(op, site, provider)
   const alg = site.client.id_token_signed_response_alg
   if (alg !== undefined && !SIGNING_ALGS.test(alg)) {
     throw new CommandError(

@@ -2,10 +2,10 @@
 import { importPKCS8, SignJWT } from 'jose'
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
-import { live } from '../live_secrets.js'
 import type { ClientJwk, Site } from '../store/store.js'
 import { pemOf } from './client_certificate.js'
 import type { ClientCertificate } from './connections.js'
+import { TENANT } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -92,7 +92,12 @@ function modification(
   { op_host, metadata }: Provider,
   jwk?: ClientJwk,
 ): client.ModifyAssertionFunction {
-  const audience = op.options.get(op_host)?.client_assertion_audience
+  const { client_assertion_audience: audience, tenants, name } = op.options.get(op_host) ?? {}
+  if (tenants && audience !== 'token_endpoint') {
+    throw unusable(
+      `an issuer with ${TENANT} is no audience of a client assertion; add client_assertion_audience = token_endpoint to [op ${name}] of relyd.cfg`,
+    )
+  }
   return (header, payload) => {
     // RFC 9864 has a new name for EdDSA, which few OPs know.
     if (jwk?.alg === 'EdDSA') header['alg'] = 'EdDSA'
@@ -142,7 +147,6 @@ function keyOf({ client }: Site): ClientJwk {
 function privateKeyOf(site: Site): string {
   const { client_private_key } = site.secrets
   if (client_private_key === undefined) throw unusable('the private key is missing')
-  live.notePrivateKey(client_private_key)
   return client_private_key
 }
 

@@ -155,11 +155,11 @@ function withAppleKey(
   client_id: string,
   { team_id, kid, private_key }: Extract<ClientCredential, { method: 'apple' }>,
 ): IssuedClient {
-  for (const [field, value] of Object.entries({ team_id, kid })) {
+  for (const [field, value] of Object.entries({ team_id, key_id: kid })) {
     if (!/^[A-Z0-9]{10}$/.test(value)) {
       throw refused(
         field,
-        `is not one of Apple's: ten capital letters and digits; team_id stands at the top right of developer.apple.com/account, kid in the name of the file AuthKey_….p8`,
+        `is not one of Apple's: ten capital letters and digits; team_id stands at the top right of developer.apple.com/account, key_id in the name of the file AuthKey_….p8`,
       )
     }
   }

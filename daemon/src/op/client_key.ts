@@ -44,7 +44,7 @@ export function algorithmOf(key: KeyObject, wanted: string | undefined): string 
   const [fitting, what] = fittingAlgorithms(key)
   const alg = wanted ?? (fitting[0] as string)
   if (fitting.includes(alg)) return alg
-  throw refused('alg', `must be ${fitting.join(' or ')}, as private_key is ${what}`)
+  throw refused('signing_alg', `must be ${fitting.join(' or ')}, as private_key is ${what}`)
 }
 
 function fittingAlgorithms(key: KeyObject): [algs: readonly string[], what: string] {

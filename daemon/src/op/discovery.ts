@@ -4,6 +4,7 @@ import * as client from 'openid-client'
 import { bounded, CommandError } from '../errors.js'
 import type { OpHttp } from './http.js'
 import { asCommandError } from './op_errors.js'
+import type { OpOptions } from './op_options.js'
 import { plainMembers } from './plain_members.js'
 
 /** Metadata that the code flow needs (OIDC Discovery 3). */
@@ -75,10 +76,17 @@ export function isRefusal(error: unknown): boolean {
  *
  * @throws CommandError `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
  */
-export async function fetchMetadata(http: OpHttp, op_host: string): Promise<client.ServerMetadata> {
+export async function fetchMetadata(
+  http: OpHttp,
+  op_host: string,
+  options?: OpOptions,
+): Promise<client.ServerMetadata> {
   let metadata: client.ServerMetadata
   try {
-    const discovered = await client.discovery(new URL(op_host), 'relyd', undefined, client.None(), {
+    // By the whole address: of an issuer, openid-client takes any metadata that a host at
+    // login.microsoftonline.com or b2clogin.com answers. Who the issuer may be is checked here.
+    const url = new URL(metadataAddress(op_host))
+    const discovered = await client.discovery(url, 'relyd', undefined, client.None(), {
       [client.customFetch]: http.fetch,
       timeout: http.timeout,
       execute: insecureIfAllowed(op_host),
@@ -87,7 +95,7 @@ export async function fetchMetadata(http: OpHttp, op_host: string): Promise<clie
   } catch (error) {
     throw await notDiscovered(op_host, error)
   }
-  checkMetadata(http, op_host, metadata)
+  checkMetadata(http, op_host, metadata, options)
   metadata = plainMetadata(metadata)
   const called = CALLED.flatMap((name) => metadata[name] ?? [])
   await Promise.all(called.map((address) => admitNamed(http, address)))
@@ -103,7 +111,9 @@ export function checkMetadata(
   { policy }: OpHttp,
   op_host: string,
   metadata: client.ServerMetadata,
+  options?: OpOptions,
 ): void {
+  checkIssuer(op_host, metadata.issuer, options)
   for (const name of REQUIRED) {
     if (metadata[name] === undefined) throw unusable(op_host, `has no ${name}`)
   }
@@ -120,6 +130,36 @@ export function checkMetadata(
     if (!isList(metadata[name] ?? []))
       throw unusable(op_host, `has a ${name} that is no list of words`)
   }
+}
+
+/**
+ * OIDC Discovery 4.3: the issuer must be the one that was asked for, or the one that relyd.cfg names
+ * in its place.
+ *
+ * @throws CommandError `invalid_op_metadata`
+ */
+function checkIssuer(op_host: string, issuer: string, options: OpOptions | undefined): void {
+  if (options?.issuer !== undefined) {
+    if (issuer === options.issuer) return
+    throw unusable(
+      op_host,
+      `says that its issuer is ${bounded(issuer)}, and [op ${options.name}] of relyd.cfg that it is ${options.issuer}`,
+    )
+  }
+  if (URL.canParse(issuer) && new URL(issuer).href === new URL(op_host).href) {
+    if (!/[{}]/.test(issuer)) return
+  }
+  throw unusable(
+    op_host,
+    /[{}]/.test(issuer)
+      ? `says that its issuer is ${bounded(issuer)}, which stands for many; use the address of one of them as op_host, or let relyd.cfg name it in a section [op NAME], with tenants`
+      : `says that its issuer is ${bounded(issuer)}; use that as op_host`,
+  )
+}
+
+/** OIDC Discovery 4. */
+function metadataAddress(op_host: string): string {
+  return `${op_host.replace(/\/$/, '')}/.well-known/openid-configuration`
 }
 
 /**
@@ -226,11 +266,28 @@ function keysOf(set: unknown): JWK[] {
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
 /** RFC 7517 4, RFC 7518 6: what a signature is verified with. */
-const KEY_MEMBERS = ['kty', 'kid', 'use', 'key_ops', 'alg', 'n', 'e', 'crv', 'x', 'y'] as const
+const KEY_MEMBERS = [
+  'kty',
+  'kid',
+  'use',
+  'key_ops',
+  'alg',
+  'n',
+  'e',
+  'crv',
+  'x',
+  'y',
+  // Entra ID's own: whose ID Tokens a key signs, of the tenants that share the set.
+  'issuer',
+] as const
 
 function usedMembers(key: JWK): JWK {
   return plainMembers(
-    Object.fromEntries(KEY_MEMBERS.flatMap((name) => (name in key ? [[name, key[name]]] : []))),
+    Object.fromEntries(
+      KEY_MEMBERS.flatMap((name) =>
+        name in key ? [[name, (key as Record<string, unknown>)[name]]] : [],
+      ),
+    ),
   ) as JWK
 }
 
@@ -244,7 +301,7 @@ function isLonger(text: unknown, length: number): boolean {
 
 async function notDiscovered(op_host: string, error: unknown): Promise<CommandError> {
   const cause = await asCommandError(error)
-  const metadata_url = `${op_host.replace(/\/$/, '')}/.well-known/openid-configuration`
+  const metadata_url = metadataAddress(op_host)
   if (isRefusal(cause) || cause.code === 'quota_exceeded') return cause
   if (cause.code === 'op_unreachable') {
     return new CommandError(
@@ -253,24 +310,11 @@ async function notDiscovered(op_host: string, error: unknown): Promise<CommandEr
       { details: cause.details, cause: error },
     )
   }
-  // OIDC Discovery 4.3: the issuer must be the one that was asked for, to the letter.
-  const issuer = issuerOfMismatch(error)
-  if (issuer !== undefined) {
-    return unusable(op_host, `says that its issuer is ${bounded(issuer)}; use that as op_host`)
-  }
   return new CommandError(
     'no_connect_discovery_response',
     `${metadata_url} does not answer OpenID Connect metadata (${cause.message}); check op_host`,
     { cause: error, retryable: false },
   )
-}
-
-function issuerOfMismatch(error: unknown): unknown {
-  if (!(error instanceof client.ClientError)) return undefined
-  const { cause } = error
-  if (typeof cause !== 'object' || cause === null || !('attribute' in cause)) return undefined
-  const { attribute, body } = cause as { attribute?: unknown; body?: { issuer?: unknown } }
-  return attribute === 'issuer' ? body?.issuer : undefined
 }
 
 function unusable(op_host: string, what: string): CommandError {

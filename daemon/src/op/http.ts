@@ -24,17 +24,21 @@ import { noteAnswered, noteSent } from './op_secrets.js'
 /** Longest rest of a refused answer that is read so that its connection can be used again, in bytes. */
 const WORTH_READING = 16 * 1024
 
-export interface HttpOptions {
+/** What an operator may change while calls are made. */
+export interface HttpLimits {
   /** Seconds until a whole request must have been answered. */
   timeout: number
   /** Hosts that may be called without TLS, as the operator allows. */
   insecure_hosts: readonly string[]
   /** Hosts of the operator's own OPs, which may have any address. */
   allowed_hosts: readonly string[]
-  /** The realm that `allowed_hosts` belong to. */
-  realm: string
   /** Address of an HTTP proxy that every call takes. */
   proxy?: string | undefined
+}
+
+export interface HttpOptions extends HttpLimits {
+  /** The realm that `allowed_hosts` belong to. */
+  realm: string
   /** Resolves names; unless a test says otherwise, as the system does. */
   lookup?: Lookup
   /** How many calls may be under way for each site. */
@@ -42,23 +46,44 @@ export interface HttpOptions {
 }
 
 export class OpHttp {
-  /** Seconds, for openid-client's own signal. */
-  readonly timeout: number
-  readonly policy: AddressPolicy
+  readonly #options: HttpOptions
   readonly #places: OpPlaces
-  readonly #dispatcher: Dispatcher
-  readonly #certified: CertifiedConnections
+  #limits: HttpLimits
+  #policy: AddressPolicy
+  #dispatcher: Dispatcher
+  #certified: CertifiedConnections
+  /** Of earlier limits, with calls still under way. */
+  readonly #closing = new Set<Dispatcher>()
   readonly #resolve: (hostname: string, options: object) => Promise<unknown>
 
   constructor(options: HttpOptions) {
-    const { timeout, proxy, lookup, places } = options
-    this.#places = places
-    this.timeout = timeout
-    this.policy = new AddressPolicy({ ...options, proxied: proxy !== undefined })
-    const connections: ConnectionOptions = { timeout, policy: this.policy, proxy, lookup }
-    this.#dispatcher = openDispatcher(connections)
-    this.#certified = new CertifiedConnections(connections)
-    this.#resolve = promisify(judging(lookup))
+    this.#options = options
+    this.#places = options.places
+    this.#limits = options
+    this.#policy = this.#newPolicy()
+    this.#dispatcher = openDispatcher(this.#connections())
+    this.#certified = new CertifiedConnections(this.#connections())
+    this.#resolve = promisify(judging(options.lookup))
+  }
+
+  /** Seconds, for openid-client's own signal. */
+  get timeout(): number {
+    return this.#limits.timeout
+  }
+
+  get policy(): AddressPolicy {
+    return this.#policy
+  }
+
+  /** Calls under way end under the earlier limits; their connections serve no further one. */
+  change(limits: HttpLimits): void {
+    this.#limits = limits
+    this.#policy = this.#newPolicy()
+    const earlier = this.#dispatcher
+    this.#dispatcher = openDispatcher(this.#connections())
+    this.#closing.add(earlier)
+    void earlier.close().finally(() => this.#closing.delete(earlier))
+    this.#certified.change(this.#connections())
   }
 
   /**
@@ -152,7 +177,19 @@ export class OpHttp {
 
   /** Ends all connections; a request that still runs fails. */
   async close(): Promise<void> {
-    await Promise.all([this.#dispatcher.destroy(), this.#certified.destroy()])
+    const all = [this.#dispatcher, ...this.#closing, this.#certified]
+    await Promise.all(all.map((connections) => connections.destroy()))
+  }
+
+  #newPolicy(): AddressPolicy {
+    const { realm } = this.#options
+    return new AddressPolicy({ ...this.#limits, realm, proxied: this.#limits.proxy !== undefined })
+  }
+
+  #connections(): ConnectionOptions {
+    const { timeout, proxy } = this.#limits
+    const { lookup } = this.#options
+    return { timeout, policy: this.#policy, proxy, lookup }
   }
 
   #asCommandError(url: URL, error: unknown): CommandError {

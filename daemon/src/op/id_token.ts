@@ -16,8 +16,9 @@ import {
 import type { IDToken } from 'openid-client'
 import type { Seconds } from '../clock.js'
 import { sameDigest } from '../digest.js'
-import { CommandError } from '../errors.js'
+import { bounded, CommandError } from '../errors.js'
 import { CLOCK_TOLERANCE } from './client.js'
+import { type OpOptions, TENANT } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -65,6 +66,48 @@ export function checkParties({ sub, aud, azp }: IDToken, client_id: string): voi
     throw new CommandError(
       'invalid_id_token_bad_audience',
       'the ID Token was not issued for this client alone',
+    )
+  }
+}
+
+/**
+ * Where relyd.cfg says that an issuer has many tenants: the ID Token is of one that it lists, and
+ * of that tenant's issuer.
+ *
+ * @throws CommandError `invalid_id_token_bad_issuer`
+ */
+export function checkTenant(
+  { jwks }: Provider,
+  id_token: string,
+  { iss, tid }: IDToken,
+  options: OpOptions | undefined,
+): void {
+  if (!options?.tenants) return
+  const known = options.tenants.find((tenant) => tenant === tid)
+  if (known === undefined) {
+    throw new CommandError(
+      'invalid_id_token_bad_issuer',
+      `the End-User is of a tenant that [op ${options.name}] of relyd.cfg does not list`,
+      // To the operator who has to add it, its id; to nobody else a secret either.
+      { details: { tenant: bounded(tid) } },
+    )
+  }
+  if (iss !== options.issuer?.replace(TENANT, known)) {
+    throw new CommandError(
+      'invalid_id_token_bad_issuer',
+      "the ID Token's issuer is not that of its tenant",
+    )
+  }
+  // Tenants share a key set, whose keys say which issuer's they are: a key of one kind of accounts
+  // must not sign for another.
+  const { kid } = decodeProtectedHeader(id_token)
+  for (const key of jwks?.keys ?? []) {
+    const { issuer: of } = key as { issuer?: unknown }
+    if ((kid ?? key.kid) !== key.kid || typeof of !== 'string') continue
+    if (of.replace(TENANT, known) === iss) continue
+    throw new CommandError(
+      'invalid_id_token_bad_signature',
+      "the OP's key that signed the ID Token is not for its issuer",
     )
   }
 }

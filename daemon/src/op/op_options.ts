@@ -1,5 +1,8 @@
 /** What relyd.cfg says of an OP in `[op NAME]`: the only exceptions from the specifications that are made. */
 
+/** Stands in an issuer for the id of a tenant. */
+export const TENANT = '{tenantid}'
+
 export interface OpOptions {
   /** The section's, for the words of an error. */
   name: string

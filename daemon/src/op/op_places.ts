@@ -18,6 +18,12 @@ export class OpPlaces {
     this.#refusal = refusal
   }
 
+  /** Another limit, for who waits already too. */
+  set limit(limit: Limit) {
+    this.#taken.limit = limit
+    this.#admitAll()
+  }
+
   /**
    * Takes a place for a call on behalf of a site, and waits for one where its limit is reached.
    *
@@ -63,8 +69,14 @@ export class OpPlaces {
     if (queue?.size === 0) this.#queues.delete(waiting.site)
   }
 
-  /** One of each site in turn, as far as there are places. */
-  #admit(): void {
+  /** As many as there are places by now. */
+  #admitAll(): void {
+    while (this.#admit() > 0);
+  }
+
+  /** One of each site in turn, as far as there are places. @returns how many */
+  #admit(): number {
+    let admitted = 0
     for (const [site, queue] of [...this.#queues]) {
       const [first] = queue
       if (!first || this.#taken.enter(site)) continue
@@ -72,6 +84,8 @@ export class OpPlaces {
       // To the end of the line, if more of this site wait.
       if (this.#queues.delete(site)) this.#queues.set(site, queue)
       first.go()
+      admitted += 1
     }
+    return admitted
   }
 }

@@ -31,7 +31,8 @@ const KEY_REFETCH_INTERVAL = 10
 export interface ProvidersOptions {
   /** Whose they are: no realm learns from another's copies which OPs it uses. */
   realm: string
-  ops: OpOptionsByHost
+  /** What relyd.cfg says of OPs; nothing, if absent. */
+  ops?: OpOptionsByHost | undefined
   http: OpHttp
   store: Store
   clock: Clock
@@ -42,6 +43,10 @@ export interface ProvidersOptions {
 
 export class Providers {
   readonly #options: ProvidersOptions
+  #refresh_after: number
+  #ops: OpOptionsByHost
+  /** Counts what changes the address policy, by which documents are judged. */
+  #era = 0
   readonly #cache = new LRUCache<string, Provider>({
     max: CACHED_PROVIDERS,
     maxSize: CACHED_CHARACTERS,
@@ -54,7 +59,14 @@ export class Providers {
 
   constructor(options: ProvidersOptions) {
     this.#options = options
+    this.#refresh_after = options.refresh_after
+    this.#ops = options.ops ?? new Map()
     this.#timer = setInterval(() => this.#refreshOld(), REFRESH_TICK * 1000).unref()
+  }
+
+  /** What is special about OPs, by op_host. */
+  get ops(): OpOptionsByHost {
+    return this.#ops
   }
 
   /**
@@ -94,6 +106,18 @@ export class Providers {
     return refetching
   }
 
+  /** Forgets the documents in memory, which another address policy, or other words of relyd.cfg on an OP, have admitted. */
+  change({
+    refresh_after,
+    ops = new Map(),
+  }: Pick<ProvidersOptions, 'refresh_after' | 'ops'>): void {
+    this.#refresh_after = refresh_after
+    this.#ops = ops
+    this.#era += 1
+    this.#cache.clear()
+    this.#fetching.clear()
+  }
+
   close(): void {
     clearInterval(this.#timer)
   }
@@ -106,7 +130,7 @@ export class Providers {
   }
 
   async #restore(op_host: string): Promise<Provider | undefined> {
-    const { realm, store } = this.#options
+    const { realm, store, http } = this.#options
     const documents = await store.getOpDocuments(realm, op_host)
     const raced = this.#cache.get(op_host)
     if (raced || !documents) return raced
@@ -117,7 +141,7 @@ export class Providers {
       documents.fetched_at,
     )
     try {
-      checkMetadata(this.#options.http, op_host, provider.metadata)
+      checkMetadata(http, op_host, provider.metadata, this.#ops.get(op_host))
     } catch {
       // Another realm's copy, or from before a change of the policy; fetched anew, it is told why.
       return undefined
@@ -131,23 +155,28 @@ export class Providers {
   #fetch(op_host: string): Promise<Provider> {
     let fetching = this.#fetching.get(op_host)
     if (!fetching) {
-      fetching = forEverybody(() => this.#fetchNow(op_host)).finally(() =>
-        this.#fetching.delete(op_host),
-      )
-      this.#fetching.set(op_host, fetching)
+      const mine = forEverybody(() => this.#fetchNow(op_host)).finally(() => {
+        if (this.#fetching.get(op_host) === mine) this.#fetching.delete(op_host)
+      })
+      this.#fetching.set(op_host, mine)
+      fetching = mine
     }
     return fetching
   }
 
   async #fetchNow(op_host: string): Promise<Provider> {
     const { http, clock } = this.#options
-    const metadata = await fetchMetadata(http, op_host)
-    const known = this.#cache.get(op_host)
+    const era = this.#era
+    const metadata = await fetchMetadata(http, op_host, this.#ops.get(op_host))
+    const before = this.#cache.get(op_host)
     // Keys are not needed to send a browser to the OP; a failure shows when a token is verified.
     const jwks = await fetchKeys(http, metadata).catch((error: unknown) => {
       if (isRefusal(error)) throw error
-      return known?.jwks ?? null
+      return before?.jwks ?? null
     })
+    // What was judged by an earlier policy serves those alone who began under it.
+    if (era !== this.#era) return new Provider(op_host, metadata, jwks, clock())
+    const known = this.#cache.get(op_host)
     const provider = known ?? new Provider(op_host, metadata, jwks, clock())
     provider.metadata = metadata
     provider.jwks = jwks
@@ -169,7 +198,7 @@ export class Providers {
   }
 
   #isOld(provider: Provider): boolean {
-    return this.#options.clock() - provider.fetched_at >= this.#options.refresh_after
+    return this.#options.clock() - provider.fetched_at >= this.#refresh_after
   }
 
   #refreshOld(): void {

@@ -139,6 +139,13 @@ function checkSameLogin(claims: client.IDToken, login: Record<string, unknown>):
       "the refreshed ID Token is another End-User's than the login's",
     )
   }
+  // One issuer of many tenants has signed for all of them.
+  if (claims.iss !== (login['iss'] ?? claims.iss)) {
+    throw new CommandError(
+      'invalid_id_token_bad_issuer',
+      "the refreshed ID Token is of another tenant than the login's",
+    )
+  }
   const { auth_time, azp, nonce } = claims
   if (auth_time !== undefined && (login['auth_time'] ?? auth_time) !== auth_time) {
     throw new CommandError(

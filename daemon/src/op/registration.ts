@@ -55,7 +55,7 @@ export async function registerClient(
   let answered: client.ClientMetadata
   try {
     const configuration = await client.dynamicClientRegistration(
-      new URL(op_host),
+      new URL(provider.issuer),
       requestedMetadata(metadata, wishes),
       client.None(),
       {

@@ -4,7 +4,13 @@ import { STRING_LENGTH } from '../command.js'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 import { idTokenAlgs } from './client.js'
-import { checkAtHash, checkIssuedAt, checkParties, verifyIdTokenSignature } from './id_token.js'
+import {
+  checkAtHash,
+  checkIssuedAt,
+  checkParties,
+  checkTenant,
+  verifyIdTokenSignature,
+} from './id_token.js'
 import { checkClaimsNesting } from './nesting.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
@@ -82,6 +88,7 @@ export async function checkTokenAnswer(
   if (id_token !== undefined && claims !== undefined) {
     await verifyIdTokenSignature(op, provider, id_token, idTokenAlgs(site, provider.metadata))
     checkClaimsNesting(claims)
+    checkTenant(provider, id_token, claims, op.options.get(site.op_host))
     checkParties(claims, site.client.client_id)
     checkIssuedAt(claims, op.clock())
     checkAtHash(id_token, claims['at_hash'], access_token)

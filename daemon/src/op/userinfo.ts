@@ -2,7 +2,7 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
-import { clientOf } from './client.js'
+import { clientOf, providerOf } from './client.js'
 import { checkClaimsNesting } from './nesting.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
@@ -20,7 +20,10 @@ export async function fetchUserInfo(
 ): Promise<client.UserInfoResponse> {
   const { provider, configuration } = await clientOf(op, site)
   if (provider.metadata.userinfo_endpoint === undefined) {
-    throw new CommandError('invalid_op_response', "the OP's metadata names no userinfo_endpoint")
+    throw new CommandError(
+      'invalid_op_response',
+      "the OP's metadata names no userinfo_endpoint; what it tells of the End-User is in the ID Token",
+    )
   }
   try {
     const claims = await client.fetchUserInfo(configuration, access_token, sub)
@@ -34,4 +37,36 @@ export async function fetchUserInfo(
       cause: error,
     })
   }
+}
+
+/** Claims of an ID Token that are about the token, the login or the client (OIDC Core 2, 3.1.3.6). */
+const OF_THE_TOKEN = new Set([
+  'iss',
+  'aud',
+  'azp',
+  'exp',
+  'iat',
+  'nbf',
+  'jti',
+  'nonce',
+  'nonce_supported',
+  'at_hash',
+  'c_hash',
+  's_hash',
+  'sid',
+  'acr',
+  'amr',
+  'auth_time',
+])
+
+/** Whether the OP answers claims at all, or has them in the ID Token alone (Apple). */
+export async function hasUserInfo(op: OpSide, site: Site): Promise<boolean> {
+  const { metadata } = await providerOf(op, site)
+  return metadata.userinfo_endpoint !== undefined
+}
+
+/** What an ID Token says of the End-User (OIDC Core 5.1), for an OP without UserInfo. */
+export function claimsOfEndUser(id_token_claims: Record<string, unknown>): Record<string, unknown> {
+  const claims = Object.entries(id_token_claims)
+  return Object.fromEntries(claims.filter(([name]) => !OF_THE_TOKEN.has(name)))
 }

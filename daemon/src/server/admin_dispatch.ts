@@ -6,16 +6,18 @@ import type { Recorder } from './record.js'
 
 const rows = rowsOf<AdminCommand>(adminCommands)
 
-export function createAdminDispatch(services: AdminServices, record?: Recorder): Dispatch {
+/** @param inForce asked for each command */
+export function createAdminDispatch(inForce: () => AdminServices, record?: Recorder): Dispatch {
+  const { events, log } = inForce()
   return createDispatch({
     realm: 'admin',
-    events: services.events,
-    log: services.log,
+    events,
+    log,
     rows,
     record: record && ((command, reply) => record(`admin/${command}`, reply)),
     accountOf: () => '',
     // Whoever may open the socket may do anything, and the connections it takes are few.
     enter: () => () => {},
-    execute: (command, params) => command.run({ ...services, refuse }, params as never),
+    execute: (command, params) => command.run({ ...inForce(), refuse }, params as never),
   })
 }

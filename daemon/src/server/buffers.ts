@@ -9,11 +9,16 @@ interface Holder {
 const MEGABYTE = 1024 * 1024
 
 export class Buffers {
-  readonly #limit: number
+  #limit: number
   readonly #holders = new Set<Holder>()
   #held = 0
 
   constructor(megabytes: number) {
+    this.#limit = megabytes * MEGABYTE
+  }
+
+  /** What is held beyond it then may stay. */
+  set megabytes(megabytes: number) {
     this.#limit = megabytes * MEGABYTE
   }
 

@@ -42,8 +42,7 @@ async function pair(): Promise<{ peer: Socket; connection: Connection; closed: P
     dispatch,
     turns: new Turns(),
     buffers: new Buffers(128),
-    frame_timeout: 30,
-    idle_timeout: 3600,
+    limits: { frame_timeout: 30, idle_timeout: 3600 },
   })
   peer.write(encodeJson({ id: 1, command: 'subscribe', params: {} }))
   await expect.poll(() => hub.has(connection)).toBe(true)

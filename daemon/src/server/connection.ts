@@ -43,13 +43,18 @@ const DRAIN_LONGEST = 1000
 /** Milliseconds that a closing connection waits for its peer to close too. */
 const LINGER = 1000
 
+/** Seconds, as the listener's options of these names. */
+export interface TimeLimits {
+  frame_timeout: number
+  idle_timeout: number
+}
+
 export interface ConnectionOptions {
   dispatch: Dispatch
   turns: Turns
   buffers: Buffers
-  /** Seconds, as the listener's options of these names. */
-  frame_timeout: number
-  idle_timeout: number
+  /** The listener's, which may change. */
+  limits: Readonly<TimeLimits>
   /** Answered instead of anything else, where the listener takes no further connection. */
   refusal?: CommandError | undefined
 }
@@ -144,7 +149,7 @@ export class Connection implements Subscriber {
    * @param now as `performance.now()` counts
    */
   check(now: number): void {
-    const { frame_timeout, idle_timeout } = this.#options
+    const { frame_timeout, idle_timeout } = this.#options.limits
     const over = (since: number | undefined, seconds: number) =>
       since !== undefined && now - since > seconds * 1000
     if (over(this.#unreadSince, frame_timeout)) this.destroy()

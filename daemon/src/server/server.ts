@@ -5,12 +5,12 @@ import { setImmediate } from 'node:timers/promises'
 import type { ListenerConfig } from '../config/config.js'
 import { CommandError } from '../errors.js'
 import type { Log } from '../log.js'
-import { InFlight } from '../quota.js'
+import { InFlight, type Limit } from '../quota.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
 import { listen } from './listen.js'
-import { secureServer } from './tls.js'
+import { type SecureServer, secureServer } from './tls.js'
 import { Turns } from './turns.js'
 
 /** Turns of the event loop without a new connection after which nobody waits any more. */
@@ -25,12 +25,21 @@ const TOLD = 50
 /** Milliseconds between looks for connections that take too long. */
 const CHECK_MS = 1000
 
+/** Those of a listener's options that may change while it listens. */
+type ListenerLimits = Pick<
+  ListenerConfig,
+  'connections' | 'buffer_megabytes' | 'frame_timeout' | 'idle_timeout'
+>
+
 interface Listener {
   name: string
   address: string
   server: NetServer
   /** Open now. */
   connections(): number
+  /** Takes other limits; connections that are open stay. */
+  change(limits: ListenerLimits): void
+  reread: SecureServer['reread'] | undefined
 }
 
 export class Server {
@@ -68,14 +77,10 @@ export class Server {
     listener: ListenerConfig,
     dispatches: ReadonlyMap<string, Dispatch>,
   ): Promise<string> {
-    const { connections, frame_timeout, idle_timeout, buffer_megabytes } = listener
-    const shared = {
-      turns: this.#turns,
-      buffers: new Buffers(buffer_megabytes),
-      frame_timeout,
-      idle_timeout,
-    }
-    const open = new InFlight({ site: Number.POSITIVE_INFINITY, realm: connections })
+    const limits: ListenerLimits = { ...listener }
+    const buffers = new Buffers(limits.buffer_megabytes)
+    const shared = { turns: this.#turns, buffers, limits }
+    const open = new InFlight(openAtMost(limits))
     let told = 0
     const accept = (socket: Socket, realm = listener.realm) => {
       const dispatch = dispatches.get(realm)
@@ -86,7 +91,7 @@ export class Server {
         socket.destroy()
         return
       }
-      const refusal = isFull ? tooMany(listener) : undefined
+      const refusal = isFull ? tooMany(listener.name, limits) : undefined
       const connection = new Connection(socket, { ...shared, dispatch, refusal })
       if (isFull) told += 1
       this.#connections.add(connection)
@@ -100,11 +105,14 @@ export class Server {
       if (this.#draining) connection.drain()
     }
     const { tls } = listener
-    const server = tls
+    const { server, reread } = tls
       ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
-      : createServer({ allowHalfOpen: true }, (socket) => accept(socket))
+      : { server: createServer({ allowHalfOpen: true }, (socket) => accept(socket)) }
     // Those in a handshake count too; it has seconds only.
-    if (tls) server.maxConnections = 3 * connections + TOLD
+    const limitSockets = () => {
+      if (tls) server.maxConnections = 3 * limits.connections + TOLD
+    }
+    limitSockets()
     server.on('connection', (socket: Socket) => {
       this.#accepted += 1
       this.#sockets.add(socket)
@@ -112,8 +120,43 @@ export class Server {
     })
     await listen(server, listener)
     const address = addressOf(server)
-    this.#listeners.push({ name: listener.name, address, server, connections: () => open.total })
+    this.#listeners.push({
+      name: listener.name,
+      address,
+      server,
+      connections: () => open.total,
+      change(changed) {
+        Object.assign(limits, changed)
+        buffers.megabytes = limits.buffer_megabytes
+        open.limit = openAtMost(limits)
+        limitSockets()
+      },
+      reread,
+    })
     return address
+  }
+
+  /**
+   * Reads the listeners' TLS files anew.
+   *
+   * @returns what puts those that have changed in place, by the listener's name
+   * @throws StartError if a file cannot serve; nothing has changed then
+   */
+  rereadTls(): Map<string, () => void> {
+    return new Map(
+      this.#listeners.flatMap(({ name, reread }): [string, () => void][] => {
+        const renew = reread?.()
+        return renew ? [[name, renew]] : []
+      }),
+    )
+  }
+
+  /** Takes other limits of listeners that listen. */
+  change(listeners: readonly ListenerConfig[]): void {
+    for (const { name, connections, buffer_megabytes, frame_timeout, idle_timeout } of listeners) {
+      const listener = this.#listeners.find((one) => one.name === name)
+      listener?.change({ connections, buffer_megabytes, frame_timeout, idle_timeout })
+    }
   }
 
   /**
@@ -173,6 +216,10 @@ export class Server {
   }
 }
 
+function openAtMost({ connections }: ListenerLimits): Limit {
+  return { site: Number.POSITIVE_INFINITY, realm: connections }
+}
+
 function addressOf(server: NetServer): string {
   const bound = server.address()
   return typeof bound === 'object' && bound !== null
@@ -180,7 +227,7 @@ function addressOf(server: NetServer): string {
     : `unix:${bound}`
 }
 
-function tooMany({ name, connections }: ListenerConfig): CommandError {
+function tooMany(name: string, { connections }: ListenerLimits): CommandError {
   return new CommandError(
     'quota_exceeded',
     `${connections} connections are open, the most that connections of [listener ${name}] allows`,

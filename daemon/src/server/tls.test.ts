@@ -25,7 +25,7 @@ describe.skipIf(!hasOpenssl())('a secure server', () => {
     const lines: Record<string, unknown>[] = []
     const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line)) })
     const accepted: TLSSocket[] = []
-    const server = secureServer(
+    const { server } = secureServer(
       { name: 'remote', realm: 'default', tls },
       { log, clock, handshake },
       (socket) => accepted.push(socket),

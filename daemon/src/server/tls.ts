@@ -1,11 +1,12 @@
 /** TCP with TLS 1.3 and client certificates: who gets through a handshake, and for which realm. */
 import { constants, type X509Certificate } from 'node:crypto'
-import { createServer, type Server, type TLSSocket } from 'node:tls'
+import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
 import { type Clock, systemClock } from '../clock.js'
 import type { ListenerConfig, TlsConfig } from '../config/config.js'
 import type { Log } from '../log.js'
 import { Throttle } from '../throttle.js'
-import { readTlsFiles } from './tls_files.js'
+import { readTlsFiles, type TlsFiles } from './tls_files.js'
 
 /** Milliseconds from the connection to the end of its handshake. */
 const HANDSHAKE = 10_000
@@ -16,6 +17,18 @@ const LOG_INTERVAL = 60
 
 /** Characters of a certificate's names that a log shows. */
 const LOGGED_NAMES = 200
+
+/** The server of a listener, and what it was made of. */
+export interface SecureServer {
+  server: Server
+  /**
+   * Reads the files anew.
+   *
+   * @returns what puts them in place for connections to come, undefined if nothing has changed
+   * @throws StartError if a file cannot serve
+   */
+  reread(): (() => void) | undefined
+}
 
 /** A listener that has TLS. */
 export type SecureListener = Pick<ListenerConfig, 'name' | 'realm'> & { tls: TlsConfig }
@@ -38,20 +51,19 @@ export function secureServer(
   { name, realm, tls }: SecureListener,
   { log, clock = systemClock, handshake = HANDSHAKE }: SecureServerOptions,
   accept: (socket: TLSSocket, realm: string) => void,
-): Server {
-  const { cert, key, ca, warnings } = readTlsFiles(name, tls, clock())
-  for (const warning of warnings) log.warn({ listener: name }, warning)
+): SecureServer {
+  const read = (): Pem => {
+    const { cert, key, ca, warnings } = readTlsFiles(name, tls, clock())
+    for (const warning of warnings) log.warn({ listener: name }, warning)
+    return { cert, key, ca }
+  }
+  let pem = read()
   const refused = refusalLog(name, log, clock)
   const server = createServer({
-    cert,
-    key,
-    ca,
-    minVersion: 'TLSv1.3',
+    ...contextOf(pem),
     requestCert: true,
     rejectUnauthorized: true,
     handshakeTimeout: handshake,
-    // A resumed session would bring back what its certificate was when it was first shown.
-    secureOptions: constants.SSL_OP_NO_TICKET,
   })
   server.on('secureConnection', (socket) => {
     const certificate = socket.getPeerX509Certificate()
@@ -75,7 +87,26 @@ export function secureServer(
     // Node reports a handshake that took too long, and leaves its socket open.
     socket.destroy()
   })
-  return server
+  const reread = () => {
+    const found = read()
+    if (isDeepStrictEqual(found, pem)) return undefined
+    return () => {
+      pem = found
+      server.setSecureContext(contextOf(found))
+    }
+  }
+  return { server, reread }
+}
+
+type Pem = Pick<TlsFiles, 'cert' | 'key' | 'ca'>
+
+function contextOf(pem: Pem): SecureContextOptions {
+  return {
+    ...pem,
+    minVersion: 'TLSv1.3',
+    // A resumed session would bring back what its certificate was when it was first shown.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  }
 }
 
 /**

@@ -6,8 +6,12 @@ import { randomToken } from '../random.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
 import { openKept } from './kept_database.js'
 import { refuseForeignDatabase } from './migrations/migrate.js'
+import { type Leave, occupy } from './occupancy.js'
 
 const FULL = 2
+
+/** Bytes that the write-ahead log keeps on the disk when it begins anew. */
+const LOG_BYTES = 64 * 1024 * 1024
 
 /** What SQLite answered when it was asked how it commits, for the log. */
 export interface Durability {
@@ -27,20 +31,35 @@ export function openDatabase(
   busy_timeout_ms: number,
 ): { db: Database.Database; durability: Durability } {
   let db: Database.Database | undefined
+  let leave: Leave | undefined
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    leave = occupy(path, busy_timeout_ms)
     createPrivately(path)
-    db = openKept(path, { fileMustExist: true, timeout: busy_timeout_ms })
+    db = leavingAtClose(openKept(path, { fileMustExist: true, timeout: busy_timeout_ms }), leave)
     refuseForeignDatabase(db)
     makePrivate(path)
     return { db, durability: makeDurable(db) }
   } catch (error) {
     db?.close()
+    leave?.()
     if (error instanceof StoreError) throw error
     throw new StoreError('database', `Cannot open the database ${path}: ${messageOf(error)}`, {
       cause: error,
     })
   }
+}
+
+/** A database whose place is given back when it is closed. */
+function leavingAtClose(db: Database.Database, leave: Leave): Database.Database {
+  const close = db.close.bind(db)
+  return Object.assign(db, {
+    close() {
+      close()
+      leave()
+      return db
+    },
+  })
 }
 
 /**
@@ -52,6 +71,8 @@ export function openDatabase(
 export function makeDurable(db: Pick<Database.Database, 'name' | 'pragma'>): Durability {
   const journal_mode = String(db.pragma('journal_mode = WAL', { simple: true }))
   db.pragma('synchronous = FULL')
+  // A log that grew while somebody read for long, as a backup does, becomes small again.
+  db.pragma(`journal_size_limit = ${LOG_BYTES}`)
   const synchronous = Number(db.pragma('synchronous', { simple: true }))
   if (journal_mode === 'wal' && synchronous === FULL) return { journal_mode, synchronous }
   throw new StoreError(

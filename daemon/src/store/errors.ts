@@ -2,6 +2,8 @@
 
 /**
  * - `database`: the file cannot serve, or not durably
+ * - `in_use`: another process has the database open, or is replacing it
+ * - `no_space`: the disk has no room for a copy
  * - `newer_schema`: a later relyd has been at the database
  * - `key_file`: the file of keys cannot be used as it is
  * - `key_missing`, `wrong_key`: the database needs a key that the file does not have
@@ -13,6 +15,8 @@
  */
 export type StoreErrorCode =
   | 'database'
+  | 'in_use'
+  | 'no_space'
   | 'newer_schema'
   | 'key_file'
   | 'key_missing'

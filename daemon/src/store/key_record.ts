@@ -143,7 +143,8 @@ export class KeyRecord {
   }
 }
 
-function opensCanary(keys: Keyring, key_id: string, canary: Buffer): boolean {
+/** Whether the key is the one that sealed the canary. */
+export function opensCanary(keys: Keyring, key_id: string, canary: Buffer): boolean {
   try {
     // The tag decides, and no secret is compared here: the text is known to everybody.
     return keys.open(canary, canaryCell(key_id)).toString() === CANARY

@@ -131,7 +131,7 @@ describe('a new database', () => {
     )
     expect([dirname(database), dirname(key_file)].map(modeOf)).toEqual([0o700, 0o700])
     const files = new Set(readdirSync(dirname(database)))
-    expect(files).toEqual(new Set(['relyd.db', 'relyd.db-shm', 'relyd.db-wal']))
+    expect(files).toEqual(new Set(['relyd.db', 'relyd.db-lock', 'relyd.db-shm', 'relyd.db-wal']))
   })
 
   test('takes the key that is there', async () => {

@@ -30,7 +30,8 @@ export interface StoreOptions {
 export interface OpenedStore {
   store: SqliteStore
   durability: Durability
-  schema: { found: number; version: number }
+  /** `copy`: of the database as it was, made before its schema was brought up to date. */
+  schema: { found: number; version: number; copy?: string }
   /** `made`: the file is new, and the operator must back it up. */
   encryption: { key_id: string; made: boolean }
 }
@@ -51,14 +52,14 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   const held = readKeyFile(key_file)
   const { db, durability } = openDatabase(database, busy_timeout_ms)
   try {
-    const found = migrate(db)
+    const { found, copy } = migrate(db)
     const record = new KeyRecord(db)
     const keys = held ?? makeFirstKey(record, key_file)
     record.begin(keys, key_file, clock())
     return {
       store: new SqliteStore(db, new HeldKeys({ keys, signature, key_file, record, clock })),
       durability,
-      schema: { found, version: SCHEMA_VERSION },
+      schema: { found, version: SCHEMA_VERSION, ...(copy !== undefined && { copy }) },
       encryption: { key_id: keys.current_id, made: held === undefined },
     }
   } catch (error) {

@@ -1,5 +1,6 @@
 /** From node:http's requests to the web's, and from the web's responses to node:http's. */
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { readBounded } from '../web/posted.js'
 import { private_headers } from '../web/website.js'
 
 /** What the adapters need of a request: `IncomingMessage` of `node:http` or `node:http2`, whole or not. */
@@ -20,8 +21,9 @@ const REFUSED_METHODS = /^(?:connect|trace|track)$/i
  * The web's Request of a node:http request, without its body.
  *
  * @param origin the site's, by its cfg: Host and forwarded headers are whatever the client likes
+ * @param form the body after all, where it is a form that was read
  */
-export function toRequest(origin: string, message: Incoming): Request {
+export function toRequest(origin: string, message: Incoming, form?: string): Request {
   const { method = 'GET', rawHeaders } = message
   const headers = new Headers()
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
@@ -32,7 +34,34 @@ export function toRequest(origin: string, message: Incoming): Request {
   return new Request(origin + targetOf(message), {
     method: REFUSED_METHODS.test(method) ? 'OPTIONS' : method,
     headers,
+    ...(form !== undefined && method === 'POST' && { body: form }),
   })
+}
+
+/**
+ * The form that was posted to a callback, whether or not a body parser of the site's came first.
+ *
+ * @returns undefined if there is none that could be a callback's
+ */
+export async function formOf(
+  message: IncomingMessage & { body?: unknown },
+): Promise<string | undefined> {
+  if (message.method !== 'POST') return undefined
+  const { body } = message
+  if (typeof body === 'string') return body
+  if (Buffer.isBuffer(body)) return body.toString()
+  if (typeof body === 'object' && body !== null) return formText(body)
+  return message.readableEnded
+    ? undefined
+    : readBounded(message.iterator({ destroyOnReturn: false }))
+}
+
+/** A form as a parser made it, in one text again; what came twice stays twice. */
+function formText(body: object): string {
+  const pairs = Object.entries(body).flatMap(([name, value]) =>
+    [value].flat().map((one): [string, string] => [name, String(one)]),
+  )
+  return new URLSearchParams(pairs).toString()
 }
 
 /** Path and query, from any form that a request's target may have (RFC 9112 3.2). */
@@ -78,8 +107,8 @@ export class Requests {
   }
 
   /** @param key what stays the same object while the framework handles the request */
-  of(key: object, message: Incoming): Request {
-    const made = this.#made.get(key) ?? toRequest(this.#origin, message)
+  of(key: object, message: Incoming, form?: string): Request {
+    const made = this.#made.get(key) ?? toRequest(this.#origin, message, form)
     this.#made.set(key, made)
     return made
   }

@@ -10,6 +10,7 @@ import {
   Website,
   type WebsiteOptions,
 } from '../web/index.js'
+import { LONGEST_FORM } from '../web/posted.js'
 import { type Incoming, keepPrivate, Requests } from './bridge.js'
 import { Passed } from './passed.js'
 
@@ -17,6 +18,7 @@ import { Passed } from './passed.js'
 export interface FastifyRequest {
   raw: Incoming
   originalUrl: string
+  body?: unknown
 }
 
 /** Fastify's Reply, as far as it matters here. */
@@ -35,6 +37,11 @@ export interface FastifyInstance {
   addContentTypeParser(
     type: string,
     parser: (request: unknown, body: unknown, done: (error: null) => void) => void,
+  ): unknown
+  addContentTypeParser(
+    type: string,
+    options: { parseAs: 'string'; bodyLimit: number },
+    parser: (request: unknown, body: string, done: (error: null, parsed: string) => void) => void,
   ): unknown
   route(options: { method: string[]; url: string; handler: FastifyHook }): unknown
 }
@@ -83,15 +90,22 @@ export function fastifyWebsite(client: Client, options?: WebsiteOptions): Fastif
   const sessions = new Passed<Session>('requireLogin')
   return {
     async routes(app) {
-      // Logout is a form that is posted, whose content nobody needs: it is not read.
       app.removeAllContentTypeParsers()
+      // Of what is posted, a callback's form alone is of use.
+      app.addContentTypeParser(
+        'application/x-www-form-urlencoded',
+        { parseAs: 'string', bodyLimit: LONGEST_FORM },
+        (_request, body, done) => done(null, body),
+      )
       app.addContentTypeParser('*', (_request, _body, done) => done(null))
       for (const path of website.paths) {
         app.route({
           method: METHODS,
           url: withoutPrefix(path, app.prefix),
           async handler(request, reply) {
-            const answer = await website.handle(webRequest(requests, request))
+            const { body } = request
+            const form = typeof body === 'string' ? body : undefined
+            const answer = await website.handle(webRequest(requests, request, form))
             // Routers are less exact about paths than the helper.
             return answer ? send(answer, reply) : reply.callNotFound()
           },
@@ -160,10 +174,10 @@ export function fastifyGuard(client: Client, options?: ApiGuardOptions): Fastify
   }
 }
 
-function webRequest(requests: Requests, request: FastifyRequest): Request {
+function webRequest(requests: Requests, request: FastifyRequest, form?: string): Request {
   const { raw, originalUrl } = request
   const { method, rawHeaders } = raw
-  return requests.of(request, { method, rawHeaders, originalUrl })
+  return requests.of(request, { method, rawHeaders, originalUrl }, form)
 }
 
 /** @returns the reply, which tells Fastify that the request is answered */

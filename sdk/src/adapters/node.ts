@@ -11,7 +11,7 @@ import {
   Website,
   type WebsiteOptions,
 } from '../web/index.js'
-import { keepPrivate, Requests, send, targetOf } from './bridge.js'
+import { formOf, keepPrivate, Requests, send, targetOf } from './bridge.js'
 
 /** A website's login for `node:http`. */
 export interface NodeWebsite {
@@ -58,7 +58,9 @@ export function nodeWebsite(client: Client, options?: WebsiteOptions): NodeWebsi
     async handle(request, response) {
       const [path = '/'] = targetOf(request).split('?', 1)
       if (!website.paths.includes(path)) return false
-      const answer = await website.handle(of(request))
+      // Of all that is posted here, a callback's form alone is of use.
+      const form = path === website.callback_path ? await formOf(request) : undefined
+      const answer = await website.handle(requests.of(request, request, form))
       if (answer) await send(answer, response)
       return answer !== undefined
     },

@@ -1,6 +1,8 @@
 /** A login's two halves at the website: sending the browser to the OP, and its return. */
 import { clearOldLogins, loginCookies } from './cookies.js'
 import { redirect } from './page.js'
+import type { Places } from './places.js'
+import { readForm } from './posted.js'
 import { returnAddress } from './return_address.js'
 import { answerTrouble, type LoginParams, type Session, type Setting } from './setting.js'
 import { trouble, troubleOf } from './trouble.js'
@@ -44,10 +46,13 @@ export async function finishLogin(
 ): Promise<Response> {
   const { client, cookie, places } = setting
   const header = request.headers.get('cookie')
-  const { pathname, search } = new URL(request.url)
   try {
+    const callback = await callbackOf(request, places)
+    if (callback === undefined) {
+      return answerTrouble(setting, trouble('login_over', places), request)
+    }
     const login = await client.getTokensByCallback({
-      callback: places.origin + pathname + search,
+      callback,
       cookie: loginCookies(header, places.origin),
     })
     const { session_id } = login
@@ -70,6 +75,18 @@ export async function finishLogin(
     }
     return answerTrouble(setting, what, request)
   }
+}
+
+/**
+ * What the browser brought back: in the address, or as a form, where the OP wants that (relyd.cfg,
+ * `response_mode`).
+ *
+ * @returns undefined for a POST without a form that could be one
+ */
+async function callbackOf(request: Request, { origin }: Places): Promise<string | undefined> {
+  if (request.method === 'POST') return readForm(request)
+  const { pathname, search } = new URL(request.url)
+  return origin + pathname + search
 }
 
 /** Asks the site whether it lets this End-User in; if not, nothing of the session is left. */

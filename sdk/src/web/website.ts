@@ -41,6 +41,8 @@ export class Website {
   readonly origin: string
   /** The paths that {@link handle} answers, exactly so: callback, login, logout. */
   readonly paths: readonly string[]
+  /** The one of them that OPs send, or post, browsers back to. */
+  readonly callback_path: string
   readonly #setting: Setting
   readonly #sessions = new WeakMap<Request, Promise<Session | undefined>>()
 
@@ -54,20 +56,22 @@ export class Website {
     const cookie = new SessionCookie(places.origin, options.cookie_name)
     this.origin = places.origin
     this.paths = [...places.own_paths]
+    this.callback_path = places.callback_path
     this.#setting = { client, places, cookie, options }
   }
 
   /**
    * Answers requests for the login, callback and logout paths.
    *
-   * @param request of its URL only path and query count: behind a proxy, the origin may be another
+   * @param request of its URL only path and query count: behind a proxy, the origin may be another.
+   *   Its body is read if it is a callback that was posted, and else left alone
    * @returns undefined if the request is for another path
    */
   async handle(request: Request): Promise<Response | undefined> {
     const url = new URL(request.url)
     const { places } = this.#setting
     if (places.isCallback(url)) {
-      return this.#only(request, ['GET'], () =>
+      return this.#only(request, ['GET', 'POST'], () =>
         finishLogin(this.#setting, request, () => this.session(request)),
       )
     }

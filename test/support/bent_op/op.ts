@@ -21,6 +21,7 @@ import type {
   Calls,
   Endpoint,
   Members,
+  PublishedOp,
   SigningKey,
 } from './types.js'
 
@@ -43,6 +44,16 @@ interface RefreshGrant {
 
 const MAX_NONCE = 43
 
+/** Members of metadata by what is served there. */
+const SERVED: Record<string, Endpoint> = {
+  jwks_uri: 'jwks',
+  registration_endpoint: 'registration',
+  token_endpoint: 'token',
+  userinfo_endpoint: 'userinfo',
+  revocation_endpoint: 'revocation',
+  introspection_endpoint: 'introspection',
+}
+
 /** An OP at `http://127.0.0.1:PORT`, unless it has TLS; every path below is random, so that nobody can guess one. */
 export class BentOp implements AsyncDisposable {
   /** Every request, oldest first. */
@@ -60,6 +71,10 @@ export class BentOp implements AsyncDisposable {
   sub = 'alice'
   /** Seconds that access tokens live, as it says. */
   expires_in: number | undefined = 300
+  /** Whose accounts they are that log in, at an OP whose issuer has `{tenantid}`. */
+  tenant: string | undefined
+  /** Claims that ID Tokens have besides. */
+  more_claims: Members = {}
   /** Whether each refresh brings a new refresh token and uses up the old one. */
   rotates = true
   readonly #server: Server
@@ -76,7 +91,7 @@ export class BentOp implements AsyncDisposable {
   private constructor(server: Server, options: BentOpOptions) {
     this.#server = server
     this.#options = options
-    this.key = makeKey(options.alg ?? 'RS256')
+    this.key = options.key ?? makeKey(options.alg ?? 'RS256')
     this.keys = [this.key.jwk]
     for (const endpoint of [
       'jwks',
@@ -89,6 +104,7 @@ export class BentOp implements AsyncDisposable {
     ] as const) {
       this.#paths.set(`/${randomText(6)}/${endpoint}`, endpoint)
     }
+    if (options.published) this.#servePublished(options.published)
     server.on('request', (request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
         this.#faults.push(error)
@@ -106,8 +122,35 @@ export class BentOp implements AsyncDisposable {
   }
 
   get issuer(): string {
+    const { published } = this.#options
+    return published ? this.#here(String(published.metadata['issuer'])) : this.origin
+  }
+
+  /** How sites name it. */
+  get op_host(): string {
+    const { published } = this.#options
+    return published ? this.#here(published.op_host) : this.issuer
+  }
+
+  get origin(): string {
     const { port } = this.#server.address() as AddressInfo
     return this.#options.tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`
+  }
+
+  /** An address of the published OP, on this host. */
+  #here(address: string): string {
+    return address.replace(/^https:\/\/[^/]+/, this.origin)
+  }
+
+  #servePublished({ op_host, metadata }: PublishedOp): void {
+    this.#paths.set(
+      `${new URL(op_host).pathname.replace(/\/$/, '')}/.well-known/openid-configuration`,
+      'discovery',
+    )
+    for (const [name, endpoint] of Object.entries(SERVED)) {
+      const address = metadata[name]
+      if (typeof address === 'string') this.#paths.set(new URL(address).pathname, endpoint)
+    }
   }
 
   /** How many connections are open. */
@@ -118,10 +161,16 @@ export class BentOp implements AsyncDisposable {
   /** The address of an endpoint. */
   address(endpoint: Endpoint): string {
     const [path] = [...this.#paths].find(([, one]) => one === endpoint) ?? []
-    return this.issuer + path
+    return this.origin + path
   }
 
   get metadata(): Members {
+    const { published } = this.#options
+    if (published) {
+      const text = JSON.stringify(published.metadata)
+      const here = text.replace(/https:\/\/[^/"]+/g, this.origin)
+      return { ...JSON.parse(here), ...this.#options.metadata }
+    }
     return {
       issuer: this.issuer,
       authorization_endpoint: `${this.issuer}/authorize`,
@@ -208,6 +257,27 @@ export class BentOp implements AsyncDisposable {
    * @throws Error if the request is not what an OP would accept
    */
   authorize(authorization_url: string, bend: (response: URLSearchParams) => void = noBend): string {
+    const asked = new URL(authorization_url).searchParams
+    if ((asked.get('response_mode') ?? 'query') !== 'query') throw new Error('not by a redirect')
+    const response = this.#agree(authorization_url)
+    bend(response)
+    const redirect_uri = asked.get('redirect_uri') as string
+    return `${redirect_uri}${redirect_uri.includes('?') ? '&' : '?'}${response}`
+  }
+
+  /** The same where the OP answers with a form that the browser posts. @returns the form */
+  authorizeByPost(
+    authorization_url: string,
+    bend: (response: URLSearchParams) => void = noBend,
+  ): string {
+    const mode = new URL(authorization_url).searchParams.get('response_mode')
+    if (mode !== 'form_post') throw new Error(`response_mode is ${mode}, and this OP posts`)
+    const response = this.#agree(authorization_url)
+    bend(response)
+    return response.toString()
+  }
+
+  #agree(authorization_url: string): URLSearchParams {
     const { origin, pathname, searchParams: asked } = new URL(authorization_url)
     const once = (name: string) => {
       const [value, ...more] = asked.getAll(name)
@@ -218,7 +288,7 @@ export class BentOp implements AsyncDisposable {
     const expected = (what: string, is: unknown, wanted: unknown) => {
       if (is !== wanted) throw new Error(`the authorization request's ${what} is ${is}`)
     }
-    expected('address', origin + pathname, `${this.issuer}/authorize`)
+    expected('address', origin + pathname, this.metadata['authorization_endpoint'])
     const client = this.clients.get(once('client_id'))
     if (!client) throw new Error('the authorization request names an unknown client')
     const redirect_uri = once('redirect_uri')
@@ -243,8 +313,7 @@ export class BentOp implements AsyncDisposable {
     if (this.metadata['authorization_response_iss_parameter_supported'] === true) {
       response.set('iss', this.issuer)
     }
-    bend(response)
-    return `${redirect_uri}${redirect_uri.includes('?') ? '&' : '?'}${response}`
+    return response
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -477,13 +546,14 @@ export class BentOp implements AsyncDisposable {
       }
       const id = form.get('client_id') ?? undefined
       const secret = form.get('client_secret') ?? undefined
+      if (form.has('client_assertion')) return ['client_assertion', id]
       return [secret === undefined ? 'none' : 'client_secret_post', id, secret]
     })()
     const client = this.clients.get(client_id ?? '')
     if (
       !client ||
       client.token_endpoint_auth_method !== method ||
-      client.client_secret !== client_secret ||
+      (client.takes ? !client.takes(form) : client.client_secret !== client_secret) ||
       (basic !== undefined && form.has('client_secret'))
     ) {
       const { answer } = refusal('invalid_client', 'wrong client authentication', 401)
@@ -498,7 +568,9 @@ export class BentOp implements AsyncDisposable {
     const key = this.#bends.key ?? this.key
     const now = Math.floor(Date.now() / 1000)
     const honest: Members = {
-      iss: this.issuer,
+      iss: this.issuer.replace('{tenantid}', this.tenant ?? ''),
+      ...(this.tenant !== undefined && { tid: this.tenant }),
+      ...this.more_claims,
       sub: this.sub,
       aud: grant.client_id,
       iat: now,

@@ -66,15 +66,34 @@ export interface SigningKey {
 export interface BentOpOptions {
   /** With which ID Tokens are signed, and which the metadata offers alone. */
   alg?: Alg
+  /** With which it signs, instead of one that it makes. */
+  key?: SigningKey
   /** Makes it an OP with TLS, at `https://localhost:PORT`. */
   tls?: { key: Buffer; cert: Buffer }
   /** Laid over the metadata; a member that is undefined is left out. */
   metadata?: Members
+  /** Makes it look as an OP that somebody runs: its metadata and paths, on this host. */
+  published?: PublishedOp
+}
+
+/** An OP's metadata as it was published. */
+export interface PublishedOp {
+  /** Where it is from, and of when. */
+  source: string
+  /** The address that leads to it. */
+  op_host: string
+  metadata: Members
 }
 
 export interface BentClient {
   client_id: string
   client_secret?: string
-  token_endpoint_auth_method: 'client_secret_basic' | 'client_secret_post' | 'none'
+  token_endpoint_auth_method:
+    | 'client_secret_basic'
+    | 'client_secret_post'
+    | 'client_assertion'
+    | 'none'
+  /** Decides on a secret or assertion that is made anew for each request. */
+  takes?: (form: URLSearchParams) => boolean
   redirect_uris: string[]
 }

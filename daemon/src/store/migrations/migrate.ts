@@ -1,6 +1,8 @@
 /** Brings a database to the schema that this program knows, one numbered step after another. */
 import type Database from 'better-sqlite3'
 import { StoreError } from '../errors.js'
+import { openKept } from '../kept_database.js'
+import { copyBeforeUpgrade, removeOtherUpgradeCopies, upgradeCopies } from '../upgrade_copy.js'
 import { sql as initial } from './0001_initial.js'
 import { sql as quotas } from './0002_quotas.js'
 import { sql as key_recorded_at } from './0003_key_recorded_at.js'
@@ -37,32 +39,73 @@ export function schemaVersion(db: Database.Database): number {
   const last = db.prepare<[], number | null>('SELECT max(version) FROM migrations').pluck()
   const found = last.get() ?? 0
   if (found <= SCHEMA_VERSION) return found
+  const copy = upgradeCopies(db.name).find(({ schema }) => schema <= SCHEMA_VERSION)
+  const older = copy
+    ? `go back to the copy from before the upgrade: relyd restore ${copy.path}`
+    : 'restore an older backup'
   throw new StoreError(
     'newer_schema',
     `${db.name} has schema version ${found}, and this relyd knows versions up to ` +
-      `${SCHEMA_VERSION}: start the newer relyd that wrote it, or restore an older backup`,
+      `${SCHEMA_VERSION}: start the newer relyd that wrote it, or ${older}`,
   )
 }
 
-/**
- * Runs the migrations that the database has not seen, all or none of them.
- *
- * @returns the version that was found, 0 for a new database
- * @throws StoreError `newer_schema`
- */
-export function migrate(db: Database.Database): number {
-  // Immediate, so that of two daemons starting the second finds the work done.
+/** @returns every statement that makes the schema of this version, as one text */
+export function schemaOfVersion(version: number): string {
+  const db = openKept(':memory:')
+  try {
+    runMigrations(db, 0, version)
+    return schemaOf(db)
+  } finally {
+    db.close()
+  }
+}
+
+/** @returns every statement that made the schema of a database, as one text */
+export function schemaOf(db: Database.Database): string {
   return db
-    .transaction(() => {
-      db.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL) STRICT')
+    .prepare<[], string>("SELECT coalesce(sql, '') FROM sqlite_master ORDER BY type, name")
+    .pluck()
+    .all()
+    .join('\n')
+}
+
+/** What was done to bring a database up to date. */
+export interface Migrated {
+  /** The version that was found, 0 for a new database. */
+  found: number
+  /** Path of the copy that was made before, if there was anything to lose. */
+  copy?: string
+}
+
+/**
+ * Runs the migrations that the database has not seen, all or none of them, after a copy was made of
+ * what was there.
+ *
+ * @throws StoreError `newer_schema`, `no_space`
+ */
+export function migrate(db: Database.Database): Migrated {
+  // Immediate, so that of two daemons starting the second finds the work done, and so that nobody
+  // writes what the copy would lack.
+  const migrated = db
+    .transaction((): Migrated => {
       const found = schemaVersion(db)
-      const record = db.prepare('INSERT INTO migrations (version) VALUES (?)')
-      for (const [index, sql] of MIGRATIONS.entries()) {
-        if (index < found) continue
-        db.exec(sql)
-        record.run(index + 1)
-      }
-      return found
+      const copy =
+        found > 0 && found < SCHEMA_VERSION ? copyBeforeUpgrade(db.name, found) : undefined
+      runMigrations(db, found, SCHEMA_VERSION)
+      return { found, ...(copy !== undefined && { copy }) }
     })
     .immediate()
+  if (migrated.copy !== undefined) removeOtherUpgradeCopies(db.name, migrated.copy)
+  return migrated
+}
+
+function runMigrations(db: Database.Database, found: number, wanted: number): void {
+  db.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY NOT NULL) STRICT')
+  const record = db.prepare('INSERT INTO migrations (version) VALUES (?)')
+  for (const [index, sql] of MIGRATIONS.entries()) {
+    if (index < found || index >= wanted) continue
+    db.exec(sql)
+    record.run(index + 1)
+  }
 }

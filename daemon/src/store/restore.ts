@@ -1,0 +1,180 @@
+/** Puts a backup in the place of a database that nobody uses. */
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import type Database from 'better-sqlite3'
+import { copyToDraft, removeAbandonedDrafts, removeDraft, sync } from './copy.js'
+import { codeOf, messageOf, StoreError } from './errors.js'
+import { type Contents, inspect } from './inspect.js'
+import { openKept } from './kept_database.js'
+import { readKeyFile } from './key_file.js'
+import { inUse, type Leave, occupyAlone } from './occupancy.js'
+import { refuseSharedFolder } from './open.js'
+import { syncFolder } from './write_durably.js'
+
+export interface RestoreOptions {
+  /** The backup. */
+  file: string
+  database: string
+  key_file: string
+  /** For the name under which the database of before is kept. */
+  now: Date
+}
+
+/** What was restored. */
+export interface Restored extends Contents {
+  /** Where the database of before is kept, undefined if there was none. */
+  kept: string | undefined
+}
+
+/** Milliseconds for whoever uses the database to end. */
+const PATIENCE = 2000
+
+/**
+ * Whether the backup could be restored here, with these keys.
+ *
+ * @throws StoreError with what is wrong
+ */
+export function checkBackup({
+  file,
+  key_file,
+}: Pick<RestoreOptions, 'file' | 'key_file'>): Contents {
+  const path = resolve(file)
+  if (!existsSync(path)) throw new StoreError('database', `There is no file ${path}`)
+  return inspect(path, { file: key_file, ring: readKeyFile(key_file) })
+}
+
+/**
+ * Checks the backup, keeps the present database under another name, and puts the backup in its place.
+ * Killed at any moment it leaves the one or the other, each whole.
+ *
+ * @throws StoreError; the present database is as it was then
+ */
+export function restore({ file, database, key_file, now }: RestoreOptions): Restored {
+  refuseSharedFolder(database, key_file)
+  if (resolve(file) === database) {
+    throw new StoreError('database', `${database} is the database itself; name a backup`)
+  }
+  checkBackup({ file, key_file })
+  let leave: Leave | undefined
+  try {
+    makeFolder(dirname(database))
+    leave = occupyAlone(database, PATIENCE)
+    return replace(database, { file: resolve(file), key_file, now })
+  } catch (error) {
+    if (error instanceof StoreError) throw error
+    throw new StoreError('database', `Cannot restore ${database}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  } finally {
+    leave?.()
+  }
+}
+
+/** Nobody else uses the database, nor can begin to. */
+function replace(
+  database: string,
+  { file, key_file, now }: Omit<RestoreOptions, 'database'>,
+): Restored {
+  const folder = dirname(database)
+  removeAbandonedDrafts(database, 0)
+  const draft = copyToDraft(file, database)
+  try {
+    // What counts is what was copied.
+    const contents = inspect(draft, { file: key_file, ring: readKeyFile(key_file) })
+    prepare(draft, existsSync(database) ? database : folder)
+    const kept = existsSync(database) ? keep(database, now) : undefined
+    renameSync(draft, database)
+    syncFolder(folder)
+    return { kept, ...contents }
+  } finally {
+    removeDraft(draft)
+  }
+}
+
+/** On a new host it is root who makes the folders, and not root whose daemon works in them. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  const above = dirname(folder)
+  makeFolder(above)
+  mkdirSync(folder, { mode: 0o700 })
+  const { uid, gid } = statSync(above)
+  if (process.getuid?.() === 0) chownSync(folder, uid, gid)
+}
+
+/** As a daemon makes its database: in WAL mode, of its own user. */
+function prepare(draft: string, like: string): void {
+  const db = openKept(draft, { fileMustExist: true })
+  try {
+    db.pragma('journal_mode = WAL')
+  } finally {
+    db.close()
+  }
+  const { uid, gid } = statSync(like)
+  const is = statSync(draft)
+  if (uid !== is.uid || gid !== is.gid) chownSync(draft, uid, gid)
+  chmodSync(draft, 0o600)
+  sync(draft)
+}
+
+/** Gives the present database a second name. Its first is never without a database. */
+function keep(database: string, now: Date): string {
+  const kept = `${database}${KEPT}${now.toISOString().replace(/\.\d+|[:-]/g, '')}`
+  forgetSecondNames(database)
+  putLogAway(database, kept)
+  try {
+    linkSync(database, kept)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw error
+    // A file system without second names.
+    renameSync(copyToDraft(database, kept), kept)
+  }
+  syncFolder(dirname(database))
+  return kept
+}
+
+const KEPT = '.before-restore-'
+
+/** Of a restore that was killed before it came to its end: the present database is no earlier one. */
+function forgetSecondNames(database: string): void {
+  const { ino, dev } = statSync(database)
+  const begin = `${basename(database)}${KEPT}`
+  for (const name of readdirSync(dirname(database)).filter((one) => one.startsWith(begin))) {
+    const path = join(dirname(database), name)
+    const other = statSync(path)
+    if (other.ino === ino && other.dev === dev) rmSync(path)
+  }
+}
+
+/**
+ * Brings the write-ahead log into the database, or next to what is kept of one that cannot be opened: to
+ * the new database it would be poison.
+ */
+function putLogAway(database: string, kept: string): void {
+  let db: Database.Database | undefined
+  try {
+    db = openKept(database, { fileMustExist: true, timeout: PATIENCE })
+    // SQLite does it only if nobody else has the database open, whoever that is.
+    db.pragma('journal_mode = DELETE')
+  } catch (error) {
+    const code = String(codeOf(error))
+    if (code.startsWith('SQLITE_BUSY')) throw inUse(database)
+    // Only what is broken is kept as it is.
+    if (!/^SQLITE_(CORRUPT|NOTADB)/.test(code)) throw error
+  } finally {
+    db?.close()
+  }
+  for (const end of ['-wal', '-journal']) {
+    if (existsSync(database + end)) renameSync(database + end, kept + end)
+  }
+  rmSync(`${database}-shm`, { force: true })
+}

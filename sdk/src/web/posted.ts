@@ -1,0 +1,28 @@
+/** A callback that the OP has the browser post (OAuth 2.0 Form Post Response Mode): its form, read with bounds. */
+
+/** Longest form, in bytes: an authorization response and what an OP adds to it. */
+export const LONGEST_FORM = 64 * 1024
+
+const FORM = /^application\/x-www-form-urlencoded\b/i
+
+/**
+ * The form of a request, as it came.
+ *
+ * @returns undefined if there is none, or one that is too long
+ */
+export async function readForm(request: Request): Promise<string | undefined> {
+  if (!FORM.test(request.headers.get('content-type') ?? '') || !request.body) return undefined
+  return readBounded(request.body)
+}
+
+/** @returns undefined for what is longer than {@link LONGEST_FORM}; the rest of it is not read */
+export async function readBounded(body: AsyncIterable<Uint8Array>): Promise<string | undefined> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > LONGEST_FORM) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}

@@ -1,0 +1,173 @@
+/** A site whose client an OP's operator issued, in a real store and with real calls to the OP, without a daemon: tests set the time. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { commands } from '../../daemon/src/commands/index.js'
+import type { Realm, Services } from '../../daemon/src/context.js'
+import { CommandError } from '../../daemon/src/errors.js'
+import { EventHub } from '../../daemon/src/events.js'
+import { createLog } from '../../daemon/src/log.js'
+import type { ClientCredential } from '../../daemon/src/op/client_credential.js'
+import type { OpOptions } from '../../daemon/src/op/op_options.js'
+import { createOpSide, type OpSide } from '../../daemon/src/op/op_side.js'
+import { PassedOn } from '../../daemon/src/passed_on.js'
+import { InFlight } from '../../daemon/src/quota.js'
+import { Refreshes } from '../../daemon/src/refreshes.js'
+import { issuedSite } from '../../daemon/src/registrations.js'
+import { SiteCache } from '../../daemon/src/sites.js'
+import { openStore } from '../../daemon/src/store/open.js'
+import type { SqliteStore } from '../../daemon/src/store/sqlite.js'
+import type { Site } from '../../daemon/src/store/store.js'
+import { Throttle } from '../../daemon/src/throttle.js'
+import { ample, amplePlaces } from './quotas.js'
+
+export const redirect_uri = 'https://site.example/callback'
+
+const OP_TIMEOUT = 2
+
+export interface IssuedOptions {
+  op_host: string
+  client_id?: string
+  credential: ClientCredential
+  /** What relyd.cfg says of OPs. */
+  ops?: Partial<OpOptions>[]
+  scope?: string[]
+  insecure_hosts?: string[]
+  allowed_hosts?: string[]
+}
+
+export class IssuedWorld implements AsyncDisposable {
+  readonly store: SqliteStore
+  readonly side: OpSide
+  /** The wall clock. */
+  now = Math.floor(Date.now() / 1000)
+  site!: Site
+  readonly #folder: string
+  readonly #realm: Realm
+  readonly #services: Services
+
+  private constructor(folder: string, store: SqliteStore, options: IssuedOptions) {
+    this.#folder = folder
+    this.store = store
+    const clock = () => this.now
+    const log = createLog('silent')
+    this.side = createOpSide({
+      realm: 'shop',
+      store,
+      clock,
+      log,
+      ops: new Map(
+        options.ops?.map((one) => {
+          const op: OpOptions = {
+            name: 'test',
+            op_host: options.op_host,
+            client_assertion_audience: 'issuer',
+            ...one,
+          }
+          return [op.op_host, op]
+        }),
+      ),
+      timeout: OP_TIMEOUT,
+      insecure_hosts: options.insecure_hosts ?? ['127.0.0.1'],
+      allowed_hosts: options.allowed_hosts ?? [],
+      places: amplePlaces,
+      refresh_after: 3600,
+    })
+    const events = new EventHub()
+    this.#services = {
+      store,
+      sites: new SiteCache(store),
+      events,
+      clock,
+      log,
+      refreshes: new Refreshes({ store, events, clock, op_timeout: OP_TIMEOUT }),
+      settings: { default_op: undefined, login_lifetime: 600, session_lifetime: 3600 },
+    }
+    this.#realm = {
+      name: 'shop',
+      tokens: 'site',
+      allowed_op_hosts: [],
+      quotas: ample,
+      op: this.side,
+      passed_on: new PassedOn(clock),
+      requests: new InFlight(ample.requests),
+      registrations: new Throttle(clock, 10, 1),
+    }
+  }
+
+  static async start(options: IssuedOptions): Promise<IssuedWorld> {
+    const folder = mkdtempSync(join(tmpdir(), 'relyd-issued-'))
+    const files = { database: join(folder, 'store/db'), key_file: join(folder, 'keys/key') }
+    const { store } = await openStore(files)
+    const world = new IssuedWorld(folder, store, options)
+    try {
+      world.site = await issuedSite(
+        { realm: world.#realm, clock: () => world.now, op: world.side },
+        options.op_host,
+        {
+          client_id: options.client_id ?? 'issued',
+          credential: options.credential,
+          redirect_uris: [redirect_uri],
+          settings: {
+            scope: options.scope ?? ['openid'],
+            login_binding: 'required',
+            tokens: 'site',
+          },
+        },
+      )
+      await world.#keep()
+    } catch (error) {
+      await world[Symbol.asyncDispose]()
+      throw error
+    }
+    return world
+  }
+
+  /** Through the store and back, as a daemon has it: sealed on the way. */
+  async #keep(): Promise<void> {
+    const { store, site, now } = this
+    const idempotency_hash = Buffer.alloc(32, 'i')
+    const intent = {
+      realm: 'shop',
+      idempotency_hash,
+      params_hash: Buffer.alloc(32, 'p'),
+      oxd_id: site.oxd_id,
+      lease_until: now + 60,
+    }
+    await store.beginRegistration(intent, now, ample)
+    await store.finishRegistration(site, idempotency_hash)
+    this.site = (await store.getSite(site.oxd_id, 'shop')) as Site
+  }
+
+  /** Runs a command of the site's. @throws CommandError */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  async run(name: keyof typeof commands, params: object = {}): Promise<any> {
+    const context = {
+      ...this.#services,
+      realm: this.#realm,
+      op: this.side,
+      refuse(code: CommandError['code'], description: string, options?: object): never {
+        throw new CommandError(code, description, options)
+      },
+    }
+    const run = commands[name].run as unknown as (...given: object[]) => Promise<object>
+    return { ...(await run(context, this.site, params)) }
+  }
+
+  /**
+   * A whole login.
+   *
+   * @param user takes the browser from the authorization URL to the callback
+   */
+  async logIn(user: (authorization_url: string) => Promise<string> | string) {
+    const { authorization_url, binding } = await this.run('get_authorization_url')
+    const callback = await user(authorization_url)
+    return this.run('get_tokens_by_callback', { callback, binding })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.side.close()
+    await this.store.close()
+    rmSync(this.#folder, { recursive: true })
+  }
+}
