@@ -273,15 +273,6 @@ describe('changing a site', () => {
     const unset = { site: 'renamed', unset: ['post_logout_redirect_uri'] }
     expect(await admin.ok('update_site', unset)).not.toHaveProperty('post_logout_redirect_uri')
   })
-
-  test('of two at once, one is told to look again', async () => {
-    await add('contended')
-    const update = (scope: string) =>
-      admin.call('update_site', { site: 'contended', scope: ['openid', scope] })
-    const replies = await Promise.all(['email', 'profile'].map(update))
-    const codes = replies.map(({ status, data }) => (status === 'ok' ? 'ok' : data.error))
-    expect(codes.sort()).toEqual(['ok', 'site_changed'])
-  })
 })
 
 describe('removing a site', () => {
