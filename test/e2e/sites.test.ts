@@ -1,5 +1,5 @@
 /** What the operator does with sites, over the admin socket and by the command relyd. */
-import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -385,6 +385,16 @@ describe('a cfg', () => {
     expect(await admin.refused('show_site', { site: 'linked' })).toMatchObject({
       error: 'no_such_site',
     })
+  })
+
+  test('that has another name too is not read for whoever may have made it', async () => {
+    const target = join(daemon.folder, 'target.ini')
+    const cfg = join(daemon.folder, 'hard.cfg')
+    writeFileSync(target, '[theirs]\nsecret = marker\n')
+    linkSync(target, cfg)
+    const { status, stderr } = await addWith('hard', cfg)
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('hard links') })
+    expect(readFileSync(cfg, 'utf8')).toContain('[theirs]')
   })
 
   test('for a user that this host does not have is not written, and nothing is added', async () => {
