@@ -3,9 +3,9 @@ import { defineConfig } from 'vitest/config'
 /** What takes long: other versions of Node, hundreds of kills, and more of fuzz and flood. */
 export default defineConfig({
   test: {
-    include: ['test/interop/**/*.test.ts', 'test/e2e/{fuzz,flood}.test.ts'],
+    include: ['test/interop/**/*.test.ts', 'test/e2e/{fuzz,flood,kill_upkeep}.test.ts'],
     setupFiles: 'test/support/seed.ts',
-    env: { FUZZ_FRAMES: '200000', FLOOD_STARTS: '100000' },
+    env: { FUZZ_FRAMES: '200000', FLOOD_STARTS: '100000', KILL_EVERYWHERE: 'yes' },
     // Each wants both cores.
     fileParallelism: false,
   },

@@ -38,7 +38,6 @@ export interface Realm extends RealmPolicy {
 
 /** What outlives a single command. */
 export interface Services {
-  metrics: Metrics
   store: Store
   sites: SiteCache
   events: EventHub
@@ -46,6 +45,7 @@ export interface Services {
   log: Log
   settings: Settings
   refreshes: Refreshes
+  metrics: Metrics
 }
 
 /** Options that handlers look at. */

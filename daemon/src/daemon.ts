@@ -42,9 +42,9 @@ export interface Daemon {
 export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const { daemon: options } = config
   const clock = systemClock
+  const metrics = new Metrics()
   const passed = takePassedSockets(config.listeners)
   const manager = new ServiceManager(log)
-  const metrics = new Metrics()
   const { store, durability, schema, encryption } = await openStore({
     ...options,
     onCommit: observeCommits(metrics),
@@ -100,7 +100,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
   const watchdog = startWatchdog(store, manager)
-  readFrom(metrics, { store, realms: () => in_force.realms, server, events, sweeping, clock })
+  readFrom(metrics, { store, in_force, server, events, sweeping, clock })
 
   async function stop(): Promise<void> {
     log.info('stopping')

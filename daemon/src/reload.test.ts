@@ -27,6 +27,9 @@ import { openStore } from './store/open.js'
 
 const OP = 'http://127.0.0.1:9'
 
+/** For a busy host. */
+const PATIENT = { timeout: 10_000, interval: 5 }
+
 type Sections = Record<string, Record<string, string>>
 
 /** What a daemon is made of, but for the process. */
@@ -143,14 +146,14 @@ async function opCalls(world: World): Promise<number> {
   const done = new AbortController()
   const request = { method: 'GET', headers: {}, body: undefined, redirect: 'manual' as const }
   const calls = Array.from({ length: 5 }, () =>
-    onBehalfOf({ request_id: 'r', site: 'shop', calls: { count: 0, ms: 0 } }, () =>
+    onBehalfOf({ request_id: 'test-1', site: 'shop', calls: { count: 0, ms: 0 } }, () =>
       world.realm.op.http
         .fetch(`http://127.0.0.1:${port}/`, { ...request, signal: done.signal })
         .catch((error: unknown) => expect(error).toBeInstanceOf(CommandError)),
     ),
   )
   const may = () => Math.min(...Object.values(world.realm.quotas.op_calls))
-  await expect.poll(() => asked).toBeGreaterThanOrEqual(may())
+  await expect.poll(() => asked, PATIENT).toBeGreaterThanOrEqual(may())
   // Whatever else was on its way is there before this.
   await fetch(`http://127.0.0.1:${port}/ping`)
   done.abort()
@@ -179,13 +182,13 @@ async function refreshes(world: World): Promise<number> {
   })
   await world.realm.op.providers.get(OP)
   const told = () => world.log.filter(({ msg }) => String(msg).includes('not refreshed')).length
-  if (world.in_force.config.daemon.op_refresh < 60) await expect.poll(told).toBe(1)
+  if (world.in_force.config.daemon.op_refresh < 60) await expect.poll(told, PATIENT).toBe(1)
   return told()
 }
 
 /** Replies to a connection beyond the limit name it. */
 async function placesNamed(world: World): Promise<string | undefined> {
-  await expect.poll(() => world.connections).toBe(0)
+  await expect.poll(() => world.connections, PATIENT).toBe(0)
   const open = [await world.connect(), await world.connect()]
   const told = await world.answer('{"id":1,"command":"ping"}\n')
   for (const socket of open) socket.destroy()
@@ -203,7 +206,7 @@ async function unfinished(world: World): Promise<number> {
     socket.write(`{"id":1,"command":"${'x'.repeat(1_000_000)}`)
   }
   if (world.in_force.config.listeners[0]?.buffer_megabytes === 8) {
-    await expect.poll(() => refused).toBeGreaterThan(0)
+    await expect.poll(() => refused, PATIENT).toBeGreaterThan(0)
   } else await world.answer('{"id":1,"command":"ping"}\n')
   for (const socket of sockets) socket.destroy()
   return refused > 0 ? 1 : 0
@@ -455,7 +458,7 @@ describe('an option that is not', () => {
     key_file: 'other.key',
     admin_socket: 'other.sock',
     log_format: 'pretty',
-    metrics_address: 'tcp:127.0.0.1:1',
+    metrics_address: 'tcp:127.0.0.1:9464',
     address: 'tcp:127.0.0.1:1',
     mode: '0600',
     realm: 'shop',

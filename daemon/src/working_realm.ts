@@ -24,7 +24,7 @@ export class WorkingRealm {
     const { name, quotas } = policy
     this.#places = new OpPlaces(quotas.op_calls, (exceeded) => quotaExceeded(this.#realm, exceeded))
     this.#limits = limitsOf(policy, config)
-    const op_names = new OpNames(ownHosts(this.#limits))
+    const op_names = new OpNames(namedHosts(this.#limits))
     this.#realm = {
       ...policy,
       op: createOpSide({
@@ -60,14 +60,14 @@ export class WorkingRealm {
     const limits = limitsOf(policy, config)
     // Connections and documents are given up only where they must be.
     if (!isDeepStrictEqual(limits, this.#limits)) op.change(limits)
-    op_names.own(ownHosts(limits))
+    op_names.keep(namedHosts(limits))
     this.#limits = limits
     this.#realm = { ...this.#realm, ...policy }
   }
 }
 
-/** Hosts that the operator named. */
-function ownHosts({ allowed_hosts, insecure_hosts }: OpLimits): string[] {
+/** Hosts of OPs that the operator has named. */
+function namedHosts({ allowed_hosts, insecure_hosts }: OpLimits): string[] {
   return [...allowed_hosts, ...insecure_hosts]
 }
 

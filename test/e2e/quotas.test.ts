@@ -47,6 +47,7 @@ function exceeded(realm: string, quota: string, option: string, limit: number) {
   return {
     error: 'quota_exceeded',
     error_description: expect.stringContaining(`${option} of [realm ${realm}]`),
+    request_id: expect.any(String),
     retryable: true,
     details: { quota, option, limit },
   }

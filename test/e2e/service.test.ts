@@ -76,6 +76,18 @@ test('run again, it brings its own files up to date and leaves all others', asyn
   ])
 })
 
+test('run again, it brings the sockets of websites up to date, without being told of them', async () => {
+  await install('--socket', 'shop:www-shop', '--socket', 'blog:www-blog:blog')
+  const units = ['shop', 'blog'].map((name) => `${UNITS}/relyd-${name}.socket`)
+  const before = units.map((unit) => image.text(unit))
+  for (const [n, unit] of units.entries()) image.put(unit, `${before[n]}# of an older version\n`)
+  const said = await install()
+  expect(units.map((unit) => image.text(unit))).toEqual(before)
+  for (const unit of units) expect(said).toContain(`replaced ${unit}`)
+  await install('--socket', 'shop:www-other')
+  expect(image.text(units[0] as string)).toContain('SocketUser=www-other')
+})
+
 test('--dry-run says the same, and writes nothing', async () => {
   const said = await install('--dry-run')
   expect(image.files('/etc')).toEqual([])

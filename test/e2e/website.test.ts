@@ -408,7 +408,14 @@ test('an OP that is away is a matter of patience', async () => {
   await away.close()
   const response = await browser.visit(callback)
   expect([response.status, response.headers.get('retry-after')]).toEqual([502, '5'])
-  expect(await response.text()).toContain('The login service does not answer')
+  const shown = await response.text()
+  expect(shown).toContain('The login service does not answer')
+  // What an End-User reads out finds the cause in relyd's log.
+  const [, request_id] = /with this number: <strong>([\w-]+)</.exec(shown) ?? []
+  expect(site.troubles[0]?.request_id).toBe(request_id)
+  const lines = () => daemon.log.filter((line) => line['request_id'] === request_id)
+  await expect.poll(() => lines().at(-1)).toMatchObject({ outcome: 'op_unreachable' })
+  expect(lines()[0]).toMatchObject({ msg: 'OP call', why: expect.stringContaining('refused') })
   // A site that never saw it cannot even begin.
   const late = await makeSite({}, { op: away }).visitor().visit('/app/login')
   expect([late.status, late.headers.get('retry-after')]).toEqual([502, '5'])
@@ -424,10 +431,11 @@ test('what the OP says is no part of a page', async () => {
     return browser.visit(`/app/callback?${query}`)
   }
   const cancelled = await say('access_denied')
-  expect([cancelled.status, await cancelled.text()]).toEqual([
-    403,
-    expect.stringContaining('You cancelled the login'),
-  ])
+  const cancelled_page = await cancelled.text()
+  expect(cancelled.status).toBe(403)
+  expect(cancelled_page).toContain('You cancelled the login')
+  // Nobody has to be told of that.
+  expect(cancelled_page).not.toContain('this number')
   const failed = await say('server_error')
   const page = await failed.text()
   expect(failed.status).toBe(502)

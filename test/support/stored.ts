@@ -36,7 +36,8 @@ export class Stored implements Disposable {
     db.transaction(() => runMigrations(db, 0, version))()
     const secrets = keys.seal('{"client_secret":"of before"}', secretsCell('sites', oxd_id))
     db.prepare(
-      `INSERT INTO sites VALUES (?, 'default', 'https://op.example', 'https://op.example',
+      `INSERT INTO sites (oxd_id, realm, op_host, issuer, redirect_uri, registered_by, client,
+       settings, created_at, secrets) VALUES (?, 'default', 'https://op.example', 'https://op.example',
        'https://site.example/callback', 'relyd', '{"client_id":"client"}',
        '{"scope":["openid"],"login_binding":"required","tokens":"site"}', 1, ?)`,
     ).run(oxd_id, secrets)

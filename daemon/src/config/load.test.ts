@@ -1,5 +1,5 @@
 /** relyd.cfg: every option loads, and whoever mistypes one is told where and what. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -436,6 +436,20 @@ describe('an OP', () => {
     const message = refusal(op(lines))
     expect(message).toMatch(/^\/etc\/relyd\.cfg:\d+: /)
     expect(message).toContain(words)
+  })
+
+  test('may have what the documentation says of the big ones', () => {
+    const docs = fileURLToPath(new URL('../../../docs/', import.meta.url))
+    const pages = readdirSync(docs, { recursive: true, encoding: 'utf8' })
+    const texts = pages.filter((page) => page.endsWith('.md')).map((page) => join(docs, page))
+    const sections = texts.flatMap((page) => [
+      ...readFileSync(page, 'utf8').matchAll(/^ {4}\[op \w+\]\n(?: {4}\S.*\n)+/gm),
+    ])
+    expect(sections.length).toBeGreaterThan(5)
+    for (const [section] of sections) {
+      const text = section.replace(/^ {4}/gm, '').replaceAll('…', 'https://op.example')
+      expect(read(`${listener}${text}`).ops.size).toBe(1)
+    }
   })
 
   test('may be without TLS where the operator waived that', () => {

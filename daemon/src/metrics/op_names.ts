@@ -11,32 +11,27 @@ const LENGTH = 100
 const OTHER = 'other'
 
 export class OpNames {
-  readonly #names = new Map<string, string>()
-  #most = 0
+  #own: ReadonlySet<string> = new Set()
+  readonly #answered = new Map<string, string>()
 
   /** @param own hosts that the operator named in relyd.cfg, which have labels whatever comes */
   constructor(own: readonly string[]) {
-    this.own(own)
-    this.#most = this.#names.size + MOST
+    this.keep(own)
   }
 
-  /** The operator names others too. */
-  own(hosts: readonly string[]): void {
-    for (const host of hosts) {
-      if (this.#names.has(host)) continue
-      this.#names.set(host, bounded(host, LENGTH))
-      this.#most += 1
-    }
+  /** Takes the hosts that the operator names now. */
+  keep(own: readonly string[]): void {
+    this.#own = new Set(own)
   }
 
   /** The first that answer get labels of their own: hosts that nobody has could be made up without end. */
   answered(host: string): void {
-    if (this.#names.size >= this.#most || this.#names.has(host)) return
-    this.#names.set(host, bounded(host, LENGTH))
+    if (this.#answered.size >= MOST || this.#answered.has(host) || this.#own.has(host)) return
+    this.#answered.set(host, bounded(host, LENGTH))
   }
 
   /** @returns the label of a host */
   of(host: string): string {
-    return this.#names.get(host) ?? OTHER
+    return this.#own.has(host) ? bounded(host, LENGTH) : (this.#answered.get(host) ?? OTHER)
   }
 }

@@ -1,7 +1,7 @@
 /** Where the metrics come from that are counted, or known, in other parts of the daemon. */
 import type { Clock } from '../clock.js'
-import type { Realm } from '../context.js'
 import type { EventHub } from '../events.js'
+import type { InForce } from '../in_force.js'
 import type { Server } from '../server/server.js'
 import type { OnCommit } from '../store/group_commit.js'
 import type { SqliteStore } from '../store/sqlite.js'
@@ -15,8 +15,7 @@ type UsageMetric = 'relyd_sites' | 'relyd_pending_logins' | 'relyd_sessions' | '
 /** What is read. */
 export interface Parts {
   store: SqliteStore
-  /** Those in force. */
-  realms(): ReadonlyMap<string, Realm>
+  in_force: InForce
   server: Server
   events: EventHub
   sweeping: Sweeping
@@ -38,11 +37,11 @@ export function observeCommits(metrics: Metrics): OnCommit {
 
 /** Has the rest read whenever somebody asks for the metrics. */
 export function readFrom(metrics: Metrics, parts: Parts): void {
-  const { store, realms, server, events, sweeping, clock } = parts
+  const { store, in_force, server, events, sweeping, clock } = parts
   metrics.read('relyd_build_info', () => [[[version, process.version], 1]])
 
   metrics.read('relyd_requests_in_flight', () =>
-    [...realms()].map(([realm, { requests }]) => [[realm], requests.total]),
+    [...in_force.realms].map(([realm, { requests }]) => [[realm], requests.total]),
   )
   metrics.read('relyd_frames_waiting', () => [[[], server.waiting]])
   metrics.read('relyd_connections', () =>
@@ -62,7 +61,7 @@ export function readFrom(metrics: Metrics, parts: Parts): void {
   const usage = (name: UsageMetric, member: Exclude<keyof RealmUsage, 'realm'>) =>
     metrics.read(name, async () => {
       const used = new Map((await store.usageOfRealms()).map((one) => [one.realm, one[member]]))
-      const names = new Set([...realms().keys(), ...used.keys()])
+      const names = new Set([...in_force.realms.keys(), ...used.keys()])
       return [...names].map((realm) => [[realm], used.get(realm) ?? 0])
     })
   usage('relyd_sites', 'sites')
@@ -80,9 +79,9 @@ export function readFrom(metrics: Metrics, parts: Parts): void {
 }
 
 /** Of those that share a label, the oldest. */
-function documentAges({ realms, clock }: Parts): [[string], number][] {
+function documentAges({ in_force, clock }: Parts): [[string], number][] {
   const ages = new Map<string, number>()
-  for (const { op, op_names } of realms().values()) {
+  for (const { op, op_names } of in_force.realms.values()) {
     for (const { op_host, fetched_at } of op.providers.cached()) {
       const label = op_names.of(new URL(op_host).host)
       ages.set(label, Math.max(ages.get(label) ?? 0, clock() - fetched_at))

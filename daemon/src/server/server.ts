@@ -32,6 +32,13 @@ type ListenerLimits = Pick<
   'connections' | 'buffer_megabytes' | 'frame_timeout' | 'idle_timeout'
 >
 
+interface ListenOptions {
+  /** The descriptor of its socket, if systemd opened it. */
+  passed?: number | undefined
+  /** Gets the connections that speak HTTP, where that is spoken too. */
+  http?: HttpServer
+}
+
 interface Listener {
   name: string
   address: string
@@ -45,14 +52,6 @@ interface Listener {
   /** Takes other limits; connections that are open stay. */
   change(limits: ListenerLimits): void
   reread: SecureServer['reread'] | undefined
-}
-
-/** What else there may be to a listener. */
-export interface ListenOptions {
-  /** The descriptor of its socket, if systemd opened it. */
-  passed?: number | undefined
-  /** Gets the connections that speak HTTP, where that is spoken too. */
-  http?: HttpServer
 }
 
 export class Server {
@@ -93,7 +92,6 @@ export class Server {
 
   /**
    * @param dispatches of the realms that it serves, by their names, and perhaps of more
-   * @param options what else there is to it
    * @returns the address as it came to be, with the port that the kernel chose for port 0
    * @throws StartError
    */

@@ -44,3 +44,11 @@ export function socketOwner(text: string): SocketOwner {
   }
   return group === undefined ? { listener, user } : { listener, user, group }
 }
+
+/** @returns whom a socket unit that relyd laid down is for; undefined for that of the group relyd */
+export function ownerIn(unit: string): SocketOwner | undefined {
+  const value = (option: string) => new RegExp(`^${option}=(.*)$`, 'm').exec(unit)?.[1]
+  const [listener, user, group] = ['FileDescriptorName', 'SocketUser', 'SocketGroup'].map(value)
+  if (listener === undefined || user === undefined) return undefined
+  return socketOwner([listener, user, ...(group === undefined ? [] : [group])].join(':'))
+}

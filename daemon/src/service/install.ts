@@ -4,10 +4,10 @@ import { loadConfig } from '../config/load.js'
 import { sampleConfig } from '../config/sample.js'
 import { StartError } from '../start_error.js'
 import { addKey } from '../store/key_admin.js'
-import { isOurs, type SocketOwner } from './header.js'
+import { isOurs, ownerIn, type SocketOwner } from './header.js'
 import { HostFiles } from './host_files.js'
 import { findPrograms } from './programs.js'
-import { isBooted, requireRoot, run, runs } from './systemctl.js'
+import { isBooted, isUser, requireRoot, run, runs } from './systemctl.js'
 import {
   CONFIG,
   KEY,
@@ -50,7 +50,9 @@ export function installService(options: InstallOptions): void {
   const put = (path: string, text: string) => putOurs(files, path, text, say)
   put(`${UNITS}/relyd.service`, relydService(programs))
   put(`${UNITS}/relyd.socket`, relydSocket())
-  for (const owner of sockets) put(`${UNITS}/${unitOf(owner.listener)}`, siteSocket(owner))
+  for (const owner of [...earlierSockets(files, sockets), ...sockets]) {
+    put(`${UNITS}/${unitOf(owner.listener)}`, siteSocket(owner))
+  }
   put(SYSUSERS, sysusers())
   put(TMPFILES, tmpfiles())
   if (files.lstat(CONFIG)) say(`kept     ${CONFIG}: it is there already`)
@@ -76,6 +78,18 @@ function serveHost({ sockets, say }: InstallOptions, dryRun: boolean): void {
     if (!dryRun) run(program, ...args)
   }
   sayNext(sockets, running && runs('relyd.service'), say)
+}
+
+/** The sockets of an earlier install, which are brought up to date without being asked for again. */
+function earlierSockets(files: HostFiles, asked: readonly SocketOwner[]): SocketOwner[] {
+  const units = files.list(UNITS).filter((name) => /^relyd-[\w-]+\.socket$/.test(name))
+  return units.flatMap((name) => {
+    const path = `${UNITS}/${name}`
+    const text = files.lstat(path)?.isFile() ? files.read(path) : ''
+    const owner = isOurs(text) ? ownerIn(text) : undefined
+    const isAsked = asked.some(({ listener }) => unitOf(listener) === name)
+    return owner && !isAsked && unitOf(owner.listener) === name ? [owner] : []
+  })
 }
 
 function putOurs(files: HostFiles, path: string, text: string, say: ServiceOptions['say']): void {
@@ -120,6 +134,9 @@ function sayNext(
   const units = ['relyd.service', ...sockets.map(({ listener }) => unitOf(listener))].join(' ')
   say('')
   say('Next:')
+  for (const { listener, user } of sockets.filter(({ user }) => !isUser(user))) {
+    say(`- Make the user ${user}: without it ${unitOf(listener)} cannot start`)
+  }
   say(`- Back up ${KEY} now, apart from the database: what a lost key encrypted is lost.`)
   sayListeners(sockets, say)
   say(`- Look over ${CONFIG}, and check it: relyd check-config`)

@@ -28,3 +28,8 @@ export function run(program: string, ...args: string[]): void {
 export function runs(unit: string): boolean {
   return spawnSync('systemctl', ['is-active', '--quiet', unit]).status === 0
 }
+
+/** Whether the host knows the user, by whatever keeps its users. */
+export function isUser(name: string): boolean {
+  return spawnSync('id', ['-u', name]).status === 0
+}

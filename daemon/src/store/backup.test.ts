@@ -17,6 +17,7 @@ import { putSession, putSite, Stored } from '../../../test/support/stored.js'
 import { makeBackup } from './backup.js'
 import { openDatabase } from './database.js'
 import { openKept } from './kept_database.js'
+import { SCHEMA_VERSION } from './migrations/migrate.js'
 import { checkBackup } from './restore.js'
 
 let stored: Stored
@@ -44,7 +45,7 @@ test('is one private file with every row, made while the store is open and writt
     expect(made).toMatchObject({
       file,
       bytes: statSync(file).size,
-      schema: 4,
+      schema: SCHEMA_VERSION,
       rows: { sites: 1, logins: 0, sessions: 1 },
     })
     expect(made.key_ids).toEqual([readFileSync(stored.key_file, 'utf8').match(/^\w{8}(?= )/m)?.[0]])

@@ -21,6 +21,7 @@ import { putSession, putSite, Stored } from '../../../test/support/stored.js'
 import { makeBackup } from './backup.js'
 import { openKept } from './kept_database.js'
 import { addKey } from './key_admin.js'
+import { SCHEMA_VERSION } from './migrations/migrate.js'
 import { occupyAlone } from './occupancy.js'
 import { openStore } from './open.js'
 import { checkBackup, restore } from './restore.js'
@@ -47,7 +48,7 @@ const SITES = 'SELECT oxd_id FROM sites ORDER BY oxd_id'
 
 test('brings the backup back, keeps what was there, and the store opens', async () => {
   const { dev } = statSync(stored.database)
-  expect(doRestore()).toMatchObject({ kept, schema: 4, rows: { sites: 1 } })
+  expect(doRestore()).toMatchObject({ kept, schema: SCHEMA_VERSION, rows: { sites: 1 } })
   expect(readdirSync(dirname(stored.database)).sort()).toEqual(
     ['relyd.db', 'relyd.db-lock', 'relyd.db.before-restore-20261123T123456Z'].sort(),
   )
@@ -114,6 +115,7 @@ test('a restore that was killed half-way leaves no second name of the present da
   copyFileSync(stored.database, earlier)
   doRestore()
   expect([second, earlier, kept].map((path) => existsSync(path))).toEqual([false, true, true])
+  expect(doRestore().kept).toBe(`${kept}-2`)
 })
 
 describe('is refused, and changes nothing,', () => {
@@ -170,7 +172,11 @@ describe('is refused, and changes nothing,', () => {
   test.each([
     ['another program’s', 'PRAGMA application_id = 5', 'is a database of another program'],
     ['of a newer schema', 'INSERT INTO migrations VALUES (99)', 'has schema version 99'],
-    ['one without a table', 'DROP TABLE earlier_tokens', 'it lacks tables of schema version 4'],
+    [
+      'one without a table',
+      'DROP TABLE earlier_tokens',
+      `it lacks tables of schema version ${SCHEMA_VERSION}`,
+    ],
     ['one without a trigger', 'DROP TRIGGER sites_deleted', 'it lacks tables'],
   ])('when the backup is %s', (_, sql, why) => {
     stored.execute(sql, file)

@@ -130,12 +130,19 @@ function prepare(draft: string, like: string): void {
 
 /** Gives the present database a second name. Its first is never without a database. */
 function keep(database: string, now: Date): string {
-  const kept = `${database}${KEPT}${now.toISOString().replace(/\.\d+|[:-]/g, '')}`
   forgetSecondNames(database)
+  const kept = freeName(`${database}${KEPT}${now.toISOString().replace(/\.\d+|[:-]/g, '')}`)
   putLogAway(database, kept)
   giveSecondName(database, kept)
   syncFolder(dirname(database))
   return kept
+}
+
+/** Of a second restore in one second. */
+function freeName(wanted: string): string {
+  let name = wanted
+  for (let n = 2; existsSync(name); n += 1) name = `${wanted}-${n}`
+  return name
 }
 
 function giveSecondName(path: string, name: string): void {
