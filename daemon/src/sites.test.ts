@@ -61,3 +61,15 @@ test('another realm finds and knows nothing of it', async () => {
   expect(await sites.get('a', 'other')).toBeUndefined()
   expect(sites.wasKnown('a', 'other')).toBe(false)
 })
+
+test('a copy that was read before a change is not kept after it', async () => {
+  const sites = new SiteCache(store)
+  const reading = sites.get('a', 'shop')
+  // The change is committed while the answer is on its way.
+  sites.forget({ oxd_id: 'a', realm: 'shop' })
+  await reading
+  await sites.get('a', 'shop')
+  expect(reads).toBe(2)
+  await sites.get('a', 'shop')
+  expect(reads).toBe(2)
+})

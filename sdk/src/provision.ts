@@ -5,7 +5,7 @@ import { setIniValue } from './ini_edit.js'
 import { parseIniFile } from './ini_file.js'
 import { escapePercent } from './interpolation.js'
 
-export { isRefusal, makeTemporary, readText, syncFolder, unlinkIfThere } from './cfg_file.js'
+export { makeTemporary, syncFolder, unlinkIfThere } from './cfg_file.js'
 export { ConfigError } from './errors.js'
 
 /** What a site's cfg says once its operator has added it: no secret. */

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { adminCommands } from '../../daemon/src/admin/commands/index.js'
+import { BentOp } from '../support/bent_op/index.js'
 import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { readRecord } from '../support/record.js'
@@ -49,6 +50,31 @@ test('without a daemon, the command line says so with an exit code of its own', 
   const { status, stderr } = await relyd(['status', '--config', other.config])
   expect(stderr).toContain(`nobody listens on ${other.admin_socket}`)
   expect(status).toBe(3)
+})
+
+test("a site's whole life", async () => {
+  await using op = await BentOp.start()
+  using wire = await Wire.connect(daemon.admin_socket)
+  const redirect_uris = ['https://site.example/callback']
+  const client = { client_id: 'issued', client_secret: 'marker of the operator' }
+  const given = { name: 'shop', op_host: op.issuer, redirect_uris, ...client }
+  const { oxd_id, made } = await wire.ok('add_site', given)
+  expect(made).toBe(true)
+  const { sites } = await wire.ok('list_sites')
+  expect(sites).toMatchObject([{ oxd_id, name: 'shop', client_id: 'issued', sessions: 0 }])
+  const renamed = await wire.ok('update_site', { site: 'shop', name: 'store' })
+  expect(await wire.ok('show_site', { site: oxd_id.slice(0, 8) })).toEqual(renamed)
+  const exported = await wire.ok('export_sites')
+  expect(exported).toMatchObject({ sites: [{ oxd_id, name: 'store' }], left_out: 0 })
+  const imported = { ...exported.sites[0], client_secret: client.client_secret }
+  expect(await wire.ok('import_sites', { sites: [imported], dry_run: true })).toMatchObject({
+    sites: [{ name: 'store', outcome: 'unchanged' }],
+  })
+  expect(await wire.ok('list_sessions', { site: 'store' })).toEqual({ sessions: [] })
+  const nobody = { ended: 0, tokens_revoked: 0 }
+  expect(await wire.ok('end_sessions', { site: 'store' })).toEqual(nobody)
+  expect(await wire.ok('remove_site', { site: 'store' })).toMatchObject({ oxd_id, sessions: 0 })
+  expect(await wire.ok('list_sites')).toEqual({ sites: [] })
 })
 
 test('every admin command was hit', () => {

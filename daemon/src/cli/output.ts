@@ -14,9 +14,14 @@ export function complain(line: string): void {
   console.error(bounded(line, LINE))
 }
 
-/** For programs: one JSON text. */
+/** For programs: one JSON text, of which a terminal obeys nothing either. */
 export function sayJson(value: unknown): void {
-  console.log(JSON.stringify(value, null, 2))
+  console.log(JSON.stringify(value, null, 2).replace(/[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/gu, escaped))
+}
+
+function escaped(character: string): string {
+  const units = Array.from(character.split(''), (unit) => unit.charCodeAt(0))
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
 }
 
 /**

@@ -1,0 +1,222 @@
+/** Named sites and the operator's lists, on real SQLite files. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ample } from '../../../test/support/quotas.js'
+import { makeExpiringId } from './expiring_id.js'
+import { openKept } from './kept_database.js'
+import { openStore } from './open.js'
+import type { SqliteStore } from './sqlite.js'
+import type { Site } from './store.js'
+
+const NOW = 1_800_000_000
+const quotas = () => ample
+let folder: string
+let store: SqliteStore
+/** As of another daemon. */
+let second: SqliteStore
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'relyd-store-'))
+  const options = { database: join(folder, 'data', 'relyd.db'), key_file: join(folder, 'key') }
+  store = (await openStore(options)).store
+  second = (await openStore(options)).store
+})
+afterEach(async () => {
+  await store.close()
+  await second.close()
+  rmSync(folder, { recursive: true })
+})
+
+function site(oxd_id: string, changes: Partial<Site> = {}): Site {
+  return {
+    oxd_id,
+    realm: 'shop',
+    op_host: 'https://op.example',
+    issuer: 'https://op.example',
+    redirect_uri: 'https://site.example/callback',
+    registered_by: 'operator',
+    client: { client_id: 'client' },
+    settings: { scope: ['openid'], login_binding: 'required', tokens: 'site' },
+    created_at: NOW,
+    secrets: { client_secret: `marker of ${oxd_id}` },
+    name: oxd_id,
+    version: 1,
+    updated_at: null,
+    ...changes,
+  }
+}
+
+async function idsThere(): Promise<string[]> {
+  return (await second.listSites('', 100)).map(({ oxd_id }) => oxd_id)
+}
+
+async function usedBytes(): Promise<number> {
+  return (await second.usageOfRealms()).reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+describe('adding several', () => {
+  test('adds all, with their secrets', async () => {
+    expect(await store.addSites([site('a'), site('b')], NOW, quotas)).toBe('added')
+    expect(await idsThere()).toEqual(['a', 'b'])
+    expect(await second.getSite('b', 'shop')).toEqual(site('b'))
+  })
+
+  test.each([
+    ['a name that is taken', site('c', { name: 'old' }), 'old'],
+    ['an oxd_id that is taken', site('old', { name: 'c' }), 'old'],
+    ['an oxd_id of another realm', site('old', { name: 'c', realm: 'other' }), 'old'],
+    ['a name twice', site('c', { name: 'a' }), 'a'],
+  ])('adds none where one has %s', async (_, last, oxd_id) => {
+    await store.addSites([site('old')], NOW, quotas)
+    const bytes = await usedBytes()
+    expect(await store.addSites([site('a'), site('b'), last], NOW, quotas)).toEqual({
+      outcome: 'exists',
+      oxd_id,
+    })
+    expect(await idsThere()).toEqual(['old'])
+    expect(await usedBytes()).toBe(bytes)
+  })
+
+  test('adds none where they are too many for a realm', async () => {
+    const two = () => ({ ...ample, sites: 2 })
+    expect(
+      await store.addSites(
+        ['a', 'b', 'c'].map((id) => site(id)),
+        NOW,
+        two,
+      ),
+    ).toEqual({
+      outcome: 'exceeded',
+      realm: 'shop',
+      quota: 'sites',
+      level: 'realm',
+    })
+    expect(await idsThere()).toEqual([])
+  })
+
+  test('has the same name in another realm', async () => {
+    const twins = [site('a', { name: 'twin' }), site('b', { name: 'twin', realm: 'other' })]
+    expect(await store.addSites(twins, NOW, quotas)).toBe('added')
+    expect((await store.findSites('twin', 9)).map(({ realm }) => realm)).toEqual(['other', 'shop'])
+  })
+
+  test('waits until what a removed site left is swept', async () => {
+    await store.addSites([site('a')], NOW, quotas)
+    await putSession('a', NOW + 600)
+    await store.removeSite('a')
+    // Its sessions would be the new one's.
+    expect(await store.addSites([site('a')], NOW, quotas)).toMatchObject({ outcome: 'exists' })
+    await store.sweep(NOW, 100)
+    expect(await store.addSites([site('a')], NOW, quotas)).toBe('added')
+  })
+})
+
+describe('changing one', () => {
+  beforeEach(async () => {
+    await store.addSites([site('a'), site('b')], NOW, quotas)
+  })
+
+  test('seals its secrets anew, and counts', async () => {
+    const changed = site('a', {
+      secrets: { client_secret: 'marker, much longer than the other' },
+      settings: { scope: ['openid', 'email'], login_binding: 'none', tokens: 'daemon' },
+      client: { client_id: 'other' },
+      redirect_uri: 'https://other.example/callback',
+      name: 'renamed',
+      updated_at: NOW + 1,
+    })
+    const before = await usedBytes()
+    expect(await store.updateSite(changed)).toBe('updated')
+    expect(await second.getSite('a', 'shop')).toEqual({ ...changed, version: 2 })
+    expect(await usedBytes()).toBeGreaterThan(before)
+    expect(await second.getSite('b', 'shop')).toEqual(site('b'))
+  })
+
+  test('of two who read the same, one is refused', async () => {
+    const replies = [store, second].map((one, index) =>
+      one.updateSite(site('a', { updated_at: NOW + index })),
+    )
+    expect((await Promise.all(replies)).sort()).toEqual(['changed', 'updated'])
+  })
+
+  test('is refused when it was removed, and when its name is taken', async () => {
+    expect(await store.updateSite(site('a', { name: 'b' }))).toBe('name_taken')
+    await store.removeSite('a')
+    expect(await store.updateSite(site('a'))).toBe('changed')
+  })
+
+  test('goes with new keys: sealing anew is no change of the site', async () => {
+    expect(await store.resealer.run(() => false)).toBeDefined()
+    expect(await store.updateSite(site('a'))).toBe('updated')
+  })
+})
+
+test('sites are found by name before anything else, and by the beginning of their ids', async () => {
+  const sites = [
+    site('abcd-1', { name: 'one' }),
+    site('abcd-2', { name: 'two' }),
+    site('x', { name: 'abcd' }),
+  ]
+  await store.addSites(sites, NOW, quotas)
+  const find = async (text: string) => (await store.findSites(text, 9)).map(({ oxd_id }) => oxd_id)
+  expect(await find('two')).toEqual(['abcd-2'])
+  expect(await find('abcd')).toEqual(['x'])
+  expect(await find('abcd-')).toEqual(['abcd-1', 'abcd-2'])
+  expect(await find('abcd-2')).toEqual(['abcd-2'])
+  expect(await find('%')).toEqual([])
+})
+
+async function putSession(oxd_id: string, expires_at: number): Promise<void> {
+  await store.putSession({
+    session_id: makeExpiringId(expires_at),
+    oxd_id,
+    issuer: 'https://op.example',
+    sub: 'alice',
+    sid: null,
+    acr: null,
+    amr: ['pwd'],
+    auth_time: null,
+    created_at: NOW,
+    access_token_hash: Buffer.alloc(32, 'token'),
+    secrets: { access_token: 'marker', id_token: 'id', id_token_claims: {} },
+  })
+}
+
+describe('sessions', () => {
+  beforeEach(async () => {
+    await store.addSites([site('a'), site('b')], NOW, quotas)
+    for (const [index, oxd_id] of ['a', 'b', 'gone', 'a'].entries()) {
+      await putSession(oxd_id, NOW + index)
+    }
+  })
+
+  test('are listed by slices, the last to expire first, with what their sites are called', async () => {
+    const first = await second.listSessions(undefined, NOW, 3)
+    expect(first.map(({ oxd_id, name, realm }) => [oxd_id, name, realm])).toEqual([
+      ['a', 'a', 'shop'],
+      ['gone', null, null],
+      ['b', 'b', 'shop'],
+    ])
+    expect(first[0]).toMatchObject({ amr: ['pwd'], sub: 'alice' })
+    expect(first[0]).not.toHaveProperty('secrets')
+    const rest = await second.listSessions(first.at(-1)?.session_key, NOW, 3)
+    expect(rest.map(({ oxd_id }) => oxd_id)).toEqual(['a'])
+    // What has expired is nobody's any more.
+    expect(await second.listSessions(undefined, NOW + 2, 9)).toHaveLength(2)
+  })
+
+  test('are removed once, whoever removes them, and also if nothing opens them', async () => {
+    const keys = (await store.listSessions(undefined, NOW, 9)).map(({ session_key }) => session_key)
+    const db = openKept(join(folder, 'data', 'relyd.db'))
+    db.exec("UPDATE sessions SET secrets = x'00' WHERE oxd_id = 'gone'")
+    db.close()
+    const both = await Promise.all([store.removeSessions(keys), second.removeSessions(keys)])
+    expect(both.flat()).toHaveLength(4)
+    const opened = both.flat().map(({ oxd_id, secrets }) => [oxd_id, secrets?.access_token])
+    expect(opened).toContainEqual(['gone', undefined])
+    expect(opened).toContainEqual(['b', 'marker'])
+    expect(await store.listSessions(undefined, NOW, 9)).toEqual([])
+  })
+})

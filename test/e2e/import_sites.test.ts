@@ -1,0 +1,151 @@
+/** Sites carried to another host: checked first, all or none, and without their secrets. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { BentOp, BentSite, send } from '../support/bent_op/index.js'
+import { relyd } from '../support/cli.js'
+import { TestDaemon } from '../support/daemon.js'
+import { Wire } from '../support/wire.js'
+
+const redirect_uri = 'https://site.example/callback'
+const names = ['blog', 'forum', 'shop']
+const secretOf = (name: string) => `marker secret of ${name}`
+
+let op: BentOp
+let old: TestDaemon
+let daemon: TestDaemon
+let exported: string
+/** `--secret` of every site. */
+let secrets: string[]
+
+beforeAll(async () => {
+  op = await BentOp.start()
+  old = await TestDaemon.start()
+  using admin = await Wire.connect(old.admin_socket)
+  using wire = await Wire.connect(old.socket)
+  for (const client_id of names) {
+    op.addClient({
+      client_id,
+      client_secret: secretOf(client_id),
+      token_endpoint_auth_method: 'client_secret_basic',
+      redirect_uris: [redirect_uri],
+    })
+    const client = { client_id, client_secret: secretOf(client_id), redirect_uris: [redirect_uri] }
+    await admin.ok('add_site', {
+      name: client_id,
+      op_host: op.issuer,
+      ...client,
+      scope: ['openid'],
+    })
+  }
+  await BentSite.register(wire, op)
+  exported = join(old.folder, 'sites.json')
+  const { status, stderr } = await relyd(['sites', 'export', exported, '--config', old.config])
+  expect({ status, stderr }).toEqual({
+    status: 0,
+    stderr: expect.stringContaining('3 sites, without their secrets. Left out: 1'),
+  })
+  secrets = names.flatMap((name) => {
+    const file = join(old.folder, `${name}.secret`)
+    writeFileSync(file, secretOf(name), { mode: 0o600 })
+    return ['--secret', `${name}=${file}`]
+  })
+})
+
+beforeEach(async () => {
+  daemon = await TestDaemon.start()
+})
+
+afterEach(() => daemon[Symbol.asyncDispose]())
+
+afterAll(async () => {
+  await old[Symbol.asyncDispose]()
+  await op[Symbol.asyncDispose]()
+})
+
+function importSites(...more: string[]) {
+  return relyd(['sites', 'import', exported, '--json', '--config', daemon.config, ...more])
+}
+
+async function outcomes(...more: string[]): Promise<string[]> {
+  const { stdout, stderr } = await importSites(...more)
+  expect(stderr).toBe('')
+  return JSON.parse(stdout).sites.map(
+    ({ name, outcome }: Record<string, string>) => `${name} ${outcome}`,
+  )
+}
+
+async function namesThere(): Promise<string[]> {
+  using admin = await Wire.connect(daemon.admin_socket)
+  const { sites } = await admin.ok('list_sites')
+  return sites.map(({ name }: { name: string }) => name).sort()
+}
+
+const added = names.map((name) => `${name} added`)
+
+test('they keep their ids, and log in with the secrets that are given again', async () => {
+  expect(readFileSync(exported, 'utf8')).not.toContain('marker')
+  const bare = await importSites()
+  expect(bare.stderr).toContain('holds no secrets; give those of default/')
+  expect(bare.status).toBe(2)
+  expect((await outcomes(...secrets, '--dry-run')).sort()).toEqual(added)
+  expect(await namesThere()).toEqual([])
+  expect((await outcomes(...secrets)).sort()).toEqual(added)
+  expect((await outcomes(...secrets)).sort()).toEqual(names.map((name) => `${name} unchanged`))
+  using wire = await Wire.connect(daemon.socket)
+  for (const { oxd_id } of JSON.parse(readFileSync(exported, 'utf8')).sites) {
+    await new BentSite(wire, op, oxd_id).accepts()
+  }
+})
+
+test('one that cannot be added keeps all out, and every one is told', async () => {
+  const file = join(old.folder, 'bad.json')
+  const text = JSON.parse(readFileSync(exported, 'utf8'))
+  const [first, second] = text.sites
+  first.realm = 'nowhere'
+  second.issuer = 'https://else.example'
+  writeFileSync(file, JSON.stringify(text))
+  const refused = await relyd(['sites', 'import', file, '--config', daemon.config, ...secrets])
+  expect(refused.stderr).toContain('nothing was added, as 2 of the sites cannot be; the first: ')
+  expect(refused.stderr).toContain('no listener of relyd.cfg serves the realm nowhere')
+  expect(refused.stderr).not.toContain('marker')
+  expect(refused.status).toBe(1)
+  expect(await namesThere()).toEqual([])
+})
+
+test('a name that is taken by another site keeps all out', async () => {
+  using admin = await Wire.connect(daemon.admin_socket)
+  const client = { client_id: 'else', client_secret: 'x', redirect_uris: [redirect_uri] }
+  await admin.ok('add_site', { name: 'shop', op_host: op.issuer, ...client })
+  expect((await importSites(...secrets)).stderr).toContain('name is that of another site')
+  expect(await namesThere()).toEqual(['shop'])
+})
+
+test('a daemon that is killed half-way has none of them, and the next import brings all', async () => {
+  // It waits for the OP in the middle of its checks.
+  const asked = new Promise<void>((resolve) => {
+    op.bend({ discovery: () => () => resolve() })
+  })
+  const importing = importSites(...secrets)
+  await asked
+  await daemon.signal('SIGKILL')
+  expect(await importing).toMatchObject({ status: 3, stdout: '' })
+  op.straighten()
+  await daemon.start()
+  expect(await namesThere()).toEqual([])
+
+  // Killed with the answer on its way: they are there all, or none is.
+  op.bend({
+    discovery: (honest) => (response) => {
+      send(response, honest)
+      setImmediate(() => void daemon.signal('SIGKILL'))
+    },
+  })
+  await importSites(...secrets)
+  op.straighten()
+  await daemon.signal('SIGKILL')
+  await daemon.start()
+  expect([0, names.length]).toContain((await namesThere()).length)
+  await outcomes(...secrets)
+  expect(await namesThere()).toEqual(names)
+})
