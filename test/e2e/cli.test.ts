@@ -44,6 +44,25 @@ test('check-config finds the sample good, and says what it comes to', () => {
   expect(status).toBe(0)
 })
 
+test('check-config shows what is excepted for an OP, and refuses it with its line', () => {
+  const text = `[listener a]\naddress = unix:/x\n[op apple]\nop_host = https://appleid.apple.com\n`
+  const good = `${text}response_mode = form_post\nauthorization_parameters = a=1 b=2\n`
+  const { status, stdout } = relyd('check-config', '-c', config(good))
+  expect(stdout.split('\n')).toEqual(
+    expect.arrayContaining([
+      '[op apple] https://appleid.apple.com',
+      '  authorization_parameters: a=1 b=2',
+      '  response_mode: form_post',
+      '  client_assertion_audience: issuer',
+    ]),
+  )
+  expect(status).toBe(0)
+  const path = config(`${text}response_mode = query\n`)
+  const refused = relyd('check-config', '-c', path)
+  expect(refused.stderr).toContain(`${path}:5: response_mode must be one of form_post`)
+  expect(refused.status).not.toBe(0)
+})
+
 test.skipIf(!canUnshare())('serve runs the shipped sample as it is', async () => {
   // In a mount namespace of its own, where /run and /var/lib are empty as on a new host.
   const script =

@@ -127,9 +127,9 @@ async function appleSecretPost(op: OpSide, site: Site): Promise<client.ClientAut
   }
 }
 
-/** Whether the client secret is a JWT that the daemon makes. */
-function isApple({ client }: Site): boolean {
-  return client.apple_team_id !== undefined
+/** Whether the client secret is a JWT that the daemon makes; what an OP answers cannot say so. */
+function isApple({ client, registered_by }: Site): boolean {
+  return registered_by === 'operator' && client.apple_team_id !== undefined
 }
 
 function secretOf(site: Site): string {

@@ -1,6 +1,7 @@
 /** Private keys as operators have them in files: read, and held against what they are to sign. */
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { sha256Base64url } from '../digest.js'
+import { live } from '../live_secrets.js'
 import { refused } from './credential_error.js'
 
 /** RFC 7518 3.3. */
@@ -22,6 +23,7 @@ export interface ReadKey {
 
 /** @throws CommandError `invalid_request` */
 export function readPrivateKey(text: string): ReadKey {
+  live.notePrivateKey(text)
   const trimmed = text.trim()
   const jwk = trimmed.startsWith('{') ? readJwk(trimmed) : undefined
   const key = jwk ? fromJwk(jwk) : fromPem(trimmed)
