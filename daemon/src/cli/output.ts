@@ -44,6 +44,11 @@ export function sayTable(rows: readonly string[][], numbers = 0): void {
   }
 }
 
+/** @returns such as `1 site` and `2 sites` */
+export function counted(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? '' : 's'}`
+}
+
 /** @returns such as `2026-11-23 06:40 UTC` */
 export function dateOf(seconds: number): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`

@@ -5,7 +5,7 @@ import type { Values } from '../command.js'
 import { askDaemon } from './admin_client.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
-import { dateOf, say, sayJson, sayTable } from './output.js'
+import { counted, dateOf, say, sayJson, sayTable } from './output.js'
 import { given } from './site_options.js'
 
 type Session = Values<(typeof list_sessions)['result']>['sessions'][number]
@@ -100,7 +100,7 @@ async function endSessions(session: string | undefined, options: EndOptions): Pr
     after = session !== undefined && ended > 0 ? undefined : page.next
   } while (after !== undefined)
   if (json) return sayJson({ ended, tokens_revoked })
-  say(`Ended ${ended} sessions.`)
+  say(`Ended ${counted(ended, 'session')}.`)
   if (revoke) say(`The OP forgot the tokens of ${tokens_revoked} of them.`)
 }
 
