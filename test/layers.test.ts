@@ -53,7 +53,7 @@ test('commands reach neither server, nor configuration, nor each other, nor a st
   expect(beyond).toEqual([])
 })
 
-test('only op/ reaches the network, only server/ listens, and only the command line connects to it', () => {
+test('only op/ reaches the network, only server/ listens, and only command line and doctor connect to it', () => {
   const client = /^(undici|openid-client|jose|node:(http|https|http2|dns).*)$/
   const socket = /^node:(net|tls)$/
   const abroad = daemon.filter(
@@ -62,7 +62,7 @@ test('only op/ reaches the network, only server/ listens, and only the command l
         !from.startsWith('daemon/src/op/') &&
         // To be asked by it, not to ask.
         !(to === 'node:http' && from.startsWith('daemon/src/server/http_'))) ||
-      (socket.test(to) && !/^daemon\/src\/(server|cli)\//.test(from)),
+      (socket.test(to) && !/^daemon\/src\/(server|cli|doctor)\//.test(from)),
   )
   expect(abroad).toEqual([])
 })

@@ -1,18 +1,14 @@
 /** A realm at work: opened at the start, and changed when its policy is. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Config } from './config/config.js'
 import type { Realm, RealmPolicy, Services } from './context.js'
 import { observeOpCalls } from './metrics/op_metrics.js'
 import { OpNames } from './metrics/op_names.js'
-import { hostsOf } from './op/op_host.js'
 import { OpPlaces } from './op/op_places.js'
 import { createOpSide, type OpLimits } from './op/op_side.js'
+import { limitsOf, type OpConfig } from './op_limits.js'
 import { PassedOn } from './passed_on.js'
 import { InFlight, quotaExceeded } from './quota.js'
 import { Throttle } from './throttle.js'
-
-/** What a realm's dealings with OPs depend on. */
-type OpConfig = Pick<Config, 'daemon' | 'ops'>
 
 /** What a realm has for itself, so that no other realm can use it up. */
 export class WorkingRealm {
@@ -67,18 +63,6 @@ export class WorkingRealm {
     op_names.keep(namedHosts(limits))
     this.#limits = limits
     this.#realm = { ...this.#realm, ...policy }
-  }
-}
-
-function limitsOf({ allowed_op_hosts }: RealmPolicy, { daemon: options, ops }: OpConfig): OpLimits {
-  const { default_op } = options
-  return {
-    timeout: options.op_timeout,
-    insecure_hosts: options.insecure_op_hosts ?? [],
-    allowed_hosts: [...allowed_op_hosts, ...(default_op === undefined ? [] : hostsOf(default_op))],
-    proxy: options.proxy,
-    refresh_after: options.op_refresh,
-    ops,
   }
 }
 

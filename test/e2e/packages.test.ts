@@ -1,5 +1,5 @@
 /** The packages as others get them: packed by npm, and installed where nothing of ours lies around. */
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { build, type InlineConfig } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestDaemon } from '../support/daemon.js'
+import { Image } from '../support/image.js'
 import { Installed, type Packed } from '../support/installed.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -196,7 +197,61 @@ describe('the installed SDK', () => {
   })
 })
 
-test('the installed command runs', async () => {
-  const { stdout } = await run(installed.path('node_modules/.bin/relyd'), ['--version'])
-  expect(stdout.trim()).toBe(manifest('daemon').version)
+describe('the command, installed for all of a host', () => {
+  let image: Image
+  let relyd: string
+
+  beforeAll(async () => {
+    image = new Image()
+    relyd = await installed.installGlobally(image.at('/usr/local'))
+  }, 120_000)
+  afterAll(() => image?.[Symbol.dispose]())
+
+  test('tells its version', async () => {
+    const { stdout } = await run(relyd, ['version', '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({ relyd: manifest('daemon').version })
+  })
+
+  test('lays itself down as a service, in which the doctor finds no fault', async () => {
+    await run(relyd, ['service', 'install', '--root', image.root])
+    expect(image.text('/etc/systemd/system/relyd.service')).toContain(
+      'ExecStart=/usr/bin/node /usr/local/bin/relyd serve --config /etc/relyd/relyd.cfg',
+    )
+    const doctor = [
+      'doctor',
+      '--json',
+      '--root',
+      image.root,
+      '-c',
+      image.at('/etc/relyd/relyd.cfg'),
+    ]
+    const { stdout } = await run(relyd, doctor).catch((error: { stdout: string }) => error)
+    const { checks } = JSON.parse(stdout) as { checks: { name: string; result: string }[] }
+    expect(checks).toContainEqual({ name: 'unit', result: 'ok' })
+  })
+
+  test.skipIf(!canUnshare())('serves with the sample and its paths, and answers', async () => {
+    // In a mount namespace of its own, where /run and /var/lib are empty as on a new host.
+    const script = `set -e
+      mount -t tmpfs none /run; mount -t tmpfs none /var/lib; mkfifo /run/log
+      "$0" serve --config "$1" > /run/log & daemon=$!
+      exec 3< /run/log
+      while read -r line <&3; do case "$line" in *'"msg":"ready"'*) break ;; esac; done
+      "$0" call ping --compact -c "$1"
+      "$0" status --json -c "$1" | grep -c relyd.sock
+      "$0" doctor -c "$1" > /dev/null
+      kill "$daemon"; wait "$daemon"; echo stopped`
+    const sample = image.at('/usr/local/lib/node_modules/relyd/relyd.cfg')
+    const { stdout } = await run('unshare', ['-rm', 'sh', '-c', script, relyd, sample])
+    const [pong = '', sockets, end] = stdout.trim().split('\n')
+    expect(JSON.parse(pong)).toMatchObject({ version: manifest('daemon').version })
+    expect([sockets, end]).toEqual(['1', 'stopped'])
+  })
 })
+
+/** Containers often forbid it. */
+function canUnshare(): boolean {
+  const { status } = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/run'])
+  if (status !== 0) console.warn('skipped: unshare -rm is not allowed here')
+  return status === 0
+}

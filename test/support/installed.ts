@@ -66,6 +66,22 @@ export class Installed implements AsyncDisposable {
     }
   }
 
+  /** `npm install --global --prefix`, of both. @returns the command relyd */
+  async installGlobally(prefix: string): Promise<string> {
+    const install = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
+    const where = ['--global', '--prefix', prefix]
+    await run('npm', [...install, ...where, this.sdk.tarball, this.daemon.tarball])
+    // Below relyd, whose dependency it is.
+    const relyd = join(prefix, 'lib/node_modules/relyd')
+    const version = (folder: string) =>
+      JSON.parse(readFileSync(join(folder, dirname(COMPILED), '../../package.json'), 'utf8'))
+        .version
+    // Nothing locks a global installation: a release that is newer than ours is compiled.
+    if (version(relyd) === version(root)) cpSync(join(root, COMPILED), join(relyd, COMPILED))
+    else await run('npm', ['rebuild', ...where, 'better-sqlite3'])
+    return join(prefix, 'bin/relyd')
+  }
+
   path(name: string): string {
     return join(this.folder, name)
   }

@@ -12,6 +12,8 @@ import {
   USUAL,
 } from '../../daemon/dist/service/units.js'
 import { adminPage } from './admin_page.js'
+import { cliPage } from './cli_page.js'
+import { configurationPage } from './configuration_page.js'
 import { errorsPage } from './errors_page.js'
 import { jsonSchema } from './json_schema.js'
 import { methodsModule } from './methods_module.js'
@@ -27,6 +29,8 @@ const files: Record<string, string> = {
   'docs/protocol.md': protocolPage(intro),
   'docs/admin-protocol.md': adminPage(),
   'docs/errors.md': errorsPage(),
+  'docs/configuration.md': configurationPage(),
+  'docs/cli.md': cliPage(),
   'docs/metrics.md': await metricsPage(),
   'docs/protocol.schema.json': formatted('schema.json', JSON.stringify(jsonSchema())),
   'daemon/relyd.cfg': sampleConfig(),

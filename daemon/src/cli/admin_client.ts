@@ -47,9 +47,19 @@ export async function askDaemon<N extends AdminName>(
   return reply.data as ResultOf<N>
 }
 
+export interface AskOptions {
+  /** Whose socket it is: who may open it depends on that. */
+  whose?: 'operator' | 'site'
+  timeout_ms?: number
+}
+
 /** @returns the daemon's whole reply to a request over a Unix socket */
-export async function ask(path: string, request: object): Promise<Reply> {
-  const socket = await open(path)
+export async function ask(
+  path: string,
+  request: object,
+  { whose = 'operator', timeout_ms = LONGEST }: AskOptions = {},
+): Promise<Reply> {
+  const socket = await open(path, whose)
   try {
     socket.write(`${JSON.stringify({ id: 1, ...request })}\n`)
     const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY })
@@ -58,36 +68,46 @@ export async function ask(path: string, request: object): Promise<Reply> {
     })
     // It closes after the answer too, when nobody waits for it any more.
     ended.catch(() => {})
-    const answer = once(lines, 'line', { signal: AbortSignal.timeout(LONGEST) })
+    const answer = once(lines, 'line', { signal: AbortSignal.timeout(timeout_ms) })
     const [line] = (await Promise.race([answer, ended])) as [string]
     return JSON.parse(line) as Reply
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'AbortError') throw error
-    throw new CliError(exitCodes.unreachable, `relyd did not answer for ${LONGEST / 1000} seconds`)
+    throw new CliError(
+      exitCodes.unreachable,
+      `relyd did not answer for ${timeout_ms / 1000} seconds`,
+    )
   } finally {
     socket.destroy()
   }
 }
 
-async function open(path: string): Promise<Socket> {
+async function open(path: string, whose: AskOptions['whose']): Promise<Socket> {
   const socket = connect(path)
   try {
     await once(socket, 'connect')
   } catch (error) {
-    throw new CliError(exitCodes.unreachable, why(path, error as NodeJS.ErrnoException))
+    const why = whyNot(path, whose, error as NodeJS.ErrnoException)
+    throw new CliError(exitCodes.unreachable, why, { cause: error })
   }
   // What comes later is told by the end of its lines.
   socket.on('error', () => socket.destroy())
   return socket
 }
 
-function why(path: string, { code, message }: NodeJS.ErrnoException): string {
+function whyNot(
+  path: string,
+  whose: AskOptions['whose'],
+  { code, message }: NodeJS.ErrnoException,
+): string {
   switch (code) {
     case 'ENOENT':
     case 'ECONNREFUSED':
       return `relyd is not running: nobody listens on ${path}; see "systemctl status relyd", or name its configuration with --config`
     case 'EACCES':
-      return `only root and relyd's own user may open ${path}; run this with sudo`
+      return whose === 'operator'
+        ? `only root and relyd's own user may open ${path}; run this with sudo`
+        : `this user may not open ${path}; as root, "relyd doctor --user NAME" tells what is in the way`
     default:
       return `cannot reach relyd at ${path}: ${message}`
   }

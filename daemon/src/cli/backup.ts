@@ -1,24 +1,23 @@
 /** `relyd backup`: a copy of the database, checked, while the daemon runs or not. */
 import type { Command } from 'commander'
 import { loadConfig } from '../config/load.js'
+import { withExamples } from './examples.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { say, sayJson } from './output.js'
 
 export function addBackup(program: Command): void {
-  withJson(withConfig(program.command('backup')))
-    .description('copy the database into a file, checked, while the daemon runs or not')
-    .argument('<file>', 'where the backup shall be; nobody but root and relyd may read it')
-    .option('--force', 'replace a backup of this name')
-    .addHelpText('after', EXAMPLES)
-    .action(backup)
+  withExamples(
+    withJson(withConfig(program.command('backup')))
+      .description('copy the database into a file, checked, while the daemon runs or not')
+      .argument('<file>', 'where the backup shall be; nobody but root and relyd may read it')
+      .option('--force', 'replace a backup of this name')
+      .addHelpText('after', `\n${REMARK}`),
+    ['sudo relyd backup /var/backups/relyd/$(date +%F).db', 'each night, from a timer or cron'],
+  ).action(backup)
 }
 
-const EXAMPLES = `
-The keys are not in it: back up the key file apart, once and after each \`relyd key add\`.
-
-Examples:
-  sudo relyd backup /var/backups/relyd/$(date +%F).db
-  sudo relyd restore --check /var/backups/relyd/2026-11-23.db`
+const REMARK =
+  'The keys are not in it: back up the key file apart, once and after each `relyd key add`.'
 
 async function backup(
   file: string,

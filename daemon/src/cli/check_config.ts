@@ -5,13 +5,17 @@ import { type Config, realmsOf, type TlsConfig } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
 import type { OpOptions } from '../op/op_options.js'
 import { readTlsFiles } from '../server/tls_files.js'
+import { withExamples } from './examples.js'
 import { type ConfigOption, withConfig } from './options.js'
 import { say } from './output.js'
 
 export function addCheckConfig(program: Command): void {
-  withConfig(program.command('check-config'))
-    .description('read the configuration as `serve` does, and say what it comes to')
-    .action(({ config }: ConfigOption) => describeConfig(loadConfig(config)))
+  withExamples(
+    withConfig(program.command('check-config')).description(
+      'read the configuration as `serve` does, and say what it comes to',
+    ),
+    ['relyd check-config --config /etc/relyd/relyd.cfg', 'before a restart'],
+  ).action(({ config }: ConfigOption) => describeConfig(loadConfig(config)))
 }
 
 function describeConfig({ path, daemon, listeners, realms, ops }: Config): void {

@@ -5,6 +5,7 @@ import { systemClock } from '../clock.js'
 import { loadConfig } from '../config/load.js'
 import * as admin from '../store/key_admin.js'
 import { tableNames } from '../store/sealed_tables.js'
+import { withExamples } from './examples.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { dateOf, sayJson, sayTable } from './output.js'
 
@@ -25,16 +26,27 @@ export function addKey(program: Command): void {
         '--key-file <file>',
         'the file of keys, where the daemon gets it as a systemd credential (LoadCredential=)',
       )
-  withJson(subcommand('list', 'show the keys, and how many rows are encrypted with each')).action(
-    listKeys,
-  )
-  subcommand(
-    'add',
-    'add a new key, which encrypts from then on; makes the file if there is none',
+  withExamples(
+    withJson(subcommand('list', 'show the keys, and how many rows are encrypted with each')),
+    ['relyd key list', 'which key encrypts, and which rows still wait for it'],
+  ).action(listKeys)
+  withExamples(
+    subcommand(
+      'add',
+      'add a new key, which encrypts from then on; makes the file if there is none',
+    ),
+    [
+      'relyd key add --key-file /etc/relyd/store.key',
+      'the file that the unit brings as a credential; restart the unit then',
+    ],
   ).action(makeKey)
-  subcommand('retire', 'remove a key with which nothing is encrypted any more')
-    .argument('<id>', 'the key, as `relyd key list` shows it')
-    .action(retireKey)
+  withExamples(
+    subcommand('retire', 'remove a key with which nothing is encrypted any more').argument(
+      '<id>',
+      'the key, as `relyd key list` shows it',
+    ),
+    ['relyd key retire 1f0c9a3b', 'once `relyd key list` shows no rows for it'],
+  ).action(retireKey)
 }
 
 /** Prints every key, never what it is made of. */

@@ -14,13 +14,21 @@ export function complain(line: string): void {
   console.error(bounded(line, LINE))
 }
 
-/** For programs: one JSON text, of which a terminal obeys nothing either. */
-export function sayJson(value: unknown): void {
-  console.log(JSON.stringify(value, null, 2).replace(/[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/gu, escaped))
+/** What JSON leaves as it is and a terminal obeys; all of it may stand in a JSON string only. */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** For programs: one JSON text, of one line if it is compact. */
+export function sayJson(value: unknown, { compact = false } = {}): void {
+  console.log(jsonOf(value, compact))
+}
+
+function jsonOf(value: unknown, compact: boolean): string {
+  const lines = JSON.stringify(value, null, compact ? 0 : 2).split('\n')
+  return lines.map((line) => line.replace(OBEYED, escaped)).join('\n')
 }
 
 function escaped(character: string): string {
-  const units = Array.from(character.split(''), (unit) => unit.charCodeAt(0))
+  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at))
   return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
 }
 

@@ -2,8 +2,11 @@
 import { Command } from 'commander'
 import { version } from '../version.js'
 import { addBackup } from './backup.js'
+import { addCall } from './call.js'
 import { addCheckConfig } from './check_config.js'
-import { exitCodes } from './exit_codes.js'
+import { addCompletion } from './completion.js'
+import { addDoctor } from './doctor.js'
+import { exitCodeDocs, exitCodes } from './exit_codes.js'
 import { fail } from './fail.js'
 import { addKey } from './key.js'
 import { addRestore } from './restore.js'
@@ -12,6 +15,7 @@ import { addService } from './service.js'
 import { addSessions } from './sessions.js'
 import { addSites } from './sites.js'
 import { addStatus } from './status.js'
+import { addVersion } from './version.js'
 
 /** Runs the command that the process was started with. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
@@ -30,14 +34,29 @@ export function createProgram(): Command {
     .showHelpAfterError('(relyd --help shows all commands)')
     // commander says what is wrong by itself; --help and --version end this way too.
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? exitCodes.done : exitCodes.usage))
-  addServe(program)
-  addCheckConfig(program)
-  addStatus(program)
-  addSites(program)
-  addSessions(program)
-  addKey(program)
-  addBackup(program)
-  addRestore(program)
-  addService(program)
+    .addHelpText('after', () => `\nExit codes:\n${codesHelp()}`)
+  for (const add of [
+    addServe,
+    addCheckConfig,
+    addStatus,
+    addDoctor,
+    addCall,
+    addSites,
+    addSessions,
+    addKey,
+    addBackup,
+    addRestore,
+    addService,
+    addVersion,
+    addCompletion,
+  ]) {
+    add(program)
+  }
   return program
+}
+
+function codesHelp(): string {
+  return Object.entries(exitCodes)
+    .map(([name, code]) => `  ${code}  ${exitCodeDocs[name as keyof typeof exitCodes]}`)
+    .join('\n')
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { loadConfig } from '../config/load.js'
 import type { Contents } from '../store/inspect.js'
+import { withExamples } from './examples.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { say, sayJson } from './output.js'
 
@@ -12,24 +13,25 @@ interface RestoreFlags extends ConfigOption, JsonOption {
 }
 
 export function addRestore(program: Command): void {
-  withJson(withConfig(program.command('restore')))
-    .description('put a backup in the place of the database; the daemon must be stopped')
-    .argument('<file>', 'the backup')
-    .option('--check', 'only see whether it could be restored here, with the keys that are here')
-    .option(
-      '--key-file <file>',
-      'the file of keys, where the daemon gets it as a systemd credential (LoadCredential=)',
-    )
-    .addHelpText('after', EXAMPLES)
-    .action(restore)
+  withExamples(
+    withJson(withConfig(program.command('restore')))
+      .description('put a backup in the place of the database; the daemon must be stopped')
+      .argument('<file>', 'the backup')
+      .option('--check', 'only see whether it could be restored here, with the keys that are here')
+      .option(
+        '--key-file <file>',
+        'the file of keys, where the daemon gets it as a systemd credential (LoadCredential=)',
+      ),
+    [
+      'sudo relyd restore --check /var/backups/relyd/2026-11-23.db',
+      'whether it could be restored here',
+    ],
+    [
+      'sudo systemctl stop relyd.service relyd.socket && sudo relyd restore /var/backups/relyd/2026-11-23.db && sudo systemctl start relyd.socket relyd.service',
+      'the way back, from stop to start',
+    ],
+  ).action(restore)
 }
-
-const EXAMPLES = `
-Examples:
-  sudo relyd restore --check /var/backups/relyd/2026-11-23.db
-  sudo systemctl stop relyd.service relyd.socket
-  sudo relyd restore /var/backups/relyd/2026-11-23.db
-  sudo systemctl start relyd.socket relyd.service`
 
 async function restore(
   file: string,

@@ -3,14 +3,18 @@ import type { Command } from 'commander'
 import { loadConfig } from '../config/load.js'
 import { guardFailures } from '../crash.js'
 import { openLog } from '../log.js'
+import { withExamples } from './examples.js'
 import { fail } from './fail.js'
 import { hearHangUps } from './hang_up.js'
 import { type ConfigOption, withConfig } from './options.js'
 
 export function addServe(program: Command): void {
-  withConfig(program.command('serve'))
-    .description('run the daemon until SIGTERM or SIGINT; SIGHUP reloads its configuration')
-    .action(({ config }: ConfigOption) => serve(config))
+  withExamples(
+    withConfig(program.command('serve')).description(
+      'run the daemon until SIGTERM or SIGINT; SIGHUP reloads its configuration',
+    ),
+    ['relyd serve --config relyd.cfg', 'in a terminal, to try a configuration'],
+  ).action(({ config }: ConfigOption) => serve(config))
 }
 
 async function serve(path: string): Promise<void> {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { SocketOwner } from '../service/header.js'
 import type { Programs } from '../service/units.js'
+import { withExamples } from './examples.js'
 import { say } from './output.js'
 
 interface ServiceOptions {
@@ -19,25 +20,39 @@ export function addService(program: Command): void {
       .description(description)
       .option('--root <folder>', 'the root of an image, instead of this host; nothing is run then')
       .option('--dry-run', 'say what would be done, and do nothing')
-  subcommand(
-    'install',
-    'lay down units, user, configuration and key; run again, it brings them up to date',
-  )
-    .option(
-      '--socket <listener:user[:group]>',
-      'a socket of its own for a website, which only this user may open; may be repeated',
-      (one: string, others: string[]) => [...others, one],
-      [],
+  withExamples(
+    subcommand(
+      'install',
+      'lay down units, user, configuration and key; run again, it brings them up to date',
     )
-    .option('--node <path>', 'the node that the unit runs, instead of this one')
-    .option('--relyd <path>', 'the relyd that the unit runs, instead of this one')
-    .action(install)
-  subcommand('uninstall', 'take away what install laid down; configuration, key and state stay')
-    .option('--purge', 'remove configuration, key and state too: all sites and sessions, for good')
-    .action(async (options: ServiceOptions & { purge?: boolean }) => {
-      const { uninstallService } = await import('../service/uninstall.js')
-      uninstallService({ ...options, say })
-    })
+      .option(
+        '--socket <listener:user[:group]>',
+        'a socket of its own for a website, which only this user may open; may be repeated',
+        (one: string, others: string[]) => [...others, one],
+        [],
+      )
+      .option('--node <path>', 'the node that the unit runs, instead of this one')
+      .option('--relyd <path>', 'the relyd that the unit runs, instead of this one'),
+    ['sudo relyd service install', 'units, user, configuration and key, on a host with systemd'],
+    [
+      'sudo relyd service install --socket shop:www-shop --socket blog:www-blog',
+      'a socket for each of several websites',
+    ],
+    ['relyd service install --root ./image', "below an image's root"],
+  ).action(install)
+  withExamples(
+    subcommand(
+      'uninstall',
+      'take away what install laid down; configuration, key and state stay',
+    ).option(
+      '--purge',
+      'remove configuration, key and state too: all sites and sessions, for good',
+    ),
+    ['sudo relyd service uninstall --dry-run', 'what would go'],
+  ).action(async (options: ServiceOptions & { purge?: boolean }) => {
+    const { uninstallService } = await import('../service/uninstall.js')
+    uninstallService({ ...options, say })
+  })
 }
 
 async function install({

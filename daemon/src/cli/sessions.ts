@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { list_sessions } from '../admin/commands/list_sessions.js'
 import type { Values } from '../command.js'
 import { askDaemon } from './admin_client.js'
+import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { counted, dateOf, say, sayJson, sayTable } from './output.js'
@@ -27,26 +28,29 @@ interface EndOptions extends FilterOptions {
 
 export function addSessions(program: Command): void {
   const sessions = program.command('sessions').description('the logins that relyd holds: list, end')
-  withFilter(sessions.command('list'))
-    .description('list sessions, the newest first; neither tokens nor session ids')
-    .option('--limit <number>', 'at most so many', number, 100)
-    .action(listSessions)
-  withFilter(sessions.command('end'))
-    .description('end one session, or those of an End-User or a site')
-    .argument('[session]', 'its session_ref, as `relyd sessions list` and the log name it')
-    .option('--revoke', 'have the OP forget the tokens too, as far as it does')
-    .addHelpText('after', EXAMPLES)
-    .action(endSessions)
+  withExamples(
+    withFilter(sessions.command('list'))
+      .description('list sessions, the newest first; neither tokens nor session ids')
+      .option('--limit <number>', 'at most so many', number, 100),
+    ['relyd sessions list --site shop', 'who is logged in at a site'],
+  ).action(listSessions)
+  withExamples(
+    withFilter(sessions.command('end'))
+      .description('end one session, or those of an End-User or a site')
+      .argument('[session]', 'its session_ref, as `relyd sessions list` and the log name it')
+      .option('--revoke', 'have the OP forget the tokens too, as far as it does')
+      .addHelpText('after', `\n${REMARK}`),
+    ['relyd sessions end 6l0J8r1y3dYfXHvWBC9v0lZ1Gq4', 'one of the list'],
+    [
+      'relyd sessions end --sub alice --revoke',
+      'whatever an End-User has, and the tokens at the OP',
+    ],
+    ['relyd sessions end --site shop', 'all of a site'],
+  ).action(endSessions)
 }
 
-const EXAMPLES = `
-Examples:
-  relyd sessions list --site shop
-  relyd sessions end 6l0J8r1y3dYfXHvWBC9v0lZ1Gq4
-  relyd sessions end --sub alice --revoke
-  relyd sessions end --site shop
-
-End-Users stay logged in at their OP. Whoever logs in meanwhile keeps the new session.`
+const REMARK =
+  'End-Users stay logged in at their OP. Whoever logs in meanwhile keeps the new session.'
 
 function withFilter(command: Command): Command {
   return withJson(withConfig(command))

@@ -4,6 +4,7 @@ import type { add_site } from '../admin/commands/add_site.js'
 import type { Values } from '../command.js'
 import { loadConfig } from '../config/load.js'
 import { askDaemon, RefusedError } from './admin_client.js'
+import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { complain, say, sayJson } from './output.js'
@@ -31,24 +32,26 @@ export function addSiteAdd(sites: Command): void {
       'the client that the OP issued; without it, relyd registers one where the OP offers that',
     )
     .option('--realm <realm>', 'the realm it belongs to: default unless given')
-  withSiteOptions(command)
-    .option('--cfg <file>', "the site's cfg: made, or its own keys changed; it holds no secret")
-    .option('--cfg-owner <user:group>', 'to whom the cfg belongs')
-    .option('--listener <name>', 'the listener that the cfg names, where several serve the realm')
-    .addHelpText('after', EXAMPLES)
-    .action(addSite)
+  withExamples(
+    withSiteOptions(command)
+      .option('--cfg <file>', "the site's cfg: made, or its own keys changed; it holds no secret")
+      .option('--cfg-owner <user:group>', 'to whom the cfg belongs')
+      .option('--listener <name>', 'the listener that the cfg names, where several serve the realm')
+      .addHelpText('after', '\nRun again with the same words, it changes nothing.'),
+    [
+      'relyd sites add shop --op https://accounts.google.com --client-id ID --client-secret-file secret.txt --redirect-uri https://shop.example/callback --cfg /srv/shop/site.cfg --cfg-owner shop',
+      "a client with a secret, and the website's cfg",
+    ],
+    [
+      'pass show shop | relyd sites add shop --op https://op.example --client-id ID --client-secret-file - --redirect-uri https://shop.example/callback',
+      'the secret from a password manager',
+    ],
+    [
+      'relyd sites add shop --op https://op.example --client-id ID --private-key key.pem --redirect-uri https://shop.example/callback',
+      'a client with a key',
+    ],
+  ).action(addSite)
 }
-
-const EXAMPLES = `
-Examples:
-  relyd sites add shop --op https://accounts.google.com --client-id ID --client-secret-file secret.txt \\
-    --redirect-uri https://shop.example/callback --cfg /srv/shop/site.cfg --cfg-owner shop
-  pass show shop | relyd sites add shop --op https://op.example --client-id ID --client-secret-file - \\
-    --redirect-uri https://shop.example/callback
-  relyd sites add shop --op https://op.example --client-id ID --private-key key.pem \\
-    --redirect-uri https://shop.example/callback
-
-Run again with the same words, it changes nothing.`
 
 async function addSite(name: string, options: AddOptions): Promise<void> {
   const { config, json, op, clientId, realm, redirectUri, cfgOwner } = options

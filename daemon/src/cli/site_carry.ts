@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { import_sites } from '../admin/commands/import_sites.js'
 import type { Values } from '../command.js'
 import { askDaemon } from './admin_client.js'
+import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { complain, counted, say, sayJson, sayTable } from './output.js'
@@ -25,29 +26,32 @@ interface ImportOptions extends ConfigOption, JsonOption {
 }
 
 export function addSiteCarry(sites: Command): void {
-  withConfig(sites.command('export'))
-    .description('write the sites that were added here, as JSON for import elsewhere; no secrets')
-    .argument('[file]', 'a new file; standard output unless given')
-    .option('--realm <realm>', 'only those of this realm')
-    .action(exportSites)
-  withJson(withConfig(sites.command('import')))
-    .description('add the sites of an export: all of them, or none')
-    .argument('<file>', 'what `relyd sites export` wrote; - for standard input')
-    .option(
-      '--secret <name=file>',
-      "a site's client secret or private key, from a file; REALM/NAME=FILE where two realms have the name; may be repeated",
-      collect,
-    )
-    .option('--dry-run', 'check everything, add nothing')
-    .addHelpText('after', EXAMPLES)
-    .action(importSites)
+  withExamples(
+    withConfig(sites.command('export'))
+      .description('write the sites that were added here, as JSON for import elsewhere; no secrets')
+      .argument('[file]', 'a new file; standard output unless given')
+      .option('--realm <realm>', 'only those of this realm'),
+    ['relyd sites export sites.json', 'on the old host'],
+  ).action(exportSites)
+  withExamples(
+    withJson(withConfig(sites.command('import')))
+      .description('add the sites of an export: all of them, or none')
+      .argument('<file>', 'what `relyd sites export` wrote; - for standard input')
+      .option(
+        '--secret <name=file>',
+        "a site's client secret or private key, from a file; REALM/NAME=FILE where two realms have the name; may be repeated",
+        collect,
+      )
+      .option('--dry-run', 'check everything, add nothing')
+      .addHelpText('after', REMARK),
+    [
+      'relyd sites import sites.json --secret shop=shop_secret.txt --secret blog=blog_key.pem',
+      'on the new host',
+    ],
+  ).action(importSites)
 }
 
-const EXAMPLES = `
-Example:
-  relyd sites export sites.json                     # on the old host
-  relyd sites import sites.json --secret shop=shop_secret.txt --secret blog=blog_key.pem
-
+const REMARK = `
 An export holds no secret. Give each site's again, from where you keep it; or move the whole
 store with its keys: relyd backup, relyd restore.`
 

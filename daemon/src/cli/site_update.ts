@@ -1,6 +1,7 @@
 /** `relyd sites update`: changes a site, its credentials above all. */
 import { type Command, Option } from 'commander'
 import { askDaemon } from './admin_client.js'
+import { withExamples } from './examples.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { say, sayJson } from './output.js'
 import { sayForOp } from './site_add.js'
@@ -18,22 +19,27 @@ export function addSiteUpdate(sites: Command): void {
     .argument('<site>', 'its name, or the beginning of its oxd_id')
     .option('--realm <realm>', 'where several realms have a site of this name')
     .option('--name <name>', 'its new name')
-  withSiteOptions(command)
-    .addOption(
-      new Option('--unset <setting>', 'a setting that it shall not have any more; may be repeated')
-        .choices(['post_logout_redirect_uri', 'acr_values', 'ui_locales', 'client_name'])
-        .argParser(collect),
-    )
-    .addHelpText('after', EXAMPLES)
-    .action(updateSite)
+  withExamples(
+    withSiteOptions(command)
+      .addOption(
+        new Option(
+          '--unset <setting>',
+          'a setting that it shall not have any more; may be repeated',
+        )
+          .choices(['post_logout_redirect_uri', 'acr_values', 'ui_locales', 'client_name'])
+          .argParser(collect),
+      )
+      .addHelpText('after', REMARK),
+    ['relyd sites update shop --client-secret-file new_secret.txt', 'the OP gave it a new one'],
+    [
+      'relyd sites update shop --redirect-uri https://shop.example/callback --redirect-uri https://www.shop.example/callback',
+      'all addresses to which logins may come back',
+    ],
+    ['relyd sites update 3f2a91 --name shop', 'a name for a site that registered itself'],
+  ).action(updateSite)
 }
 
-const EXAMPLES = `
-Examples:
-  relyd sites update shop --client-secret-file new_secret.txt
-  relyd sites update shop --redirect-uri https://shop.example/callback --redirect-uri https://www.shop.example/callback
-  relyd sites update 3f2a91 --name shop
-
+const REMARK = `
 Logins that are under way go on. Where a redirect URI changed, the site's cfg changes with
 \`relyd sites add --cfg\` of the same words.`
 

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { DescribedSite } from '../admin/site_result.js'
 import { askDaemon } from './admin_client.js'
+import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { counted, dateOf, say, sayJson, sayTable } from './output.js'
@@ -25,21 +26,28 @@ export function addSites(program: Command): void {
   addSiteAdd(sites)
   const withRealm = (command: Command, description: string) =>
     withJson(withConfig(command)).option('--realm <realm>', description)
-  withRealm(sites.command('list'), 'only those of this realm')
-    .description('list the sites of all realms')
-    .action(listSites)
+  withExamples(
+    withRealm(sites.command('list'), 'only those of this realm').description(
+      'list the sites of all realms',
+    ),
+    ['relyd sites list', 'names, OPs, and how many are logged in'],
+  ).action(listSites)
   const SEVERAL = 'where several realms have a site of this name'
-  withRealm(sites.command('show'), SEVERAL)
-    .description('show a site, and what its OP must know of it; no secrets')
-    .argument('<site>', 'its name, or the beginning of its oxd_id')
-    .action(showSite)
+  withExamples(
+    withRealm(sites.command('show'), SEVERAL)
+      .description('show a site, and what its OP must know of it; no secrets')
+      .argument('<site>', 'its name, or the beginning of its oxd_id'),
+    ['relyd sites show shop', 'the addresses to enter at its OP, too'],
+  ).action(showSite)
   addSiteUpdate(sites)
-  withRealm(sites.command('remove'), SEVERAL)
-    .description('forget a site with its credentials, logins and sessions')
-    .argument('<site>', 'its name, or the beginning of its oxd_id')
-    .option('--yes', 'also if it has sessions, which end')
-    .option('--keep-at-op', 'leave at the OP what relyd registered there')
-    .action(removeSite)
+  withExamples(
+    withRealm(sites.command('remove'), SEVERAL)
+      .description('forget a site with its credentials, logins and sessions')
+      .argument('<site>', 'its name, or the beginning of its oxd_id')
+      .option('--yes', 'also if it has sessions, which end')
+      .option('--keep-at-op', 'leave at the OP what relyd registered there'),
+    ['relyd sites remove shop --yes', 'with the sessions that it has'],
+  ).action(removeSite)
   addSiteCarry(sites)
 }
 

@@ -3,19 +3,24 @@ import type { Command } from 'commander'
 import type { status } from '../admin/commands/status.js'
 import type { Values } from '../command.js'
 import { askDaemon } from './admin_client.js'
+import { withExamples } from './examples.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { dateOf, say, sayJson, sayTable } from './output.js'
 
 type Status = Values<(typeof status)['result']>
 
 export function addStatus(program: Command): void {
-  withJson(withConfig(program.command('status')))
-    .description('show what the running daemon listens on and holds')
-    .action(async ({ config, json }: ConfigOption & JsonOption) => {
-      const status = await askDaemon(config, 'status')
-      if (json) sayJson(status)
-      else show(status)
-    })
+  withExamples(
+    withJson(withConfig(program.command('status'))).description(
+      'show what the running daemon listens on and holds',
+    ),
+    ['relyd status', 'version, listeners, and what each realm has stored'],
+    ['relyd status --json', 'the same for a program'],
+  ).action(async ({ config, json }: ConfigOption & JsonOption) => {
+    const status = await askDaemon(config, 'status')
+    if (json) sayJson(status)
+    else show(status)
+  })
 }
 
 function show(status: Status): void {

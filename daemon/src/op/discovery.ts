@@ -158,7 +158,7 @@ function checkIssuer(op_host: string, issuer: string, options: OpOptions | undef
 }
 
 /** OIDC Discovery 4. */
-function metadataAddress(op_host: string): string {
+export function metadataAddress(op_host: string): string {
   return `${op_host.replace(/\/$/, '')}/.well-known/openid-configuration`
 }
 

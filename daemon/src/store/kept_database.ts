@@ -16,7 +16,7 @@ function keep<T extends object>(one: T): T {
 }
 
 /** @throws SqliteError as `new Database` does */
-export function openKept(path: string, options?: Database.Options): Database.Database {
+export function openKept(path: string | Buffer, options?: Database.Options): Database.Database {
   const db = keep(new Database(path, options))
   const prepare = db.prepare.bind(db)
   const own: Pick<Database.Database, 'prepare' | 'pragma'> = {

@@ -1,0 +1,111 @@
+/** Whether the sites' redirect addresses and client secrets are, and stay, good for a login. */
+import type { Seconds } from '../../clock.js'
+import { bounded } from '../../errors.js'
+import { type Finding, fault, note, warning } from '../finding.js'
+import type { SiteView } from '../store_view.js'
+import type { World } from '../world.js'
+
+const DAY: Seconds = 24 * 60 * 60
+const SOON = 30 * DAY
+
+export async function sites({ config, store, now }: World): Promise<Finding[]> {
+  const { sites: all } = await store
+  return [
+    ...all.flatMap((site) => [...ofAddress(site), ...ofRegistration(site), ...ofSecret(site, now)]),
+    ...ofRealms(all, new Set(config.realms.keys())),
+    ...ofSharedAddresses(all),
+  ]
+}
+
+function ofAddress(site: SiteView): Finding[] {
+  const { redirect_uri } = site
+  if (!URL.canParse(redirect_uri)) {
+    return [
+      fault(nameOf(site), `its redirect address ${bounded(redirect_uri)} is no URL`, REGISTER),
+    ]
+  }
+  const { protocol, hostname } = new URL(redirect_uri)
+  const is_loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+  if (protocol === 'http:' && !is_loopback) {
+    const why = `its logins come back to ${bounded(redirect_uri)} without TLS, where codes can be read on their way`
+    return [fault(nameOf(site), why, REGISTER)]
+  }
+  if (!is_loopback) return []
+  const why = `its logins come back to ${bounded(redirect_uri)}, which is the browser's own computer`
+  return [
+    note(
+      nameOf(site),
+      why,
+      'good for development only: set authorization_redirect_uri to the public address',
+    ),
+  ]
+}
+
+const REGISTER =
+  "set authorization_redirect_uri to the site's https address, at the OP and in the site's cfg, and register anew (relyd call remove_site --cfg FILE)"
+
+/** What the OP answered then; to ask it again could change the registration's token (RFC 7592 2.1). */
+function ofRegistration(site: SiteView): Finding[] {
+  const { redirect_uri, redirect_uris, registered_by } = site
+  // What an operator added says nothing of the OP.
+  if (registered_by !== 'relyd') return []
+  if (!redirect_uris || redirect_uris.includes(redirect_uri)) return []
+  const why = `the OP has not registered its redirect address ${bounded(redirect_uri)}, but ${bounded(redirect_uris.join(', '))}`
+  return [fault(nameOf(site), why, 'enter the address at the OP, to the letter')]
+}
+
+function ofSecret(site: SiteView, now: Seconds): Finding[] {
+  // RFC 7591 3.2.1: 0 means never.
+  const { client_secret_expires_at: until = 0 } = site
+  if (until === 0 || until > now + SOON) return []
+  const day = new Date(until * 1000).toISOString().slice(0, 10)
+  const cure =
+    site.registered_by === 'relyd'
+      ? 'let it register anew: relyd call remove_site --cfg FILE; the next login registers it'
+      : `get a new secret of the OP, and: relyd sites update ${site.name ?? site.oxd_id.slice(0, 8)} --client-secret-file FILE`
+  return until <= now
+    ? [
+        fault(
+          nameOf(site),
+          `its client secret has expired on ${day}: the OP refuses its logins`,
+          cure,
+        ),
+      ]
+    : [warning(nameOf(site), `its client secret expires on ${day}`, cure)]
+}
+
+function ofRealms(all: readonly SiteView[], served: ReadonlySet<string>): Finding[] {
+  const gone = new Set(all.map(({ realm }) => realm).filter((realm) => !served.has(realm)))
+  return [...gone].map((realm) => {
+    const count = all.filter((site) => site.realm === realm).length
+    const why = `no listener serves it, and it has ${count} ${count === 1 ? 'site' : 'sites'}, which cannot log anybody in`
+    return warning(`realm ${realm}`, why, `add a listener with "realm = ${realm}" to relyd.cfg`)
+  })
+}
+
+/** OAuth 2.0 Security BCP (RFC 9700) 4.4: one address for several OPs needs `iss` in the callback. */
+function ofSharedAddresses(all: readonly SiteView[]): Finding[] {
+  const issuers = new Map<string, Set<string>>()
+  for (const { realm, redirect_uri, issuer } of all) {
+    const key = `${realm} ${redirect_uri}`
+    issuers.set(key, (issuers.get(key) ?? new Set()).add(issuer))
+  }
+  return [...issuers].flatMap(([key, some]) => {
+    if (some.size < 2) return []
+    const [realm, address] = key.split(' ', 2) as [string, string]
+    const why = `logins of ${some.size} OPs come back to ${bounded(address)}: ${bounded([...some].join(', '))}; callbacks without \`iss\` (get_tokens_by_code) are refused`
+    return [
+      note(
+        `realm ${realm}`,
+        why,
+        'give each OP a redirect address of its own, or pass the whole callback (get_tokens_by_callback)',
+      ),
+    ]
+  })
+}
+
+/** Enough of the oxd_id to tell it from others: on TCP it is a secret. */
+function nameOf({ name, oxd_id, redirect_uri, realm }: SiteView): string {
+  const host = URL.canParse(redirect_uri) ? new URL(redirect_uri).host : oxd_id.slice(0, 8)
+  return `site ${name ?? bounded(host)} (${oxd_id.slice(0, 8)}, realm ${realm})`
+}
