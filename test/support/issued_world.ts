@@ -9,7 +9,6 @@ import { CommandError } from '../../daemon/src/errors.js'
 import { EventHub } from '../../daemon/src/events.js'
 import { createLog } from '../../daemon/src/log.js'
 import { Metrics } from '../../daemon/src/metrics/metrics.js'
-import { OpNames } from '../../daemon/src/metrics/op_names.js'
 import type { ClientCredential } from '../../daemon/src/op/client_credential.js'
 import type { OpOptions } from '../../daemon/src/op/op_options.js'
 import type { OpSide } from '../../daemon/src/op/op_side.js'
@@ -133,7 +132,6 @@ export class IssuedWorld implements AsyncDisposable {
       ...this.#services,
       realm: this.#realm,
       op: this.side,
-      op_names: new OpNames([]),
       refuse(code: CommandError['code'], description: string, options?: object): never {
         throw new CommandError(code, description, options)
       },
