@@ -1,8 +1,10 @@
 /** Sites carried to another host: checked first, all or none, and without their secrets. */
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { BentOp, BentSite, send } from '../support/bent_op/index.js'
+import { TestCa } from '../support/certificates.js'
 import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Wire } from '../support/wire.js'
@@ -19,7 +21,16 @@ let exported: string
 let secrets: string[]
 
 beforeAll(async () => {
-  op = await BentOp.start()
+  // For clients with certificates, of which none calls.
+  const tls = 'https://127.0.0.1:1'
+  const endpoints = ['token', 'userinfo', 'revocation', 'introspection']
+  op = await BentOp.start({
+    metadata: {
+      mtls_endpoint_aliases: Object.fromEntries(
+        endpoints.map((one) => [`${one}_endpoint`, `${tls}/${one}`]),
+      ),
+    },
+  })
   old = await TestDaemon.start()
   using admin = await Wire.connect(old.admin_socket)
   using wire = await Wire.connect(old.socket)
@@ -119,6 +130,57 @@ test('a name that is taken by another site keeps all out', async () => {
   await admin.ok('add_site', { name: 'shop', op_host: op.issuer, ...client })
   expect((await importSites(...secrets)).stderr).toContain('name is that of another site')
   expect(await namesThere()).toEqual(['shop'])
+})
+
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+const pem = (key: typeof rsa) => key.export({ type: 'pkcs8', format: 'pem' }).toString()
+
+/** A key with its certificate, as files have them. */
+function certified(): Record<string, string> {
+  using ca = new TestCa()
+  const { key, certificate } = ca.issue('site')
+  return {
+    private_key: readFileSync(key, 'utf8'),
+    certificate: readFileSync(certificate, 'utf8'),
+  }
+}
+
+test.each<[string, object, () => Record<string, string>]>([
+  ['none', { auth_method: 'none' }, () => ({})],
+  [
+    'client_secret_jwt',
+    { auth_method: 'client_secret_jwt' },
+    () => ({ client_secret: 'x'.repeat(32) }),
+  ],
+  ['private_key_jwt', { key_id: 'k1', signing_alg: 'PS256' }, () => ({ private_key: pem(rsa) })],
+  ['private_key_jwt', {}, () => ({ private_key: JSON.stringify(ec.export({ format: 'jwk' })) })],
+  ['apple', { team_id: 'ABCDEFGHIJ', key_id: 'KLMNOPQRST' }, () => ({ private_key: pem(ec) })],
+  ['tls_client_auth', { auth_method: 'tls_client_auth' }, certified],
+])('%s comes back from an export as it was: %j', async (auth_method, given, secretsOf) => {
+  using admin = await Wire.connect(daemon.admin_socket)
+  const { certificate, ...secret } = secretsOf()
+  const site = {
+    name: 'kind',
+    op_host: op.issuer,
+    client_id: 'kind',
+    redirect_uris: [redirect_uri],
+  }
+  const { oxd_id } = await admin.ok('add_site', { ...site, ...given, ...secret, certificate })
+  const { sites } = await admin.ok('export_sites')
+  expect(sites).toMatchObject([{ oxd_id, auth_method }])
+  for (const one of Object.values(secret)) expect(JSON.stringify(sites)).not.toContain(one)
+  const again = { sites: [{ ...sites[0], ...secret }] }
+  expect((await admin.ok('import_sites', again)).sites).toMatchObject([{ outcome: 'unchanged' }])
+  // On a host that has it not.
+  await admin.ok('remove_site', { site: 'kind' })
+  using elsewhere = await Wire.connect(old.admin_socket)
+  expect((await elsewhere.ok('import_sites', again)).sites).toMatchObject([
+    { oxd_id, outcome: 'added' },
+  ])
+  const there = await elsewhere.ok('export_sites')
+  expect(there.sites).toContainEqual(sites[0])
+  await elsewhere.ok('remove_site', { site: oxd_id })
 })
 
 test('a daemon that is killed half-way has none of them, and the next import brings all', async () => {

@@ -300,7 +300,7 @@ describe('removing a site', () => {
     const remove = (...more: string[]) =>
       relyd(['sites', 'remove', 'gone', '--config', daemon.config, ...more])
     const asked = await remove()
-    expect(asked.stderr).toContain('has 1 sessions, which would end; say --yes')
+    expect(asked.stderr).toContain('has 1 session, which would end; say --yes')
     expect(asked.status).toBe(1)
     expect(await client.getSite()).toMatchObject({ oxd_id })
     expect(await remove('--yes')).toMatchObject({ status: 0 })

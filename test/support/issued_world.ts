@@ -3,25 +3,23 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { commands } from '../../daemon/src/commands/index.js'
-import type { Realm, Services } from '../../daemon/src/context.js'
+import type { DaemonConfig } from '../../daemon/src/config/config.js'
+import type { Realm, RealmPolicy, Services } from '../../daemon/src/context.js'
 import { CommandError } from '../../daemon/src/errors.js'
 import { EventHub } from '../../daemon/src/events.js'
 import { createLog } from '../../daemon/src/log.js'
 import { Metrics } from '../../daemon/src/metrics/metrics.js'
-import { OpNames } from '../../daemon/src/metrics/op_names.js'
 import type { ClientCredential } from '../../daemon/src/op/client_credential.js'
 import type { OpOptions } from '../../daemon/src/op/op_options.js'
-import { createOpSide, type OpSide } from '../../daemon/src/op/op_side.js'
-import { PassedOn } from '../../daemon/src/passed_on.js'
-import { InFlight } from '../../daemon/src/quota.js'
+import type { OpSide } from '../../daemon/src/op/op_side.js'
 import { Refreshes } from '../../daemon/src/refreshes.js'
 import { issuedSite } from '../../daemon/src/registrations.js'
 import { SiteCache } from '../../daemon/src/sites.js'
 import { openStore } from '../../daemon/src/store/open.js'
 import type { SqliteStore } from '../../daemon/src/store/sqlite.js'
 import type { Site } from '../../daemon/src/store/store.js'
-import { Throttle } from '../../daemon/src/throttle.js'
-import { ample, amplePlaces } from './quotas.js'
+import { WorkingRealm } from '../../daemon/src/working_realm.js'
+import { ample } from './quotas.js'
 
 export const redirect_uri = 'https://site.example/callback'
 
@@ -34,8 +32,6 @@ export interface IssuedOptions {
   /** What relyd.cfg says of OPs. */
   ops?: Partial<OpOptions>[]
   scope?: string[]
-  insecure_hosts?: string[]
-  allowed_hosts?: string[]
 }
 
 export class IssuedWorld implements AsyncDisposable {
@@ -53,28 +49,6 @@ export class IssuedWorld implements AsyncDisposable {
     this.store = store
     const clock = () => this.now
     const log = createLog('silent')
-    this.side = createOpSide({
-      realm: 'shop',
-      store,
-      clock,
-      log,
-      ops: new Map(
-        options.ops?.map((one) => {
-          const op: OpOptions = {
-            name: 'test',
-            op_host: options.op_host,
-            client_assertion_audience: 'issuer',
-            ...one,
-          }
-          return [op.op_host, op]
-        }),
-      ),
-      timeout: OP_TIMEOUT,
-      insecure_hosts: options.insecure_hosts ?? ['127.0.0.1'],
-      allowed_hosts: options.allowed_hosts ?? [],
-      places: amplePlaces,
-      refresh_after: 3600,
-    })
     const events = new EventHub()
     this.#services = {
       store,
@@ -86,17 +60,25 @@ export class IssuedWorld implements AsyncDisposable {
       refreshes: new Refreshes({ store, events, clock, op_timeout: OP_TIMEOUT }),
       settings: { default_op: undefined, login_lifetime: 600, session_lifetime: 3600 },
     }
-    this.#realm = {
+    const ops = options.ops?.map((one): [string, OpOptions] => {
+      const standard = { name: 'test', client_assertion_audience: 'issuer' as const }
+      const op = { ...standard, op_host: options.op_host, ...one }
+      return [op.op_host, op]
+    })
+    const daemon = {
+      op_timeout: OP_TIMEOUT,
+      op_refresh: 3600,
+      insecure_op_hosts: ['127.0.0.1'],
+    } as DaemonConfig
+    const policy: RealmPolicy = {
       name: 'shop',
       tokens: 'site',
       allowed_op_hosts: [],
       quotas: ample,
-      op: this.side,
-      op_names: new OpNames([]),
-      passed_on: new PassedOn(clock),
-      requests: new InFlight(ample.requests),
-      registrations: new Throttle(clock, 10, 1),
     }
+    const config = { daemon, ops: new Map(ops) }
+    this.#realm = new WorkingRealm(policy, this.#services, config).inForce
+    this.side = this.#realm.op
   }
 
   static async start(options: IssuedOptions): Promise<IssuedWorld> {
@@ -150,7 +132,6 @@ export class IssuedWorld implements AsyncDisposable {
       ...this.#services,
       realm: this.#realm,
       op: this.side,
-      op_names: new OpNames([]),
       refuse(code: CommandError['code'], description: string, options?: object): never {
         throw new CommandError(code, description, options)
       },

@@ -1,7 +1,7 @@
 /** Parameters by which the operator's commands name a site and say what it shall be. */
 import { type Fields, oneOf, required, string, strings, type Values } from '../command.js'
-import { CommandError } from '../errors.js'
 import { type ClientCredential, credentialMethods } from '../op/client_credential.js'
+import { refused } from '../op/credential_error.js'
 
 /** Longest key or chain of certificates, as text. */
 const PEM_LENGTH = 65_536
@@ -102,10 +102,9 @@ export const settingParams = {
 /** The operator's name of a site: what a shell, a file and a log take as it is. */
 export function checkName(name: string): void {
   if (/^[a-z0-9][a-z0-9._-]{0,62}$/.test(name)) return
-  throw new CommandError(
-    'invalid_request',
-    'name may have 1 to 63 lower-case letters, digits, ., - and _, and begins with a letter or digit',
-    { details: { field: 'name' } },
+  throw refused(
+    'name',
+    'may have 1 to 63 lower-case letters, digits, ., - and _, and begins with a letter or digit',
   )
 }
 
@@ -184,10 +183,6 @@ function methodOf(
   const [stray] = Object.keys(given)
   if (stray === undefined) return undefined
   throw refused(stray, 'belongs to a private_key; give that too')
-}
-
-function refused(field: string, why: string): CommandError {
-  return new CommandError('invalid_request', `${field} ${why}`, { details: { field } })
 }
 
 /** The members of `params` that a set of fields declares. */

@@ -6,7 +6,7 @@ import { askDaemon } from './admin_client.js'
 import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
-import { dateOf, say, sayJson, sayTable } from './output.js'
+import { counted, dateOf, say, sayJson, sayTable } from './output.js'
 import { given } from './site_options.js'
 
 type Session = Values<(typeof list_sessions)['result']>['sessions'][number]
@@ -104,7 +104,7 @@ async function endSessions(session: string | undefined, options: EndOptions): Pr
     after = session !== undefined && ended > 0 ? undefined : page.next
   } while (after !== undefined)
   if (json) return sayJson({ ended, tokens_revoked })
-  say(`Ended ${ended} sessions.`)
+  say(`Ended ${counted(ended, 'session')}.`)
   if (revoke) say(`The OP forgot the tokens of ${tokens_revoked} of them.`)
 }
 

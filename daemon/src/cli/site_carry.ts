@@ -7,7 +7,7 @@ import { askDaemon } from './admin_client.js'
 import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
-import { complain, say, sayJson, sayTable } from './output.js'
+import { complain, counted, say, sayJson, sayTable } from './output.js'
 import { readSecretInput } from './secret_input.js'
 import { collect } from './site_options.js'
 
@@ -74,7 +74,7 @@ async function exportSites(file: string | undefined, options: CarryOptions): Pro
   else writeNew(file, `${JSON.stringify(exported, null, 2)}\n`)
   const others =
     left_out > 0 ? ` Left out: ${left_out} that registered themselves, and do so anew.` : ''
-  complain(`relyd: ${sites.length} sites, without their secrets.${others}`)
+  complain(`relyd: ${counted(sites.length, 'site')}, without their secrets.${others}`)
 }
 
 /** On TCP an oxd_id is a secret of the site, so that the file is its writer's alone. */

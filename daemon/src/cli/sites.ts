@@ -5,7 +5,7 @@ import { askDaemon } from './admin_client.js'
 import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
-import { dateOf, say, sayJson, sayTable } from './output.js'
+import { counted, dateOf, say, sayJson, sayTable } from './output.js'
 import { addSiteAdd, sayForOp } from './site_add.js'
 import { addSiteCarry } from './site_carry.js'
 import { addSiteUpdate } from './site_update.js'
@@ -100,7 +100,7 @@ async function removeSite(site: string, options: RemoveOptions): Promise<void> {
   if (sessions > 0 && !yes) {
     throw new CliError(
       exitCodes.failed,
-      `the site ${site} has ${sessions} sessions, which would end; say --yes to remove it all the same`,
+      `the site ${site} has ${counted(sessions, 'session')}, which would end; say --yes to remove it all the same`,
     )
   }
   // By its id: the name could be another site's by now.

@@ -1,5 +1,6 @@
 import { boolean, listRecords, oneOf, records, required, string } from '../../command.js'
 import { CommandError } from '../../errors.js'
+import { refused } from '../../op/credential_error.js'
 import { readOpHost } from '../../op/op_host.js'
 import { quotaExceeded } from '../../quota.js'
 import { issuedSite } from '../../registrations.js'
@@ -145,8 +146,4 @@ function refusalOf(problems: Extract<Checked, { problem: unknown }>[]): CommandE
     `nothing was added, as ${told.length} of the sites cannot be; the first: ${first?.name} of ${first?.realm}: ${first?.error_description}`,
     { details: { field: 'sites', problems: told } },
   )
-}
-
-function refused(field: string, why: string): CommandError {
-  return new CommandError('invalid_request', `${field} ${why}`, { details: { field } })
 }
