@@ -22,6 +22,7 @@ import { hasOpenssl, TestCa } from '../support/certificates.js'
 import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { type Examined, examine, expectFinding, snapshot, type Wanted } from '../support/doctor.js'
+import { freePort } from '../support/free_port.js'
 import { Image } from '../support/image.js'
 import { Wire } from '../support/wire.js'
 
@@ -108,8 +109,12 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
   })
 
   test('another configuration than the one that runs, with an unsafe option', async () => {
+    const metrics = `tcp:127.0.0.1:${await freePort()}`
     const path = variant((text) =>
-      text.replace('insecure_op_hosts = ', 'insecure_op_hosts = 10.0.0.1'),
+      text.replace(
+        'insecure_op_hosts = ',
+        `metrics_address = ${metrics}\ninsecure_op_hosts = 10.0.0.1`,
+      ),
     )
     const examined = await examine(path, [], trust)
     expectFinding(examined, {
@@ -124,7 +129,13 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
       what: /^insecure_op_hosts = 10\.0\.0\.1: Tokens and secrets travel in the clear/,
       cure: /^take insecure_op_hosts out of /,
     })
-    expect(examined.findings).toHaveLength(2)
+    expectFinding(examined, {
+      severity: 'fault',
+      about: 'metrics_address',
+      what: new RegExp(`^nobody takes connections at ${metrics} \\(ECONNREFUSED\\)`),
+      cure: /^systemctl restart relyd/,
+    })
+    expect(examined.findings).toHaveLength(3)
   })
 
   test('a socket that somebody removed', async () => {
@@ -405,6 +416,11 @@ describe('a host whose daemon does not run', () => {
     expectFinding(examined, down)
     expect(examined.findings).toHaveLength(1)
     expect(snapshot(folder)).toEqual(before)
+    const told = await relyd(['doctor', '-c', config])
+    expect(told.stdout).toMatch(
+      /^FAULT {2}relyd: it does not run: .*\n {2}cure: systemctl start relyd;.*\n\n\d+ checks: 1 of 1 findings/,
+    )
+    expect(told.status).toBe(4)
   })
 
   test.each<[string, (files: ReturnType<typeof copy>) => void, Wanted]>([

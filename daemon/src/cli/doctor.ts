@@ -33,8 +33,9 @@ export function addDoctor(program: Command): void {
     const faults = report.findings.filter(({ severity }) => severity === 'fault').length
     if (json) sayJson(report)
     else show(report, faults)
-    // Not exit: a pipe may not have taken all of it yet.
-    process.exitCode = faults > 0 ? exitCodes.unhealthy : exitCodes.done
+    // When a pipe has taken all of it, and whatever still waits for a name server or an OP.
+    const code = faults > 0 ? exitCodes.unhealthy : exitCodes.done
+    process.stdout.write('', () => process.exit(code))
   })
 }
 

@@ -17,7 +17,8 @@ export interface Person {
 export async function personOf(name: string | number): Promise<Person | undefined> {
   try {
     // By the system's command, which asks whatever keeps this host's users.
-    const id = async (flag: string) => (await run('id', [flag, '--', String(name)])).stdout.trim()
+    const id = async (flag: string) =>
+      (await run('id', [flag, '--', String(name)], { timeout: 5000 })).stdout.trim()
     const [text, uid, gids] = await Promise.all([id('-un'), id('-u'), id('-G')])
     return { name: text, uid: Number(uid), gids: gids.split(' ').map(Number) }
   } catch {

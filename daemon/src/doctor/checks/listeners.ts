@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { ask } from '../../cli/admin_client.js'
 import type { ListenerConfig } from '../../config/config.js'
-import type { Address } from '../../config/option.js'
 import { codeOf, messageOf } from '../../store/errors.js'
 import { PATIENCE_MS, type Running } from '../ask_daemon.js'
 import { type Finding, fault, note, warning } from '../finding.js'
@@ -21,8 +20,13 @@ export async function listeners({ config, daemon, units }: World): Promise<Findi
     const { address } = listener
     return address.kind === 'unix'
       ? unixSocket(listener, address.path, running, units.sockets.has(listener.name))
-      : tcpPort(listener, address, running)
+      : tcpPort(`[listener ${listener.name}]`, address, portOf(listener.name, running))
   })
+  const { metrics_address } = config.daemon
+  // Who may not ask the daemon does not know which port the kernel chose.
+  if (metrics_address && metrics_address.port !== 0) {
+    found.push(tcpPort('metrics_address', metrics_address, undefined))
+  }
   return (await Promise.all(found)).flat()
 }
 
@@ -70,17 +74,22 @@ async function unixSocket(
   return found
 }
 
+/** As it came to be: the kernel may have chosen it. */
+function portOf(name: string, running: Running): number | undefined {
+  const listed = running.state === 'answers' ? running.status.listeners : []
+  const port = listed
+    .find((one) => one.name === name)
+    ?.address.split(':')
+    .pop()
+  return port === undefined ? undefined : Number(port)
+}
+
 async function tcpPort(
-  { name }: ListenerConfig,
-  configured: Extract<Address, { kind: 'tcp' }>,
-  running: Running,
+  about: string,
+  configured: { host: string; port: number },
+  chosen: number | undefined,
 ): Promise<Finding[]> {
-  // The kernel may have chosen the port.
-  const listed =
-    running.state === 'answers'
-      ? running.status.listeners.find((one) => one.name === name)
-      : undefined
-  const port = Number(listed?.address.split(':').pop() ?? configured.port)
+  const port = chosen ?? configured.port
   const { host } = configured
   const any = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   const socket = connect({ host: any, port, timeout: PATIENCE_MS })
@@ -89,11 +98,7 @@ async function tcpPort(
     return []
   } catch (error) {
     return [
-      fault(
-        `[listener ${name}]`,
-        `nobody takes connections at tcp:${host}:${port} (${codeOf(error)})`,
-        RESTART,
-      ),
+      fault(about, `nobody takes connections at tcp:${host}:${port} (${codeOf(error)})`, RESTART),
     ]
   } finally {
     socket.on('error', () => {})
