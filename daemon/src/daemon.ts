@@ -131,13 +131,10 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     const { metrics_address } = options
     if (metrics_address) port = await openHttpPort(metrics_address, { metrics, readiness })
     const dispatches = new Map(
-      [...in_force.realms].map(([name, realm]) => {
-        const now = () => ({
-          services: in_force.services,
-          realm: in_force.realms.get(name) ?? realm,
-        })
-        return [name, createSiteDispatch(now, record)]
-      }),
+      [...in_force.realms.keys()].map((name) => [
+        name,
+        createSiteDispatch(() => in_force.realm(name), record),
+      ]),
     )
     for (const listener of config.listeners) {
       addresses.push(

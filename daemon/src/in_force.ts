@@ -3,11 +3,18 @@ import type { Config, DaemonConfig } from './config/config.js'
 import type { Realm, Services, Settings } from './context.js'
 import { WorkingRealm } from './working_realm.js'
 
+/** What a realm's commands have. */
+export interface RealmInForce {
+  services: Services
+  realm: Realm
+}
+
 export class InForce {
   readonly #working: ReadonlyMap<string, WorkingRealm>
   #config: Config
   #services: Services
   #realms: ReadonlyMap<string, Realm>
+  #with_services: ReadonlyMap<string, RealmInForce>
 
   constructor(config: Config, services: Omit<Services, 'settings'>) {
     this.#config = config
@@ -19,6 +26,7 @@ export class InForce {
       ]),
     )
     this.#realms = realmsNow(this.#working)
+    this.#with_services = withServices(this.#realms, this.#services)
   }
 
   get config(): Config {
@@ -35,6 +43,13 @@ export class InForce {
     return this.#realms
   }
 
+  /** A realm with the services, the same object until a change. */
+  realm(name: string): RealmInForce {
+    const found = this.#with_services.get(name)
+    if (!found) throw new Error(`the realm ${name} was not read`)
+    return found
+  }
+
   /** @param config with the same realms and listeners */
   change(config: Config): void {
     const { daemon } = config
@@ -43,6 +58,7 @@ export class InForce {
     this.#services = { ...this.#services, settings: settingsOf(daemon) }
     for (const [name, policy] of config.realms) this.#working.get(name)?.change(policy, config)
     this.#realms = realmsNow(this.#working)
+    this.#with_services = withServices(this.#realms, this.#services)
   }
 }
 
@@ -52,4 +68,11 @@ function settingsOf({ default_op, login_lifetime, session_lifetime }: DaemonConf
 
 function realmsNow(working: ReadonlyMap<string, WorkingRealm>): ReadonlyMap<string, Realm> {
   return new Map([...working].map(([name, realm]) => [name, realm.inForce]))
+}
+
+function withServices(
+  realms: ReadonlyMap<string, Realm>,
+  services: Services,
+): ReadonlyMap<string, RealmInForce> {
+  return new Map([...realms].map(([name, realm]) => [name, { services, realm }]))
 }

@@ -1,25 +1,35 @@
 /** Runs the requests of a realm's sites: each for its own site, within its quotas. */
 import type { Command } from '../command.js'
 import { commands } from '../commands/index.js'
-import type { Context, Realm, Services } from '../context.js'
+import type { Context } from '../context.js'
 import { CommandError, type ErrorCode } from '../errors.js'
+import type { RealmInForce } from '../in_force.js'
 import { CommandMetrics } from '../metrics/command_metrics.js'
 import { quotaExceeded } from '../quota.js'
 import { createDispatch, type Dispatch, refuse, rowsOf } from './dispatch.js'
 import type { Request } from './envelope.js'
 import type { Recorder } from './record.js'
 
-/** Settings and policy of a realm as they are now; a reload puts others in their place, as a whole. */
-export interface RealmInForce {
-  services: Services
-  realm: Realm
-}
-
 const rows = rowsOf<Command>(commands)
 
-/** @param inForce asked once for each command, which ends under what it began with */
+/** What all commands have that begin between two reloads. */
+type RealmContext = Omit<Context<ErrorCode>, 'caller'>
+
+/**
+ * @param inForce asked once for each command, which ends under what it began with; the same object
+ * until a reload
+ */
 export function createSiteDispatch(inForce: () => RealmInForce, record?: Recorder): Dispatch {
   const { realm, services } = inForce()
+  let from: RealmInForce | undefined
+  let context: RealmContext
+  const now = (): RealmContext => {
+    const latest = inForce()
+    if (latest === from) return context
+    from = latest
+    context = { ...latest.services, realm: latest.realm, op: latest.realm.op, refuse }
+    return context
+  }
   return createDispatch({
     realm: realm.name,
     events: services.events,
@@ -27,24 +37,17 @@ export function createSiteDispatch(inForce: () => RealmInForce, record?: Recorde
     metrics: new CommandMetrics(services.metrics, realm.name),
     rows,
     record,
-    accountOf: (request) => accountOf(inForce(), request),
+    accountOf: (request) => accountOf(now(), request),
     enter(account) {
-      const { realm: now } = inForce()
-      const level = now.requests.enter(account)
-      if (level) throw quotaExceeded(now, { quota: 'requests', level })
-      return () => now.requests.leave(account)
+      const { realm } = now()
+      const level = realm.requests.enter(account)
+      if (level) throw quotaExceeded(realm, { quota: 'requests', level })
+      return () => realm.requests.leave(account)
     },
     async execute(command, params, caller) {
-      const now = inForce()
-      const site = 'oxd_id' in command.params ? await siteFor(now, params) : undefined
-      const context: Context<ErrorCode> = {
-        ...now.services,
-        realm: now.realm,
-        op: now.realm.op,
-        caller,
-        refuse,
-      }
-      return command.run(context, site as never, params as never)
+      const context = now()
+      const site = 'oxd_id' in command.params ? await siteFor(context, params) : undefined
+      return command.run({ ...context, caller }, site as never, params as never)
     },
   })
 }
@@ -53,16 +56,16 @@ export function createSiteDispatch(inForce: () => RealmInForce, record?: Recorde
  * Whose quotas and turns a request uses: its site's, if there is such a site. All other requests of
  * the realm share one account, or whoever makes ids up would have as many as he likes.
  */
-function accountOf({ services, realm }: RealmInForce, { params }: Request): string {
+function accountOf({ sites, realm }: RealmContext, { params }: Request): string {
   const { oxd_id } = params
-  return typeof oxd_id === 'string' && services.sites.wasKnown(oxd_id, realm.name) ? oxd_id : ''
+  return typeof oxd_id === 'string' && sites.wasKnown(oxd_id, realm.name) ? oxd_id : ''
 }
 
 async function siteFor(
-  { services, realm }: RealmInForce,
+  { sites, realm }: RealmContext,
   params: Record<string, unknown>,
 ): Promise<object> {
-  const site = await services.sites.get(params['oxd_id'] as string, realm.name)
+  const site = await sites.get(params['oxd_id'] as string, realm.name)
   // The same words whether the id is another realm's or nobody's.
   if (!site) throw new CommandError('invalid_oxd_id', 'no site of this realm has this oxd_id')
   return site
