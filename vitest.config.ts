@@ -6,6 +6,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**', 'test/interop/**'],
     globalSetup: 'test/support/record.ts',
     setupFiles: 'test/support/seed.ts',
+    // On a busy machine; what polls for less says so.
+    expect: { poll: { timeout: 10_000 } },
     // One worker for each of two cores: much of a test is waiting for a process that it started.
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ['test/interop/**/*.test.ts', 'test/e2e/{fuzz,flood,kill_upkeep}.test.ts'],
     setupFiles: 'test/support/seed.ts',
+    // On a busy machine; what polls for less says so.
+    expect: { poll: { timeout: 10_000 } },
     env: { FUZZ_FRAMES: '200000', FLOOD_STARTS: '100000', KILL_EVERYWHERE: 'yes' },
     // Each wants both cores.
     fileParallelism: false,

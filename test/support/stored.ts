@@ -76,16 +76,20 @@ export class Stored implements Disposable {
 }
 
 /** Registers a site that relyd knows of, and nobody else. */
-export async function putSite(store: SqliteStore, oxd_id: string): Promise<void> {
+export async function putSite(
+  store: SqliteStore,
+  oxd_id: string,
+  { realm = 'default', op_host = 'https://op.example' } = {},
+): Promise<void> {
   const idempotency_hash = Buffer.from(oxd_id)
-  const intent = { realm: 'default', idempotency_hash, params_hash: Buffer.alloc(1), oxd_id }
+  const intent = { realm, idempotency_hash, params_hash: Buffer.alloc(1), oxd_id }
   await store.beginRegistration({ ...intent, lease_until: FAR }, 1, ample)
   await store.finishRegistration(
     {
       oxd_id,
-      realm: 'default',
-      op_host: 'https://op.example',
-      issuer: 'https://op.example',
+      realm,
+      op_host,
+      issuer: op_host,
       redirect_uri: 'https://site.example/callback',
       registered_by: 'relyd',
       client: { client_id: 'client' },

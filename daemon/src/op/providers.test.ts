@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { answers, BentOp, json, withMembers } from '../../../test/support/bent_op/index.js'
 import { amplePlaces } from '../../../test/support/quotas.js'
+import { putSite } from '../../../test/support/stored.js'
 import { createLog } from '../log.js'
 import { openStore } from '../store/open.js'
 import type { SqliteStore } from '../store/sqlite.js'
@@ -92,6 +93,7 @@ test('what the store has from a realm that may call more is no way around the po
 })
 
 test('old documents are refreshed in the background; nobody waits for it', async () => {
+  await putSite(store, 'a', { realm: 'shop', op_host: issuer })
   const providers = start()
   const provider = await providers.get(issuer)
   vi.advanceTimersByTime(60_000)
@@ -119,6 +121,7 @@ test('documents that were old when the daemon started are refreshed when they ar
 })
 
 test('while the OP answers nonsense or nothing, the last good copy serves on, and the log says so', async () => {
+  await putSite(store, 'a', { realm: 'shop', op_host: issuer })
   const providers = start()
   const provider = await providers.get(issuer)
   const { metadata } = provider
@@ -134,4 +137,15 @@ test('while the OP answers nonsense or nothing, the last good copy serves on, an
   vi.advanceTimersByTime(60_000)
   await vi.waitFor(() => expect(log.join()).toContain('connection refused'))
   expect((await providers.get(issuer)).metadata).toBe(metadata)
+})
+
+test('an OP at which no site is any more is asked no more', async () => {
+  await putSite(store, 'a', { realm: 'shop', op_host: issuer })
+  const providers = start()
+  await providers.get(issuer)
+  await store.removeSite('a')
+  now += REFRESH_AFTER
+  vi.advanceTimersByTime(60_000)
+  await vi.waitFor(() => expect([...providers.cached()]).toEqual([]))
+  expect(op.calls().discovery).toBe(1)
 })

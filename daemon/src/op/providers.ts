@@ -208,8 +208,16 @@ export class Providers {
 
   #refreshOld(): void {
     for (const provider of this.#cache.values()) {
-      if (this.#isOld(provider)) this.#refresh(provider.op_host)
+      if (this.#isOld(provider)) void this.#refreshIfUsed(provider)
     }
+  }
+
+  /** An OP whose last site is gone is asked no more, and needs no memory. */
+  async #refreshIfUsed(provider: Provider): Promise<void> {
+    const { realm, store } = this.#options
+    const { op_host } = provider
+    if (await store.hasSiteAt(realm, op_host).catch(() => true)) this.#refresh(op_host)
+    else if (this.#cache.peek(op_host) === provider) this.#cache.delete(op_host)
   }
 
   /** In the background; the last good copy serves on whatever comes of it. */

@@ -229,6 +229,9 @@ export function prepareStatements(db: Database) {
     issuersOfRedirectUri: pluck<[realm: string, redirect_uri: string], string>(
       'SELECT DISTINCT issuer FROM sites WHERE realm = ? AND redirect_uri = ?',
     ),
+    hasSiteAt: statement<[realm: string, op_host: string]>(
+      'SELECT 1 FROM sites WHERE realm = ? AND op_host = ? LIMIT 1',
+    ),
     removeSite: deleteOfSite('sites'),
     removeRegistration: deleteOfSite('registrations'),
     removedSite: pluck<[], string>(
