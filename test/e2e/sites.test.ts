@@ -246,7 +246,11 @@ describe('changing a site', () => {
     expect(new URLSearchParams(op.last('token').body).get('redirect_uri')).toBe(
       issued.redirect_uris[1],
     )
-    await admin.ok('remove_site', { site: 'moving' })
+    expect(await admin.refused('remove_site', { site: 'moving' })).toMatchObject({
+      error: 'site_has_sessions',
+      details: { sessions: 2 },
+    })
+    await admin.ok('remove_site', { site: 'moving', end_sessions: true })
   })
 
   test('changes all of what is given, or nothing', async () => {
