@@ -159,6 +159,18 @@ describe('a private key', () => {
     }
   })
 
+  test('that is used goes on being hidden, at little cost', () => {
+    const live = new LiveSecrets()
+    live.notePrivateKey(pkcs8)
+    for (let more = 0; more < 50_000; more += 1) {
+      if (more % 1000 === 0) live.notePrivateKey(pkcs8)
+      live.note(random())
+    }
+    expect(live.hide(`${jwk.d} ${der.toString('hex')}`)).toBe(`${HIDDEN} ${HIDDEN}`)
+    const again = costOf(300, () => live.notePrivateKey(pkcs8))
+    expect(again).toBeLessThan(costOf(30, () => new LiveSecrets().notePrivateKey(pkcs8)))
+  })
+
   test('is known by the name under which it is stored', () => {
     const live = new LiveSecrets()
     live.noteMembers({ client_private_key: pkcs8, client_secret: 'another secret' })
@@ -172,3 +184,11 @@ describe('a private key', () => {
     expect(live.hide('nonsense')).toBe(HIDDEN)
   })
 })
+
+/** In microseconds of the processor. */
+function costOf(times: number, act: () => void): number {
+  const before = process.cpuUsage()
+  for (let time = 0; time < times; time += 1) act()
+  const { user, system } = process.cpuUsage(before)
+  return user + system
+}

@@ -29,6 +29,31 @@ export function settingsOf(params: WishedSettings): SiteSettings {
   }
 }
 
+/** Bytes that the texts of a site may have in all, as JSON. */
+const TEXTS_BYTES = 64 * 1024
+
+/** Whether they are more than a site may have. */
+export function areTooLong(texts: object): boolean {
+  return Buffer.byteLength(JSON.stringify(texts)) > TEXTS_BYTES
+}
+
+/**
+ * What one site may make everybody carry: each command of the site reads it, and the operator's lists.
+ *
+ * @param texts of a registration, by their parameters
+ * @throws CommandError `invalid_request`, naming the longest
+ */
+export function checkLength(texts: object): void {
+  if (!areTooLong(texts)) return
+  const length = ([, value]: [string, unknown]) => JSON.stringify(value)?.length ?? 0
+  const [[field] = ['']] = Object.entries(texts).sort((a, b) => length(b) - length(a))
+  throw new CommandError(
+    'invalid_request',
+    `${field} is too long: all that is said of a site may have ${TEXTS_BYTES} bytes`,
+    { details: { field } },
+  )
+}
+
 /** Tells the log of what makes a site unsafe. */
 export function warnOfUnsafe(log: Log, oxd_id: string, { login_binding }: SiteSettings): void {
   if (login_binding !== 'none') return

@@ -2,10 +2,10 @@ import { command, oneOf, required, string, strings } from '../command.js'
 import { authMethods } from '../op/client_authentication.js'
 import { readOpHost } from '../op/op_host.js'
 import { claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
-import { checkRedirectUri, settingsOf, warnOfUnsafe } from '../site_settings.js'
+import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../site_settings.js'
 
 export const register_site = command({
-  doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command.",
+  doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command. The parameters may have 64 KiB in all.",
   spec: ['RFC 7591 3', 'OIDC Registration 3'],
   retry: 'never',
   asks_op: true,
@@ -83,6 +83,7 @@ export const register_site = command({
         details: { field: 'op_host' },
       })
     }
+    checkLength(params)
     const redirect_uris = [params.authorization_redirect_uri, ...(params.redirect_uris ?? [])]
     checkRedirectUri(params.authorization_redirect_uri, 'authorization_redirect_uri')
     for (const uri of params.redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')

@@ -6,7 +6,7 @@ import { readOpHost } from '../../op/op_host.js'
 import { preferredAuthMethod } from '../../op/registration.js'
 import { quotaExceeded } from '../../quota.js'
 import { claimOfName, issuedSite, registerSite, registerSiteErrors } from '../../registrations.js'
-import { checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
+import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
 import type { Site } from '../../store/store.js'
 import { type AdminContext, adminCommand } from '../admin_command.js'
 import { checkSame } from '../same_site.js'
@@ -64,6 +64,7 @@ export const add_site = adminCommand({
         details: { field: 'redirect_uris' },
       })
     }
+    checkLength(pick(settingParams, params))
     for (const uri of redirect_uris) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
     const issuer = readOpHost(realm.op.http, op_host)
