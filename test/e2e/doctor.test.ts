@@ -3,6 +3,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   cpSync,
   mkdtempSync,
   readFileSync,
@@ -363,13 +364,17 @@ describe('the units of systemd', () => {
     await relyd(['service', 'install', '--root', image.root])
     const moved = join(image.root, 'etc/relyd/store.key')
     renameSync(join(daemon.folder, 'state/keys/store.key'), moved)
-    const ofKeys = async (...args: string[]) => {
-      const { findings } = await examine(daemon.config, args)
+    const config = image.at('/etc/relyd/relyd.cfg')
+    copyFileSync(daemon.config, config)
+    const ofKeys = async (path: string, ...args: string[]) => {
+      const { findings } = await examine(path, args)
       return findings.filter(({ check }) => check === 'keys')
     }
-    expect(await ofKeys('--root', image.root)).toEqual([])
-    expect(await ofKeys('--key-file', moved)).toEqual([])
-    expect(await ofKeys()).toMatchObject([{ severity: 'fault' }])
+    expect(await ofKeys(config, '--root', image.root)).toEqual([])
+    expect(await ofKeys(config, '--key-file', moved)).toEqual([])
+    expect(await ofKeys(config)).toMatchObject([{ severity: 'fault' }])
+    // The unit's keys are those of the relyd.cfg that it is started with.
+    expect(await ofKeys(daemon.config, '--root', image.root)).toMatchObject([{ severity: 'fault' }])
   })
 })
 
@@ -458,7 +463,7 @@ describe('a host whose daemon does not run', () => {
         severity: 'fault',
         about: /store\.key$/,
         what: /lies in the database's folder .*; set the option "key_file"/,
-        cure: /^$/,
+        cure: /^mv .* \(key_file\)/,
       },
     ],
     [

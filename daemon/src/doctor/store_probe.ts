@@ -66,8 +66,7 @@ function open(path: string): Database.Database | string {
   if (wal !== undefined && existsSync(`${path}-shm`)) {
     return openKept(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS })
   }
-  if (wal)
-    return 'it was copied or cut short without its -shm file; start the daemon, then look again'
+  if (wal) return 'it was copied or cut short without its -shm file'
   const { size } = statSync(path)
   if (size > LARGEST) return 'it is too large to be read whole while no daemon has it open'
   const bytes = readFileSync(path)

@@ -6,11 +6,16 @@ import type { Seconds } from '../clock.js'
 import { openDatabase } from './database.js'
 import type { Keyring } from './encryption.js'
 import { messageOf, StoreError } from './errors.js'
-import { makeKeyFile, newKeyId, readKeyFile, refuseCredential } from './key_file.js'
+import {
+  makeKeyFile,
+  newKeyId,
+  readKeyFile,
+  refuseCredential,
+  refuseSharedFolder,
+} from './key_file.js'
 import { addKeyTo, removeKeyFrom } from './key_file_change.js'
 import { KeyRecord, type RecordedKey } from './key_record.js'
 import { SCHEMA_VERSION, schemaVersion } from './migrations/migrate.js'
-import { refuseSharedFolder } from './open.js'
 import { describeRows, noRows, type RowCounts, rowsByKey } from './sealed_tables.js'
 
 /** Where the store and its keys are. */

@@ -40,8 +40,8 @@ export function occupyAlone(database: string, busy_timeout_ms: number): Leave {
 /** The refusal to replace what somebody uses. */
 export function inUse(database: string): StoreError {
   return refusal(
-    `${database} is in use: stop the daemon first (systemctl stop relyd.service relyd.socket), and ` +
-      'end any other program that has it open',
+    `${database} is in use: stop the daemon first (systemctl stop relyd.service relyd.socket ` +
+      "'relyd-*.socket'), and end any other program that has it open",
   )
 }
 

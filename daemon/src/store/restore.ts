@@ -18,9 +18,8 @@ import { copyToDraft, removeAbandonedDrafts, removeDraft, sync } from './copy.js
 import { codeOf, messageOf, StoreError } from './errors.js'
 import { type Contents, inspect } from './inspect.js'
 import { openKept } from './kept_database.js'
-import { readKeyFile } from './key_file.js'
+import { readKeyFile, refuseSharedFolder } from './key_file.js'
 import { inUse, type Leave, occupyAlone } from './occupancy.js'
-import { refuseSharedFolder } from './open.js'
 import { syncFolder } from './write_durably.js'
 
 export interface RestoreOptions {
