@@ -25,10 +25,10 @@ import { TestDaemon } from '../support/daemon.js'
 import { type Examined, examine, expectFinding, snapshot, type Wanted } from '../support/doctor.js'
 import { freePort } from '../support/free_port.js'
 import { Image } from '../support/image.js'
+import { canMount, isRoot } from '../support/required.js'
 import { Wire } from '../support/wire.js'
 
 const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.url))
-const is_root = process.getuid?.() === 0
 
 describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
   const ca = new TestCa()
@@ -184,7 +184,7 @@ tls_key = ${key}\ntls_client_ca = ${ca.certificate}\n`
     })
   })
 
-  describe.skipIf(!is_root || !canMount())('and a website that cannot reach it', () => {
+  describe.skipIf(!isRoot() || !canMount())('and a website that cannot reach it', () => {
     const user = 'nobody'
     const about = `user ${user}, [listener site]`
 
@@ -554,7 +554,7 @@ describe('a host whose daemon does not run', () => {
     expect(examined.findings).toHaveLength(2)
   })
 
-  test.skipIf(!is_root)("files that are not the daemon's user's", async () => {
+  test.skipIf(!isRoot())("files that are not the daemon's user's", async () => {
     const { folder, config, database } = copy()
     chownSync(join(folder, 'state'), 33, 33)
     const examined = await examine(config)
@@ -605,10 +605,3 @@ describe('a host whose daemon does not run', () => {
     expect(status).toBe(4)
   })
 })
-
-/** Containers often forbid it. */
-function canMount(): boolean {
-  const { status } = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt'])
-  if (status !== 0) console.warn('skipped: unshare -rm is not allowed here')
-  return status === 0
-}

@@ -77,6 +77,15 @@ test('a bad file changes nothing, is told with its line, and the daemon goes on'
   expect(set_cookie).toContain('Max-Age=600')
 })
 
+test('what the next start would refuse is refused at once', async () => {
+  await using daemon = await TestDaemon.start()
+  edit(daemon, setDaemon('login_lifetime = 77\nkey_file = store/store.key'))
+  expect(await hangUp(daemon)).toMatchObject({
+    level: 50,
+    error: expect.stringMatching(/^The key file .* lies in the database's folder/),
+  })
+})
+
 test('log_level and drain_timeout hold from then on', async () => {
   await using daemon = await TestDaemon.start()
   using wire = await Wire.connect(daemon.socket)
