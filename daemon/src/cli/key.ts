@@ -1,4 +1,5 @@
 /** `relyd key`: shows, adds and retires encryption keys, and says what comes next. */
+import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { systemClock } from '../clock.js'
 import * as admin from '../store/key_admin.js'
@@ -71,7 +72,7 @@ function listKeys(options: KeyOptions & JsonOption): void {
 function makeKey(options: KeyOptions): void {
   const { key_file, database } = placeOf(options)
   const { key_id, made } = admin.addKey({ key_file, database })
-  const owner = process.getuid?.() === 0 && made ? `\n${OWNER}` : ''
+  const owner = made && statSync(key_file).uid === 0 ? `\n${OWNER}` : ''
   console.log(made ? `Made ${key_file} with the key ${key_id}.${owner}` : added(key_id, key_file))
   console.log('Back the file up now, apart from the database: what a lost key encrypted is lost.')
 }

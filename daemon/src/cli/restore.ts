@@ -1,5 +1,6 @@
 /** `relyd restore`: puts a backup in the database's place, or says why it could not be. */
-import { resolve } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Contents } from '../store/inspect.js'
 import { withExamples } from './examples.js'
@@ -38,6 +39,7 @@ async function restore(file: string, { check, json, ...options }: RestoreFlags):
     else say(`${resolve(file)} is whole, and opens with the keys here: ${await told(contents)}.`)
     return
   }
+  const isNew = !existsSync(dirname(database))
   const restored = store.restore({ file, database, key_file, now: new Date() })
   if (json) {
     sayJson({ file: resolve(file), ...restored, kept: restored.kept ?? null, database, key_file })
@@ -45,9 +47,13 @@ async function restore(file: string, { check, json, ...options }: RestoreFlags):
   }
   say(`Restored ${database} from ${resolve(file)}: ${await told(restored)}.`)
   if (restored.kept) say(`The database of before is kept as ${restored.kept}; remove it in time.`)
+  if (isNew && statSync(database).uid === 0) say(`${dirname(database)} is new, ${OWNER}`)
   say()
   for (const line of MEANING) say(line)
 }
+
+const OWNER =
+  "and root's: the unit gives it to its user when it starts (StateDirectory=); without systemd, chown -R USER it."
 
 /** What an operator has to expect, in full in docs/operating.md. */
 const MEANING = [

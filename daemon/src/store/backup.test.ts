@@ -1,5 +1,6 @@
 /** A backup is a whole copy of one moment, alone in its file, and never costs another file. */
 import {
+  chmodSync,
   chownSync,
   existsSync,
   linkSync,
@@ -149,7 +150,8 @@ test.runIf(process.getuid?.() === 0)(
   async () => {
     await stored.with((store) => putSite(store, 'shop'))
     const folder = dirname(stored.database)
-    for (const path of [folder, stored.database]) chownSync(path, 1234, 1235)
+    chmodSync(stored.folder, 0o755)
+    for (const name of ['', ...readdirSync(folder)]) chownSync(join(folder, name), 1234, 1235)
     const { db } = openDatabase(stored.database, 1)
     db.exec('CREATE TABLE t (x)')
     backup()
@@ -158,8 +160,9 @@ test.runIf(process.getuid?.() === 0)(
       return [name, uid, gid]
     })
     db.close()
-    expect(owners.filter(([name]) => !String(name).endsWith('-lock'))).toEqual([
+    expect(owners).toEqual([
       ['relyd.db', 1234, 1235],
+      ['relyd.db-lock', 1234, 1235],
       ['relyd.db-shm', 1234, 1235],
       ['relyd.db-wal', 1234, 1235],
     ])

@@ -82,7 +82,7 @@ function makeLockFile(path: string, database: string): void {
   // Linked into place when it is complete: root's own would shut the daemon out.
   const draft = `${path}-draft-${randomToken(9)}`
   try {
-    writeDurably(draft, '', process.getuid?.() === 0 ? { uid, gid } : undefined)
+    writeDurably(draft, '', process.geteuid?.() === 0 ? { uid, gid } : undefined)
     linkSync(draft, path)
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error

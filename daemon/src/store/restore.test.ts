@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
-  chmodSync,
   chownSync,
   copyFileSync,
   existsSync,
@@ -66,19 +65,26 @@ test('brings the backup back, keeps what was there, and the store opens', async 
 test('puts a database where none was, of the folder’s owner', async () => {
   rmSync(dirname(stored.database), { recursive: true })
   const isRoot = process.getuid?.() === 0
-  if (isRoot) chownSync(stored.folder, 1234, 1235)
+  if (isRoot) giveAll(1234)
   expect(doRestore().kept).toBeUndefined()
   const made = [dirname(stored.database), stored.database, `${stored.database}-lock`]
   for (const path of made) expect(statSync(path).uid).toBe(isRoot ? 1234 : process.getuid?.())
   await stored.with((store) => store.getSite('backed-up', 'default'))
 })
 
-test.runIf(process.getuid?.() === 0)('gives the owner of the database that was there', () => {
-  chownSync(stored.database, 1234, 1235)
-  chmodSync(stored.database, 0o600)
+test.runIf(process.getuid?.() === 0)('is of the owner of the one that was there', () => {
+  giveAll(1234)
   doRestore()
-  expect(statSync(stored.database)).toMatchObject({ uid: 1234, gid: 1235, mode: 0o100600 })
+  for (const path of [stored.database, `${stored.database}-lock`, kept]) {
+    expect(statSync(path)).toMatchObject({ uid: 1234, mode: 0o100600 })
+  }
 })
+
+function giveAll(uid: number): void {
+  for (const name of ['', ...readdirSync(stored.folder, { recursive: true })]) {
+    chownSync(join(stored.folder, String(name)), uid, uid)
+  }
+}
 
 test("brings a dead daemon's log into what is kept, and none of it into what is restored", async () => {
   const place = dirname(stored.database)
