@@ -13,15 +13,18 @@ export interface FieldDoc {
 }
 
 /**
- * Where the secret is: `true`, all of the value. `address`, in parameters of a URL or a form.
- * `cookies`, in the values of a Cookie or Set-Cookie header.
+ * Where the secret is: `true`, all of the value. `key`, the same of a private key, which may be
+ * written in several ways. `address`, in parameters of a URL or a form. `cookies`, in the values of
+ * a Cookie or Set-Cookie header.
  */
-export type Secret = true | 'address' | 'cookies'
+export type Secret = true | 'key' | 'address' | 'cookies'
 
 export interface Field<S extends TSchema = TSchema, Required extends boolean = boolean>
   extends FieldDoc {
   schema: S
   required: Required
+  /** Of a list of objects, their members. */
+  fields?: Fields
 }
 
 export type Fields = Record<string, Field>
@@ -80,12 +83,13 @@ export function listOf<const V extends string>(doc: FieldDoc, values: readonly V
 
 /** A list of objects of one shape, of any length: for results. */
 export function records<F extends Fields>(doc: FieldDoc, fields: F) {
-  return field(doc, Type.Unsafe<Values<F>[]>(Type.Array(schemaOf(fields))))
+  return { ...field(doc, Type.Unsafe<Values<F>[]>(Type.Array(schemaOf(fields)))), fields }
 }
 
 /** The same for parameters, at most so many; the frame's length bounds them too. */
 export function listRecords<F extends Fields>(doc: FieldDoc, fields: F, maxItems = 1000) {
-  return field(doc, Type.Unsafe<Values<F>[]>(Type.Array(schemaOf(fields), { maxItems })))
+  const schema = Type.Array(schemaOf(fields), { maxItems })
+  return { ...field(doc, Type.Unsafe<Values<F>[]>(schema)), fields }
 }
 
 /** A JSON object whose members the daemon passes on without knowing them. */

@@ -59,10 +59,10 @@ export class WorkingRealm {
     this.#places.limit = quotas.op_calls
     const limits = limitsOf(policy, config)
     // Connections and documents are given up only where they must be.
-    if (!isDeepStrictEqual(limits, this.#limits)) op.change(limits)
+    const isSame = isDeepStrictEqual(limits, this.#limits)
     op_names.keep(namedHosts(limits))
     this.#limits = limits
-    this.#realm = { ...this.#realm, ...policy }
+    this.#realm = { ...this.#realm, ...policy, op: isSame ? op : op.changed(limits) }
   }
 }
 

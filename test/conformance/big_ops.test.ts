@@ -162,6 +162,42 @@ test('entra: a login is of a tenant that is listed, and of its issuer', async ()
   expect(login.issuer).toBe(`${op.origin}/${tenant}/v2.0`)
 })
 
+test('entra: a reload lets no stranger in whose login is under way', async () => {
+  await using started = await start('entra_organizations', many)
+  const { op, world } = started
+  op.tenant = stranger
+  op.bend({
+    token: (honest) => {
+      world.reload([])
+      return honest
+    },
+  })
+  await expect(world.logIn((url) => op.authorize(url))).rejects.toMatchObject({
+    code: 'invalid_id_token_bad_issuer',
+  })
+  // And what begins after it, ends.
+  op.straighten()
+  await expect(world.run('get_authorization_url')).rejects.toMatchObject({
+    code: 'invalid_op_metadata',
+  })
+})
+
+test('entra: a login under way ends with the tenants that it began with', async () => {
+  await using started = await start('entra_organizations', many)
+  const { op, world } = started
+  op.tenant = tenant
+  op.bend({
+    token: (honest) => {
+      world.reload([withOrigin({ ...many, tenants: [stranger] }, op)])
+      return honest
+    },
+  })
+  expect(await world.logIn((url) => op.authorize(url))).toMatchObject({ sub: op.sub })
+  await expect(world.logIn((url) => op.authorize(url))).rejects.toMatchObject({
+    code: 'invalid_id_token_bad_issuer',
+  })
+})
+
 test('entra: of several tenants, a refresh stays with the one that logged in', async () => {
   await using started = await start(
     'entra_organizations',

@@ -1,5 +1,7 @@
 /** Sockets that systemd opened: passed as it passes them, and refused where relyd.cfg says otherwise. */
-import { statSync } from 'node:fs'
+import { once } from 'node:events'
+import { readFileSync, statSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { hasOpenssl, TestCa } from '../support/certificates.js'
@@ -42,6 +44,42 @@ test('sockets that were meant for another process are none of the daemon', async
   using wire = await Wire.connect(daemon.socket)
   await wire.ok('ping')
 })
+
+test.each([
+  ['a socket of another kind', '0 0002'],
+  ['one at another path', '00010000 0001'],
+])(
+  "who forges a row of the kernel's table, of %s, keeps no daemon from starting",
+  async (_, kind) => {
+    await using daemon = new TestDaemon({ under: underHolder })
+    const held: HeldSocket = { name: 'site', kind: 'unix', address: daemon.socket }
+    await using _holder = await SocketHolder.start(daemon, [held])
+    const rows = () => readFileSync('/proc/self/net/unix', 'utf8').split('\n')
+    const inode = rows()
+      .find((row) => row.endsWith(` ${daemon.socket}`))
+      ?.split(/ +/)[6]
+    // The kernel sorts by a hash: any local user may try until the row comes first.
+    const tries: Server[] = []
+    const isFirst = () =>
+      rows()
+        .find((row) => row.includes(` ${inode} `))
+        ?.startsWith('forged')
+    try {
+      while (!isFirst() && tries.length < 1000) {
+        const path = `${daemon.folder}/${tries.length}\nforged 0 0 ${kind} 01 ${inode} elsewhere`
+        const server = createServer().listen(path)
+        tries.push(server)
+        await once(server, 'listening')
+      }
+      expect(isFirst()).toBe(true)
+      await daemon.start()
+      using wire = await Wire.connect(daemon.socket)
+      await wire.ok('ping')
+    } finally {
+      for (const server of tries) server.close()
+    }
+  },
+)
 
 const good = (daemon: TestDaemon): HeldSocket => ({
   name: 'site',

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { askHttp } from '../support/ask_http.js'
 import { TestDaemon } from '../support/daemon.js'
@@ -71,6 +72,17 @@ test.each([
   expect((await askHttp(daemon.metrics_port, '/metrics', { headers: { host } })).status).toBe(
     status,
   )
+})
+
+test('who has asked keeps no place at the port, whatever he would like', async () => {
+  const asking = Array.from({ length: 20 }, () => connect(daemon.metrics_port, '127.0.0.1'))
+  const head = 'host: localhost\r\nconnection: keep-alive\r\n\r\n'
+  const answers = asking.map(async (socket) => {
+    socket.write(`GET /healthz HTTP/1.1\r\n${head}`)
+    return text(socket)
+  })
+  for (const answer of await Promise.all(answers)) expect(answer).toContain('alive')
+  expect((await askHttp(daemon.metrics_port, '/healthz')).status).toBe(200)
 })
 
 test('the admin socket speaks its dialects beside HTTP, on other connections', async () => {

@@ -124,6 +124,23 @@ test('one that cannot be added keeps all out, and every one is told', async () =
   expect(await namesThere()).toEqual([])
 })
 
+test('what makes a site unsafe is said before it is added, and in the log when it is', async () => {
+  const file = join(old.folder, 'tampered.json')
+  const text = JSON.parse(readFileSync(exported, 'utf8'))
+  text.sites.find(({ name }: { name: string }) => name === 'blog').login_binding = 'none'
+  writeFileSync(file, JSON.stringify(text))
+  const bring = (...more: string[]) =>
+    relyd(['sites', 'import', file, '--config', daemon.config, ...secrets, ...more])
+  const warned = /^relyd: WARNING: blog of the realm default has login_binding = none: .*CSRF\n$/
+  const logged = () => daemon.log.filter(({ msg }) => msg.includes('login CSRF')).length
+  for (const more of [['--dry-run'], ['--dry-run', '--json'], []]) {
+    expect(logged()).toBe(0)
+    const { status, stderr } = await bring(...more)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(warned) })
+  }
+  await expect.poll(logged).toBe(1)
+})
+
 test('a name that is taken by another site keeps all out', async () => {
   using admin = await Wire.connect(daemon.admin_socket)
   const client = { client_id: 'else', client_secret: 'x', redirect_uris: [redirect_uri] }

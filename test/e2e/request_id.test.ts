@@ -59,8 +59,11 @@ test('an OP that fails is told of, with its host and why', async () => {
   expect(lines[2]).toMatchObject({ outcome: 'op_unreachable', op_calls: 1 })
 })
 
-test('what an OP refuses is told of, without its words', async () => {
-  const answer = json({ error: 'invalid_client', error_description: 'of the OP' }, 401)
+test.each([
+  ['invalid_client', 'invalid_client'],
+  ['words of the OP', undefined],
+])('what an OP refuses is told of by its code, not by its words: %s', async (error, code) => {
+  const answer = json({ error, error_description: 'words of the OP' }, 401)
   const { data } = await site.attempt({ bends: { token: answers(answer) } })
   const lines = await linesOf(data)
   expect(lines[1]).toMatchObject({
@@ -69,6 +72,8 @@ test('what an OP refuses is told of, without its words', async () => {
     outcome: 'refused',
     http_status: 401,
   })
+  expect(lines[2]).toMatchObject({ msg: 'command', outcome: 'op_error' })
+  expect(lines[2]?.['op_error']).toBe(code)
   expect(JSON.stringify(lines)).not.toContain('of the OP')
 })
 

@@ -99,7 +99,7 @@ test('an OP that is down keeps no session alive', async () => {
 })
 
 test('nothing is ended where nobody said what', async () => {
-  for (const params of [{}, { issuer: op.issuer }, { realm: 'default' }]) {
+  for (const params of [{}, { realm: 'default' }, { revoke_tokens: true }]) {
     expect(await admin.refused('end_sessions', params)).toMatchObject({ error: 'invalid_request' })
   }
   expect(await admin.refused('list_sessions', { after: 'nonsense' })).toMatchObject({
@@ -108,6 +108,19 @@ test('nothing is ended where nobody said what', async () => {
   })
   const usage = await relyd(['sessions', 'end', '--config', daemon.config])
   expect(usage).toMatchObject({ status: 2, stderr: expect.stringContaining('say which') })
+})
+
+test('all of one issuer are ended, as when it is not trusted any more, and of no other', async () => {
+  const { oxd_id } = await BentSite.register(wire, op)
+  const gone = 'https://op.example/11111111-2222-3333-4444-555555555555/v2.0'
+  const seeds = Array.from({ length: 450 }, (_, n) => ({ oxd_id, issuer: gone, sub: `user ${n}` }))
+  await seedSessions(daemon, [...seeds, { oxd_id, issuer: op.issuer, sub: 'stays' }])
+  const end = (...more: string[]) =>
+    relyd(['sessions', 'end', '--issuer', gone, '--json', '--config', daemon.config, ...more])
+  expect(JSON.parse((await end('--realm', 'other')).stdout)).toMatchObject({ ended: 0 })
+  expect(JSON.parse((await end()).stdout)).toEqual({ ended: 450, tokens_revoked: 0 })
+  const [left] = await pagesOf({ site: oxd_id })
+  expect(left?.map(({ sub }) => sub)).toEqual(['stays'])
 })
 
 test('what an OP says moves nothing on a terminal', async () => {

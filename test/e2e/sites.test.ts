@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Client } from '../../sdk/src/index.js'
 import { BentOp, BentSite, send } from '../support/bent_op/index.js'
+import { hasOpenssl, TestCa } from '../support/certificates.js'
 import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { seedSessions } from '../support/seed_sessions.js'
@@ -65,6 +66,26 @@ async function listAll(command: 'list_sites' | 'list_sessions', params: object =
   } while (after !== undefined)
   return { found, pages }
 }
+
+test.skipIf(!hasOpenssl())(
+  'a cfg for a listener with TLS is said to want its files still',
+  async () => {
+    using ca = new TestCa()
+    const { certificate, key } = ca.issue('server', { san: 'IP:127.0.0.1' })
+    await using remote = await TestDaemon.start({
+      sections: `[listener remote]\naddress = tcp:127.0.0.1:0\ntls_certificate = ${certificate}\ntls_key = ${key}\ntls_client_ca = ${ca.certificate}\n`,
+    })
+    const bring = (name: string, listener: string) => {
+      const where = ['--cfg', join(remote.folder, `${name}.cfg`), '--listener', listener]
+      const what = ['--op', op.issuer, '--redirect-uri', redirect_uri]
+      return relyd(['sites', 'add', name, ...what, ...where, '--config', remote.config])
+    }
+    const far = await bring('far', 'remote')
+    expect(far.stdout).toMatch(/remote has TLS.* tls_ca, tls_certificate and tls_key/)
+    expect(readFileSync(join(remote.folder, 'far.cfg'), 'utf8')).toContain('host = 127.0.0.1')
+    expect((await bring('near', 'site')).stdout).not.toContain('tls_')
+  },
+)
 
 describe('adding a site', () => {
   test('is done once, however often it is asked for, and told when something differs', async () => {

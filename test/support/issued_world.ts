@@ -12,6 +12,7 @@ import { Metrics } from '../../daemon/src/metrics/metrics.js'
 import type { ClientCredential } from '../../daemon/src/op/client_credential.js'
 import type { OpOptions } from '../../daemon/src/op/op_options.js'
 import type { OpSide } from '../../daemon/src/op/op_side.js'
+import type { OpConfig } from '../../daemon/src/op_limits.js'
 import { Refreshes } from '../../daemon/src/refreshes.js'
 import { issuedSite } from '../../daemon/src/registrations.js'
 import { SiteCache } from '../../daemon/src/sites.js'
@@ -25,6 +26,19 @@ export const redirect_uri = 'https://site.example/callback'
 
 const OP_TIMEOUT = 2
 
+const daemon = {
+  op_timeout: OP_TIMEOUT,
+  op_refresh: 3600,
+  insecure_op_hosts: ['127.0.0.1'],
+} as DaemonConfig
+
+const policy: RealmPolicy = {
+  name: 'shop',
+  tokens: 'site',
+  allowed_op_hosts: [],
+  quotas: ample,
+}
+
 export interface IssuedOptions {
   op_host: string
   client_id?: string
@@ -36,17 +50,18 @@ export interface IssuedOptions {
 
 export class IssuedWorld implements AsyncDisposable {
   readonly store: SqliteStore
-  readonly side: OpSide
   /** The wall clock. */
   now = Math.floor(Date.now() / 1000)
   site!: Site
   readonly #folder: string
-  readonly #realm: Realm
+  readonly #options: IssuedOptions
+  readonly #working: WorkingRealm
   readonly #services: Services
 
   private constructor(folder: string, store: SqliteStore, options: IssuedOptions) {
     this.#folder = folder
     this.store = store
+    this.#options = options
     const clock = () => this.now
     const log = createLog('silent')
     const events = new EventHub()
@@ -60,25 +75,30 @@ export class IssuedWorld implements AsyncDisposable {
       refreshes: new Refreshes({ store, events, clock, op_timeout: OP_TIMEOUT }),
       settings: { default_op: undefined, login_lifetime: 600, session_lifetime: 3600 },
     }
-    const ops = options.ops?.map((one): [string, OpOptions] => {
-      const standard = { name: 'test', client_assertion_audience: 'issuer' as const }
-      const op = { ...standard, op_host: options.op_host, ...one }
+    this.#working = new WorkingRealm(policy, this.#services, this.#configOf(options.ops))
+  }
+
+  /** What is in force now. */
+  get side(): OpSide {
+    return this.#realm.op
+  }
+
+  get #realm(): Realm {
+    return this.#working.inForce
+  }
+
+  #configOf(given: Partial<OpOptions>[] = []): OpConfig {
+    const { op_host } = this.#options
+    const ops = given.map((one): [string, OpOptions] => {
+      const op = { name: 'test', client_assertion_audience: 'issuer' as const, op_host, ...one }
       return [op.op_host, op]
     })
-    const daemon = {
-      op_timeout: OP_TIMEOUT,
-      op_refresh: 3600,
-      insecure_op_hosts: ['127.0.0.1'],
-    } as DaemonConfig
-    const policy: RealmPolicy = {
-      name: 'shop',
-      tokens: 'site',
-      allowed_op_hosts: [],
-      quotas: ample,
-    }
-    const config = { daemon, ops: new Map(ops) }
-    this.#realm = new WorkingRealm(policy, this.#services, config).inForce
-    this.side = this.#realm.op
+    return { daemon, ops: new Map(ops) }
+  }
+
+  /** As a reload does: for whatever begins from now on. @param ops what relyd.cfg says of OPs */
+  reload(ops: Partial<OpOptions>[]): void {
+    this.#working.change(policy, this.#configOf(ops))
   }
 
   static async start(options: IssuedOptions): Promise<IssuedWorld> {

@@ -37,7 +37,7 @@ export const credentialParams = {
   client_secret: string({ doc: 'The secret of that client.', secret: true }),
   private_key: string({
     doc: 'The private key of that client: PEM or JWK, without a passphrase.',
-    secret: true,
+    secret: 'key',
     maxLength: PEM_LENGTH,
   }),
   key_id: string({

@@ -36,7 +36,7 @@ export function addSessions(program: Command): void {
   ).action(listSessions)
   withExamples(
     withFilter(sessions.command('end'))
-      .description('end one session, or those of an End-User or a site')
+      .description('end one session, or those of an End-User, a site or an OP')
       .argument('[session]', 'its session_ref, as `relyd sessions list` and the log name it')
       .option('--revoke', 'have the OP forget the tokens too, as far as it does')
       .addHelpText('after', `\n${REMARK}`),
@@ -46,6 +46,10 @@ export function addSessions(program: Command): void {
       'whatever an End-User has, and the tokens at the OP',
     ],
     ['relyd sessions end --site shop', 'all of a site'],
+    [
+      'relyd sessions end --issuer https://login.microsoftonline.com/TENANT/v2.0',
+      'all of an OP, or of one tenant there',
+    ],
   ).action(endSessions)
 }
 
@@ -85,9 +89,9 @@ async function listSessions(options: ListOptions): Promise<void> {
 }
 
 async function endSessions(session: string | undefined, options: EndOptions): Promise<void> {
-  const { config, json, revoke, site, sub } = options
-  if (session === undefined && site === undefined && sub === undefined) {
-    throw new CliError(exitCodes.usage, 'say which: a session, --site or --sub')
+  const { config, json, revoke, site, issuer, sub } = options
+  if ([session, site, issuer, sub].every((one) => one === undefined)) {
+    throw new CliError(exitCodes.usage, 'say which: a session, --site, --issuer or --sub')
   }
   const filter = { ...filterOf(options), ...given({ session_ref: session }) }
   let ended = 0

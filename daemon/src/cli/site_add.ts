@@ -11,6 +11,9 @@ import { complain, say, sayJson } from './output.js'
 import { prepareCfg, type SiteCfg, writeCfg } from './site_cfg.js'
 import { given, type SiteOptions, siteParamsOf, withSiteOptions } from './site_options.js'
 
+/** As a cfg names it. */
+type SiteAddress = Parameters<typeof writeCfg>[1]['address']
+
 type Added = Values<(typeof add_site)['result']>
 
 interface AddOptions extends ConfigOption, JsonOption, SiteOptions {
@@ -63,7 +66,7 @@ async function addSite(name: string, options: AddOptions): Promise<void> {
   }
   // Before anything is done: what would stop it in the middle.
   const cfg = options.cfg === undefined ? undefined : prepareCfg(options.cfg, cfgOwner)
-  const address = cfg && (await addressFor(options))
+  const listener = cfg && (await listenerFor(options))
   const site = await askDaemon(config, 'add_site', {
     ...siteParamsOf(options),
     ...given({ op_host: op, client_id: clientId, realm }),
@@ -72,9 +75,9 @@ async function addSite(name: string, options: AddOptions): Promise<void> {
   }).catch((error: unknown) => {
     throw withAllowedHost(error, config, realm)
   })
-  if (cfg && address) {
+  if (cfg && listener) {
     writeCfg(cfg, {
-      address,
+      address: addressOf(listener.address),
       oxd_id: site.oxd_id,
       op_host: site.op_host,
       authorization_redirect_uri: site.redirect_uris[0] as string,
@@ -82,11 +85,11 @@ async function addSite(name: string, options: AddOptions): Promise<void> {
     })
   }
   if (json) sayJson({ ...site, ...(cfg && { cfg: cfg.path }) })
-  else tell(site, cfg)
+  else tell(site, cfg, listener?.tls ? listener.name : undefined)
 }
 
-/** Where the site reaches relyd. */
-async function addressFor({ config, realm = 'default', listener }: AddOptions) {
+/** By which the site reaches relyd. */
+async function listenerFor({ config, realm = 'default', listener }: AddOptions) {
   const { listeners } = await askDaemon(config, 'status')
   const serving = listeners.filter(({ realms }) => realms.includes(realm))
   const found =
@@ -100,9 +103,14 @@ async function addressFor({ config, realm = 'default', listener }: AddOptions) {
       `no such listener serves the realm ${realm}; those that do: ${names}`,
     )
   }
-  const [, socket] = /^unix:(.+)$/.exec(found.address) ?? []
+  const { listeners: configured } = loadConfig(config)
+  return { ...found, tls: configured.some(({ name, tls }) => name === found.name && tls) }
+}
+
+function addressOf(address: string): SiteAddress {
+  const [, socket] = /^unix:(.+)$/.exec(address) ?? []
   if (socket !== undefined) return { socket }
-  const [, host = '', port] = /^\w+:\[?(.+?)\]?:(\d+)$/.exec(found.address) ?? []
+  const [, host = '', port] = /^\w+:\[?(.+?)\]?:(\d+)$/.exec(address) ?? []
   return { host, port: Number(port) }
 }
 
@@ -118,11 +126,17 @@ function withAllowedHost(error: unknown, path: string, realm = 'default'): unkno
   )
 }
 
-function tell(site: Added, cfg: SiteCfg | undefined): void {
+/** @param tls_listener that the cfg names, if it has TLS */
+function tell(site: Added, cfg: SiteCfg | undefined, tls_listener: string | undefined): void {
   const { name, realm, oxd_id, made, jwks } = site
   say(`${made ? 'Added' : 'There already is'} the site ${name} of the realm ${realm}: ${oxd_id}`)
   if (cfg) {
     say(`Wrote ${cfg.path}, which holds no secret.`)
+    if (tls_listener !== undefined) {
+      say(
+        `The listener ${tls_listener} has TLS: add tls_ca, tls_certificate and tls_key to its [oxd], and make host the name in relyd's certificate (docs/tls.md).`,
+      )
+    }
     if (cfg.unowned) {
       complain(
         `relyd: WARNING: ${cfg.path} belongs to root, and the website cannot read it; chown it, or run this again with --cfg-owner`,

@@ -103,6 +103,13 @@ async function importSites(file: string, options: ImportOptions): Promise<void> 
     sites,
     ...(dryRun && { dry_run: dryRun }),
   })
+  for (const { name, realm, login_binding } of result.sites) {
+    if (login_binding !== 'none') continue
+    // Somebody may have written it into the file meanwhile.
+    complain(
+      `relyd: WARNING: ${name} of the realm ${realm} has login_binding = none: open to login CSRF`,
+    )
+  }
   if (json) return sayJson({ ...result, dry_run: dryRun ?? false })
   const rows = result.sites.map(({ name, realm, oxd_id, outcome }) => [
     name,

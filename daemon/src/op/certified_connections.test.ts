@@ -51,10 +51,3 @@ test('there are never more than so many', () => {
   expect(open.size).toBe(500)
   expect(first).toMatchObject({ closed: true })
 })
-
-test('a change of policy or proxy leaves none of the old ones', () => {
-  const before = open.of({ cert: 'a', key: 'b' })
-  open.change({ ...options, timeout: 2 })
-  expect(before).toMatchObject({ closed: true })
-  expect(open.of({ cert: 'a', key: 'b' })).not.toBe(before)
-})

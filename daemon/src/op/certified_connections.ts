@@ -11,7 +11,7 @@ const CERTIFICATES = 500
 const UNUSED_MS = 60_000
 
 export class CertifiedConnections {
-  #options: ConnectionOptions
+  readonly #options: ConnectionOptions
   readonly #open: LRUCache<string, Dispatcher>
 
   /** @param perf tells the time; a test's own */
@@ -39,12 +39,6 @@ export class CertifiedConnections {
       this.#open.set(name, dispatcher)
     }
     return dispatcher
-  }
-
-  /** Calls under way end as they began; their connections serve no further one. */
-  change(options: ConnectionOptions): void {
-    this.#options = options
-    this.#open.clear()
   }
 
   /** How many certificates have connections now. */

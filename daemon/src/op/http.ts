@@ -8,7 +8,6 @@ import { AddressPolicy, isLiteral } from './address_policy.js'
 import { CertifiedConnections } from './certified_connections.js'
 import {
   type ClientCertificate,
-  type ConnectionOptions,
   judging,
   type Lookup,
   MAX_BODY_BYTES,
@@ -38,7 +37,7 @@ export interface OpCall {
   why?: string
 }
 
-/** What an operator may change while calls are made. */
+/** What an operator may change while the daemon runs. */
 export interface HttpLimits {
   /** Seconds until a whole request must have been answered. */
   timeout: number
@@ -62,44 +61,24 @@ export interface HttpOptions extends HttpLimits {
 }
 
 export class OpHttp {
-  readonly #options: HttpOptions
+  readonly policy: AddressPolicy
+  /** Seconds, for openid-client's own signal. */
+  readonly timeout: number
   readonly #places: OpPlaces
-  #limits: HttpLimits
-  #policy: AddressPolicy
-  #dispatcher: Dispatcher
-  #certified: CertifiedConnections
-  /** Of earlier limits, with calls still under way. */
-  readonly #closing = new Set<Dispatcher>()
+  readonly #onCall: HttpOptions['onCall']
+  readonly #dispatcher: Dispatcher
+  readonly #certified: CertifiedConnections
   readonly #resolve: (hostname: string, options: object) => Promise<unknown>
 
-  constructor(options: HttpOptions) {
-    this.#options = options
-    this.#places = options.places
-    this.#limits = options
-    this.#policy = this.#newPolicy()
-    this.#dispatcher = openDispatcher(this.#connections())
-    this.#certified = new CertifiedConnections(this.#connections())
-    this.#resolve = promisify(judging(options.lookup))
-  }
-
-  /** Seconds, for openid-client's own signal. */
-  get timeout(): number {
-    return this.#limits.timeout
-  }
-
-  get policy(): AddressPolicy {
-    return this.#policy
-  }
-
-  /** Calls under way end under the earlier limits; their connections serve no further one. */
-  change(limits: HttpLimits): void {
-    this.#limits = limits
-    this.#policy = this.#newPolicy()
-    const earlier = this.#dispatcher
-    this.#dispatcher = openDispatcher(this.#connections())
-    this.#closing.add(earlier)
-    void earlier.close().finally(() => this.#closing.delete(earlier))
-    this.#certified.change(this.#connections())
+  constructor({ timeout, realm, proxy, lookup, places, onCall, ...hosts }: HttpOptions) {
+    this.timeout = timeout
+    this.policy = new AddressPolicy({ ...hosts, realm, proxied: proxy !== undefined })
+    this.#places = places
+    this.#onCall = onCall
+    const connections = { timeout, policy: this.policy, proxy, lookup }
+    this.#dispatcher = openDispatcher(connections)
+    this.#certified = new CertifiedConnections(connections)
+    this.#resolve = promisify(judging(lookup))
   }
 
   /**
@@ -199,25 +178,13 @@ export class OpHttp {
       const ended = performance.now()
       recordOpCall(ended - started)
       if (sent !== undefined) call.ms = ended - sent
-      this.#options.onCall?.(call)
+      this.#onCall?.(call)
     }
   }
 
   /** Ends all connections; a request that still runs fails. */
   async close(): Promise<void> {
-    const all = [this.#dispatcher, ...this.#closing, this.#certified]
-    await Promise.all(all.map((connections) => connections.destroy()))
-  }
-
-  #newPolicy(): AddressPolicy {
-    const { realm } = this.#options
-    return new AddressPolicy({ ...this.#limits, realm, proxied: this.#limits.proxy !== undefined })
-  }
-
-  #connections(): ConnectionOptions {
-    const { timeout, proxy } = this.#limits
-    const { lookup } = this.#options
-    return { timeout, policy: this.#policy, proxy, lookup }
+    await Promise.all([this.#dispatcher.destroy(), this.#certified.destroy()])
   }
 
   #asCommandError(url: URL, error: unknown): CommandError {

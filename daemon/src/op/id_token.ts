@@ -77,12 +77,19 @@ export function checkParties({ sub, aud, azp }: IDToken, client_id: string): voi
  * @throws CommandError `invalid_id_token_bad_issuer`
  */
 export function checkTenant(
-  { jwks }: Provider,
+  { jwks, issuer }: Provider,
   id_token: string,
   { iss, tid }: IDToken,
   options: OpOptions | undefined,
 ): void {
-  if (!options?.tenants) return
+  if (!options?.tenants) {
+    if (!issuer.includes(TENANT)) return
+    // Metadata that says so is refused without tenants; a missing list must not mean that all may come.
+    throw new CommandError(
+      'invalid_id_token_bad_issuer',
+      'the issuer stands for many, and relyd.cfg lists no tenants of it',
+    )
+  }
   const known = options.tenants.find((tenant) => tenant === tid)
   if (known === undefined) {
     throw new CommandError(

@@ -9,14 +9,16 @@ import { type HttpLimits, type HttpOptions, OpHttp } from './http.js'
 import type { OpOptionsByHost } from './op_options.js'
 import { Providers } from './providers.js'
 
+/** As it was configured once: a reload makes another, and whoever has this one ends with it. */
 export interface OpSide {
-  http: OpHttp
-  providers: Providers
+  readonly http: OpHttp
+  readonly providers: Providers
   /** What is special about OPs, by op_host. */
   readonly options: OpOptionsByHost
-  clock: Clock
-  /** Takes other limits, and with them other documents and connections. */
-  change(limits: OpLimits): void
+  readonly clock: Clock
+  /** One with other limits, and with them other documents and connections, for who begins from now on. */
+  changed(limits: OpLimits): OpSide
+  /** Ends it, and those that it was made of. */
   close(): Promise<void>
 }
 
@@ -35,23 +37,22 @@ export interface OpSideOptions extends HttpOptions, OpLimits {
   log: Log
 }
 
-export function createOpSide(options: OpSideOptions): OpSide {
+export function createOpSide(options: OpSideOptions, earlier?: OpSide): OpSide {
   const http = new OpHttp(options)
   const providers = new Providers({ ...options, http })
-  return {
-    get options() {
-      return providers.ops
-    },
+  const side: OpSide = {
     http,
     providers,
+    options: providers.ops,
     clock: options.clock,
-    change(limits) {
-      http.change(limits)
-      providers.change(limits)
+    changed(limits) {
+      providers.close()
+      return createOpSide({ ...options, ...limits }, side)
     },
     async close() {
       providers.close()
-      await http.close()
+      await Promise.all([http.close(), earlier?.close()])
     },
   }
+  return side
 }

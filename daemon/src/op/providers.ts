@@ -43,10 +43,9 @@ export interface ProvidersOptions {
 
 export class Providers {
   readonly #options: ProvidersOptions
-  #refresh_after: number
-  #ops: OpOptionsByHost
-  /** Counts what changes the address policy, by which documents are judged. */
-  #era = 0
+  /** What is special about OPs, by op_host. */
+  readonly ops: OpOptionsByHost
+  #closed = false
   readonly #cache = new LRUCache<string, Provider>({
     max: CACHED_PROVIDERS,
     maxSize: CACHED_CHARACTERS,
@@ -59,14 +58,8 @@ export class Providers {
 
   constructor(options: ProvidersOptions) {
     this.#options = options
-    this.#refresh_after = options.refresh_after
-    this.#ops = options.ops ?? new Map()
+    this.ops = options.ops ?? new Map()
     this.#timer = setInterval(() => this.#refreshOld(), REFRESH_TICK * 1000).unref()
-  }
-
-  /** What is special about OPs, by op_host. */
-  get ops(): OpOptionsByHost {
-    return this.#ops
   }
 
   /**
@@ -111,20 +104,14 @@ export class Providers {
     return this.#cache.values()
   }
 
-  /** Forgets the documents in memory, which another address policy, or other words of relyd.cfg on an OP, have admitted. */
-  change({
-    refresh_after,
-    ops = new Map(),
-  }: Pick<ProvidersOptions, 'refresh_after' | 'ops'>): void {
-    this.#refresh_after = refresh_after
-    this.#ops = ops
-    this.#era += 1
-    this.#cache.clear()
-    this.#fetching.clear()
-  }
-
+  /**
+   * Keeps and refreshes nothing any more. Who began with it is served on: what it judges, by an
+   * earlier policy perhaps, is for nobody else.
+   */
   close(): void {
     clearInterval(this.#timer)
+    this.#closed = true
+    this.#cache.clear()
   }
 
   async #refetchNow(provider: Provider): Promise<JSONWebKeySet> {
@@ -146,7 +133,7 @@ export class Providers {
       documents.fetched_at,
     )
     try {
-      checkMetadata(http, op_host, provider.metadata, this.#ops.get(op_host))
+      checkMetadata(http, op_host, provider.metadata, this.ops.get(op_host))
     } catch {
       // Another realm's copy, or from before a change of the policy; fetched anew, it is told why.
       return undefined
@@ -171,16 +158,13 @@ export class Providers {
 
   async #fetchNow(op_host: string): Promise<Provider> {
     const { http, clock } = this.#options
-    const era = this.#era
-    const metadata = await fetchMetadata(http, op_host, this.#ops.get(op_host))
+    const metadata = await fetchMetadata(http, op_host, this.ops.get(op_host))
     const before = this.#cache.get(op_host)
     // Keys are not needed to send a browser to the OP; a failure shows when a token is verified.
     const jwks = await fetchKeys(http, metadata).catch((error: unknown) => {
       if (isRefusal(error)) throw error
       return before?.jwks ?? null
     })
-    // What was judged by an earlier policy serves those alone who began under it.
-    if (era !== this.#era) return new Provider(op_host, metadata, jwks, clock())
     const known = this.#cache.get(op_host)
     const provider = known ?? new Provider(op_host, metadata, jwks, clock())
     provider.metadata = metadata
@@ -191,9 +175,10 @@ export class Providers {
     return provider
   }
 
-  #save({ op_host, metadata, jwks, fetched_at }: Provider): Promise<void> {
+  async #save({ op_host, metadata, jwks, fetched_at }: Provider): Promise<void> {
+    if (this.#closed) return
     const { realm, store } = this.#options
-    return store.putOpDocuments({
+    await store.putOpDocuments({
       realm,
       op_host,
       metadata: { ...metadata },
@@ -203,7 +188,7 @@ export class Providers {
   }
 
   #isOld(provider: Provider): boolean {
-    return this.#options.clock() - provider.fetched_at >= this.#refresh_after
+    return this.#options.clock() - provider.fetched_at >= this.#options.refresh_after
   }
 
   #refreshOld(): void {

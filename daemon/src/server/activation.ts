@@ -6,8 +6,9 @@
  */
 import { statSync } from 'node:fs'
 import type { ListenerConfig } from '../config/config.js'
+import { bounded } from '../errors.js'
 import { StartError } from '../start_error.js'
-import { isAt, type KernelSocket, kernelSocket, textOf } from './kernel_socket.js'
+import { isAt, type KernelSocket, kernelSockets, textOf } from './kernel_socket.js'
 
 /** Where passed descriptors begin: SD_LISTEN_FDS_START. */
 const FIRST = 3
@@ -39,7 +40,7 @@ export function takePassedSockets(
           'ListenStream= and a FileDescriptorName= of its own',
       )
     }
-    checkSocket(listener, kernelSocket(FIRST + index))
+    checkSocket(listener, kernelSockets(FIRST + index))
     passed.set(name, FIRST + index)
   }
   return passed
@@ -63,18 +64,19 @@ function namesOf(count: string, names: string | undefined): string[] {
 }
 
 /** A socket unit is not to get round what relyd.cfg says: where TLS is needed, and who may connect. */
-function checkSocket(listener: ListenerConfig, socket: KernelSocket | undefined): void {
+function checkSocket(listener: ListenerConfig, found: readonly KernelSocket[]): void {
   const { name, address, mode } = listener
   const refused = (why: string) =>
     new StartError(`[listener ${name}] cannot use the socket that systemd passed: ${why}`)
-  if (!socket) {
+  if (found.length === 0) {
     throw refused(
       'it is no listening stream socket of this host; its socket unit needs ListenStream= and Accept=no',
     )
   }
-  if (!isAt(socket, address)) {
+  // The one that is there may be forged; the socket is systemd's all the same.
+  if (!found.some((socket) => isAt(socket, address))) {
     throw refused(
-      `it is at ${textOf(socket)}, and relyd.cfg says address = ${address.text}; make ` +
+      `it is at ${bounded(found.map(textOf).join(' or '))}, and relyd.cfg says address = ${address.text}; make ` +
         'ListenStream= of its socket unit the same (an IP address in numbers)',
     )
   }

@@ -145,6 +145,7 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
         realm,
         site: siteOf(request, reply),
         outcome,
+        op_error: opErrorOf(reply),
         ms: round(ms),
         ...(calls.count > 0 && { op_calls: calls.count, op_ms: round(calls.ms) }),
       },
@@ -200,6 +201,12 @@ function asReported(error: unknown, request_id: string, log: Log): CommandError 
   log.error(describeFault(error), 'failed')
   const words = `the daemon failed; its log knows why, at request_id ${request_id}`
   return new CommandError('internal_error', words, { cause: error })
+}
+
+/** RFC 6749 5.2: the code that an OP answered. A text that is no code may be anything, and is left out. */
+function opErrorOf(reply: Reply): string | undefined {
+  const error = reply.status === 'ok' ? undefined : reply.data.details?.['error']
+  return typeof error === 'string' && /^[\w.-]{1,64}$/.test(error) ? error : undefined
 }
 
 function siteOf({ params }: Request, reply: Reply): string | undefined {

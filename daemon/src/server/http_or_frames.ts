@@ -7,31 +7,40 @@ export type { HttpServer }
 const A = 0x41
 const Z = 0x5a
 
+/** What speaks on a connection. */
+interface Speakers {
+  http(socket: Socket): void
+  frames(socket: Socket): void
+}
+
 /**
  * Hands the connection on once its first byte has come; no dialect begins with a capital letter, and
  * every HTTP verb does.
  *
- * @param accept takes what is not HTTP
- * @param seconds that the first byte may take
+ * @param seconds that the first byte may take; of HTTP all, as Node's own limits begin when a server
+ * listens, and one that is given its connections does not
  */
-export function tellApart(
-  socket: Socket,
-  http: HttpServer,
-  accept: (socket: Socket) => void,
-  seconds: number,
-): void {
+export function tellApart(socket: Socket, seconds: number, speakers: Speakers): void {
   const giveUp = () => socket.destroy()
-  socket.setTimeout(seconds * 1000, giveUp)
+  const late = setTimeout(giveUp, seconds * 1000)
+  socket.once('close', () => clearTimeout(late))
   socket.on('error', giveUp)
   socket.on('end', giveUp)
   socket.once('data', (chunk) => {
-    socket.setTimeout(0)
-    for (const event of ['timeout', 'error', 'end']) socket.off(event, giveUp)
+    socket.off('end', giveUp)
     socket.pause()
     socket.unshift(chunk)
     const first = chunk[0] as number
-    if (first >= A && first <= Z) http.emit('connection', socket)
-    else accept(socket)
+    if (first >= A && first <= Z) speakers.http(socket)
+    else {
+      clearTimeout(late)
+      speakers.frames(socket)
+    }
     process.nextTick(() => socket.resume())
   })
+}
+
+/** Answers whoever speaks HTTP that all places are taken. */
+export function refuseHttp(socket: Socket): void {
+  socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
 }

@@ -19,7 +19,7 @@ type Page = () => Promise<Answer>
 /** Longest head of a request, in bytes. */
 const HEAD_BYTES = 8192
 
-/** Milliseconds for a request to arrive, and for a connection on which nothing moves. */
+/** Milliseconds for a request to arrive, and for an answer to be made and taken. */
 const ARRIVAL = 5000
 const IDLE = 60_000
 
@@ -56,7 +56,6 @@ export function createHttpServer({
     headersTimeout: ARRIVAL,
     requestTimeout: ARRIVAL,
     connectionsCheckingInterval: 1000,
-    keepAliveTimeout: IDLE,
   }
   const server = createServer(limits, (request, response) => {
     void answerOf(request, pages, isOurs).then(
@@ -98,8 +97,8 @@ function send(
     'x-content-type-options': 'nosniff',
     'cross-origin-resource-policy': 'same-origin',
     ...(status === 405 && { allow: 'GET, HEAD' }),
-    // What follows a refused request may be its body.
-    ...(status >= 400 && status !== 503 && { connection: 'close' }),
+    // Whoever asks now and then keeps no place, and a body is no further request.
+    connection: 'close',
   })
   response.end(method === 'HEAD' ? undefined : text)
 }

@@ -18,23 +18,25 @@ const LISTENS = '0A'
  * Node tells neither the path of a Unix socket that it did not bind itself, nor whether a socket
  * listens; it would make any bound one listen.
  *
- * @returns undefined for what is not a stream socket that listens
+ * @returns what the kernel's tables say of it, as a stream socket that listens. There may be more
+ * than one: names of Unix sockets stand there as they are, so that whoever binds one with a line
+ * break in it adds a row. No such name takes the true row away.
  */
-export function kernelSocket(fd: number): KernelSocket | undefined {
+export function kernelSockets(fd: number): KernelSocket[] {
   const [, inode] = /^socket:\[(\d+)\]$/.exec(linkOf(fd)) ?? []
-  if (inode === undefined) return undefined
+  if (inode === undefined) return []
   // Num RefCount Protocol Flags Type St Inode Path
-  for (const line of table('unix')) {
+  const unix = table('unix').flatMap((line): KernelSocket[] => {
     const [, flags, type, found, path] =
       /^\S+ \S+ \S+ (\S+) (\S+) \S+ +(\d+) (.+)$/.exec(line) ?? []
-    if (found !== inode) continue
-    return flags === ACCEPTS && type === STREAM && path ? { kind: 'unix', path } : undefined
-  }
-  for (const line of [...table('tcp'), ...table('tcp6')]) {
+    const listens = found === inode && flags === ACCEPTS && type === STREAM
+    return listens && path ? [{ kind: 'unix', path }] : []
+  })
+  const tcp = [...table('tcp'), ...table('tcp6')].flatMap((line): KernelSocket[] => {
     const [, local = '', , state, , , , , , found] = line.trim().split(/\s+/)
-    if (found === inode) return state === LISTENS ? tcpSocket(local) : undefined
-  }
-  return undefined
+    return found === inode && state === LISTENS ? [tcpSocket(local)] : []
+  })
+  return [...tcp, ...unix]
 }
 
 /** Whether the socket is where the configuration says; port 0 stands for any. */

@@ -9,7 +9,7 @@ import { InFlight, type Limit } from '../quota.js'
 import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
-import { type HttpServer, tellApart } from './http_or_frames.js'
+import { type HttpServer, refuseHttp, tellApart } from './http_or_frames.js'
 import { listen } from './listen.js'
 import { type SecureServer, secureServer } from './tls.js'
 import { Turns } from './turns.js'
@@ -105,36 +105,49 @@ export class Server {
     const shared = { turns: this.#turns, buffers, limits }
     const open = new InFlight(openAtMost(limits))
     let told = 0
-    const accept = (socket: Socket, realm = listener.realm) => {
-      const dispatch = dispatches.get(realm)
-      if (!dispatch) throw new Error(`[listener ${listener.name}] does not serve ${realm}`)
+    /** Takes a place for as long as the connection lives; `then` is given why there is none. */
+    const admit = (socket: Socket, realm: string, then: (refusal?: CommandError) => void) => {
       // A realm that takes all places keeps no other realm of the listener out.
       const isFull = open.enter(realm) !== undefined
       if (isFull && told >= TOLD) {
         socket.destroy()
         return
       }
-      const refusal = isFull ? tooMany(listener.name, limits) : undefined
-      const connection = new Connection(socket, { ...shared, dispatch, refusal })
       if (isFull) told += 1
-      this.#connections.add(connection)
       socket.once('close', () => {
         if (isFull) told -= 1
         else open.leave(realm)
+      })
+      then(isFull ? tooMany(listener.name, limits) : undefined)
+    }
+    const serve = (socket: Socket, realm: string, refusal: CommandError | undefined) => {
+      const dispatch = dispatches.get(realm)
+      if (!dispatch) throw new Error(`[listener ${listener.name}] does not serve ${realm}`)
+      const connection = new Connection(socket, { ...shared, dispatch, refusal })
+      this.#connections.add(connection)
+      socket.once('close', () => {
         this.#connections.delete(connection)
         if (this.#connections.size === 0) this.#onEmpty?.()
       })
       // Its handshake was under way when the daemon was told to stop.
       if (this.#draining) connection.drain()
     }
+    const accept = (socket: Socket, realm = listener.realm) =>
+      admit(socket, realm, (refusal) => serve(socket, realm, refusal))
+    const acceptEither = (socket: Socket, to: HttpServer) =>
+      admit(socket, listener.realm, (refusal) =>
+        tellApart(socket, limits.frame_timeout, {
+          http: () => (refusal ? refuseHttp(socket) : to.emit('connection', socket)),
+          frames: () => serve(socket, listener.realm, refusal),
+        }),
+      )
     const { tls } = listener
     const { server, reread } = tls
       ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
       : {
-          server: createServer({ allowHalfOpen: true }, (socket) => {
-            if (http) tellApart(socket, http, accept, limits.frame_timeout)
-            else accept(socket)
-          }),
+          server: createServer({ allowHalfOpen: true }, (socket) =>
+            http ? acceptEither(socket, http) : accept(socket),
+          ),
         }
     // Those in a handshake count too; it has seconds only.
     const limitSockets = () => {

@@ -5,7 +5,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { formOf, type Incoming, send, toRequest } from './bridge.js'
+import { formOf, type Incoming, Requests, send, toRequest } from './bridge.js'
 
 const origin = 'https://site.example'
 const server = createServer((request, response) => {
@@ -99,8 +99,13 @@ test('an answer has all its cookies, beside those that were set before', async (
 })
 
 describe('the form of a posted callback', () => {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }
   const message = (members: object) =>
-    Object.assign(Readable.from([Buffer.from('a=1&'), Buffer.from('b=2')]), members) as never
+    Object.assign(Readable.from([Buffer.from('a=1&'), Buffer.from('b=2')]), {
+      method: 'POST',
+      headers,
+      ...members,
+    }) as never
 
   test.each<[what: string, given: object, form: string | undefined]>([
     ['that nobody has read', {}, 'a=1&b=2'],
@@ -114,13 +119,48 @@ describe('the form of a posted callback', () => {
     // Twice is an attack or a fault, which relyd refuses: it must not be lost here.
     ['that came twice', { body: { state: ['a', 'b'] } }, 'state=a&state=b'],
     ['of another method', { method: 'GET' }, undefined],
+    [
+      'with members that are no text',
+      { body: { state: 'x', a: { toString: 1 }, b: [['c'], null, 1, { toString: 1 }, 'd'] } },
+      'state=x&b=d',
+    ],
+    [
+      'that is JSON',
+      { headers: { 'content-type': 'application/json' }, body: { a: 'b' } },
+      undefined,
+    ],
+    ['that says not what it is', { headers: {} }, undefined],
   ])('%s', async (_, given, form) => {
-    expect(await formOf(message({ method: 'POST', ...given }))).toBe(form)
+    expect(await formOf(message(given))).toBe(form)
   })
 
   test('that is too long is given up, and the connection not', async () => {
     const long = Readable.from([Buffer.alloc(70_000), Buffer.from('more')])
-    expect(await formOf(Object.assign(long, { method: 'POST' }) as never)).toBeUndefined()
+    expect(await formOf(Object.assign(long, { method: 'POST', headers }) as never)).toBeUndefined()
     expect(long.destroyed).toBe(false)
+  })
+
+  test('that breaks off is none, and ends nothing else', async () => {
+    const waits = createServer()
+    const read = new Promise<string | undefined>((resolve, reject) => {
+      waits.on('request', (request) => void formOf(request).then(resolve, reject))
+    })
+    await once(waits.listen(0, '127.0.0.1'), 'listening')
+    const socket = connect((waits.address() as AddressInfo).port, '127.0.0.1')
+    const type = `Content-Type: ${headers['content-type']}`
+    const head = ['POST /callback HTTP/1.1', 'Host: a', type, 'Content-Length: 100']
+    socket.write([...head, '', 'a=1'].join('\r\n'), () => socket.destroy())
+    expect(await read).toBeUndefined()
+    waits.close()
+  })
+
+  test('is there also for who has asked for the request without it before', async () => {
+    const requests = new Requests(origin)
+    const posted: Incoming = { method: 'POST', url: '/callback', rawHeaders: [] }
+    const first = requests.of(posted, posted)
+    expect(requests.of(posted, posted)).toBe(first)
+    const second = requests.of(posted, posted, 'state=x')
+    expect(await second.text()).toBe('state=x')
+    expect(requests.of(posted, posted)).toBe(second)
   })
 })

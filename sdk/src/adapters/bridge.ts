@@ -1,6 +1,6 @@
 /** From node:http's requests to the web's, and from the web's responses to node:http's. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { readBounded } from '../web/posted.js'
+import { isForm, readBounded } from '../web/posted.js'
 import { private_headers } from '../web/website.js'
 
 /** What the adapters need of a request: `IncomingMessage` of `node:http` or `node:http2`, whole or not. */
@@ -41,25 +41,27 @@ export function toRequest(origin: string, message: Incoming, form?: string): Req
 /**
  * The form that was posted to a callback, whether or not a body parser of the site's came first.
  *
- * @returns undefined if there is none that could be a callback's
+ * @returns undefined if there is none that could be a callback's, or it broke off; nothing rejects,
+ * as a server may have nobody who would catch it
  */
 export async function formOf(
   message: IncomingMessage & { body?: unknown },
 ): Promise<string | undefined> {
-  if (message.method !== 'POST') return undefined
-  const { body } = message
+  const { method, headers, body } = message
+  if (method !== 'POST' || !isForm(headers['content-type'])) return undefined
   if (typeof body === 'string') return body
   if (Buffer.isBuffer(body)) return body.toString()
   if (typeof body === 'object' && body !== null) return formText(body)
-  return message.readableEnded
-    ? undefined
-    : readBounded(message.iterator({ destroyOnReturn: false }))
+  if (message.readableEnded) return undefined
+  return readBounded(message.iterator({ destroyOnReturn: false })).catch(() => undefined)
 }
 
-/** A form as a parser made it, in one text again; what came twice stays twice. */
+/** A form as a parser made it, in one text again; what came twice stays twice, what is no text is left out. */
 function formText(body: object): string {
   const pairs = Object.entries(body).flatMap(([name, value]) =>
-    [value].flat().map((one): [string, string] => [name, String(one)]),
+    [value]
+      .flat()
+      .flatMap((one): [string, string][] => (typeof one === 'string' ? [[name, one]] : [])),
   )
   return new URLSearchParams(pairs).toString()
 }
@@ -108,7 +110,10 @@ export class Requests {
 
   /** @param key what stays the same object while the framework handles the request */
   of(key: object, message: Incoming, form?: string): Request {
-    const made = this.#made.get(key) ?? toRequest(this.#origin, message, form)
+    const known = this.#made.get(key)
+    // One that was asked for before the form was read has none.
+    if (known && form === undefined) return known
+    const made = toRequest(this.#origin, message, form)
     this.#made.set(key, made)
     return made
   }

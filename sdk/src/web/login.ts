@@ -61,6 +61,8 @@ export async function finishLogin(
     }
     // The browser gets a new id at each login, and the old one dies: it may be one that somebody
     // else put there (session fixation). Its tokens may be of a grant that the new session shares.
+    // A callback that an OP posts comes without it, as the cookie is Lax: then it is replaced in this
+    // browser all the same, and lives on in relyd until it expires.
     const old = cookie.read(header)
     if (old !== undefined) {
       await client.endSession({ session_id: old, revoke_tokens: false }).catch(() => {})

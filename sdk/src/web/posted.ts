@@ -3,7 +3,10 @@
 /** Longest form, in bytes: an authorization response and what an OP adds to it. */
 export const LONGEST_FORM = 64 * 1024
 
-const FORM = /^application\/x-www-form-urlencoded\b/i
+/** Whether a Content-Type is that of a form as browsers post it. */
+export function isForm(content_type: string | null | undefined): boolean {
+  return /^application\/x-www-form-urlencoded\b/i.test(content_type ?? '')
+}
 
 /**
  * The form of a request, as it came.
@@ -11,7 +14,7 @@ const FORM = /^application\/x-www-form-urlencoded\b/i
  * @returns undefined if there is none, or one that is too long
  */
 export async function readForm(request: Request): Promise<string | undefined> {
-  if (!FORM.test(request.headers.get('content-type') ?? '') || !request.body) return undefined
+  if (!isForm(request.headers.get('content-type')) || !request.body) return undefined
   return readBounded(request.body)
 }
 

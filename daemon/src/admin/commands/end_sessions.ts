@@ -31,11 +31,11 @@ export const end_sessions = adminCommand({
   },
   errors: selectErrors,
   async run(context, params) {
-    const { revoke_tokens = false, site, sub, session_ref, after } = params
-    if (site === undefined && sub === undefined && session_ref === undefined) {
+    const { revoke_tokens = false, site, issuer, sub, session_ref, after } = params
+    if ([site, issuer, sub, session_ref].every((one) => one === undefined)) {
       return context.refuse(
         'invalid_request',
-        'site, sub or session_ref must say which sessions are meant',
+        'site, issuer, sub or session_ref must say which sessions are meant',
         { details: { field: 'site' } },
       )
     }

@@ -4,7 +4,7 @@ import { refused } from '../../op/credential_error.js'
 import { readOpHost } from '../../op/op_host.js'
 import { quotaExceeded } from '../../quota.js'
 import { issuedSite } from '../../registrations.js'
-import { checkRedirectUri, settingsOf } from '../../site_settings.js'
+import { checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
 import type { Site } from '../../store/store.js'
 import { type AdminContext, adminCommand } from '../admin_command.js'
 import { checkSame } from '../same_site.js'
@@ -48,6 +48,9 @@ export const import_sites = adminCommand({
               'unchanged',
             ]),
           ),
+          login_binding: required(
+            oneOf({ doc: '`none` is open to login CSRF.' }, ['required', 'none']),
+          ),
         },
       ),
     ),
@@ -63,13 +66,17 @@ export const import_sites = adminCommand({
     if (problems.length > 0) throw refusalOf(problems)
     const good = checked as Exclude<Checked, { problem: unknown }>[]
     const fresh = good.flatMap(({ site, known }) => (known ? [] : [site]))
-    if (!dry_run) await add(context, fresh)
+    if (!dry_run) {
+      await add(context, fresh)
+      for (const { oxd_id, settings } of fresh) warnOfUnsafe(context.log, oxd_id, settings)
+    }
     return {
       sites: good.map(({ site, known }) => ({
         name: site.name as string,
         realm: site.realm,
         oxd_id: site.oxd_id,
         outcome: known ? ('unchanged' as const) : ('added' as const),
+        login_binding: site.settings.login_binding,
       })),
     }
   },
