@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { isRoot } from '../../test/support/root.js'
+import { isRoot } from '../../test/support/required.js'
 import { asOwner, asOwnerOf, ownerOf } from './as_owner.js'
 import { StartError } from './start_error.js'
 

@@ -52,7 +52,7 @@ test('a changed file is taken over by connections that are open, and what cannot
     return /Max-Age=(\d+)/.exec(set_cookie)?.[1]
   }
   expect(await maxAge()).toBe('600')
-  edit(daemon, setDaemon('login_lifetime = 77\ndatabase = other.db'))
+  edit(daemon, setDaemon('login_lifetime = 77\ndatabase = store/other.db'))
   expect(await hangUp(daemon)).toMatchObject({
     level: 40,
     changed: { '[daemon] login_lifetime': { from: '600', to: '77' } },

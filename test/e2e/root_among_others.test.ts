@@ -18,7 +18,7 @@ import {
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { relyd } from '../support/cli.js'
-import { isRoot } from '../support/root.js'
+import { isRoot } from '../support/required.js'
 import { putSite, Stored } from '../support/stored.js'
 
 const UID = 1234

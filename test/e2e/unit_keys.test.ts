@@ -12,7 +12,7 @@ const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.u
 /** In a mount namespace of its own: the image's /etc, and no more than a new host has beside. */
 const HOST = `set -e
 mount --bind "$3/etc" /etc
-mount -t tmpfs none /run; mount -t tmpfs none /var/lib; mount -t tmpfs none /var/backups
+for folder in /run /var/lib /var/backups; do mount -t tmpfs -o mode=755 none $folder; done
 relyd() { echo "> $*"; "$node" "$main" "$@" 2>&1 || echo "ended with $?"; }
 node=$1 main=$2
 relyd key add

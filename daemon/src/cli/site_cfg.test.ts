@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { isRoot } from '../../../test/support/root.js'
+import { isRoot } from '../../../test/support/required.js'
 import { prepareCfg, writeCfg } from './site_cfg.js'
 
 const UID = 1234

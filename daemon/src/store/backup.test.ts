@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isRoot } from '../../../test/support/required.js'
 import { putSession, putSite, Stored } from '../../../test/support/stored.js'
 import { makeBackup } from './backup.js'
 import { openDatabase } from './database.js'
@@ -145,7 +146,7 @@ test('what a killed one left is removed by the next, and what another is writing
   expect(readdirSync(backups).sort()).toEqual(['one.db', 'one.db-draft-young'])
 })
 
-test.runIf(process.getuid?.() === 0)(
+test.skipIf(!isRoot())(
   'root leaves nothing behind that shuts the daemon out',
   async () => {
     await stored.with((store) => putSite(store, 'shop'))

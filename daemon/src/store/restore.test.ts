@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isRoot } from '../../../test/support/required.js'
 import { putSession, putSite, Stored } from '../../../test/support/stored.js'
 import { makeBackup } from './backup.js'
 import { openKept } from './kept_database.js'
@@ -64,15 +65,15 @@ test('brings the backup back, keeps what was there, and the store opens', async 
 
 test('puts a database where none was, of the folder’s owner', async () => {
   rmSync(dirname(stored.database), { recursive: true })
-  const isRoot = process.getuid?.() === 0
-  if (isRoot) giveAll(1234)
+  const is_root = process.getuid?.() === 0
+  if (is_root) giveAll(1234)
   expect(doRestore().kept).toBeUndefined()
   const made = [dirname(stored.database), stored.database, `${stored.database}-lock`]
-  for (const path of made) expect(statSync(path).uid).toBe(isRoot ? 1234 : process.getuid?.())
+  for (const path of made) expect(statSync(path).uid).toBe(is_root ? 1234 : process.getuid?.())
   await stored.with((store) => store.getSite('backed-up', 'default'))
 })
 
-test.runIf(process.getuid?.() === 0)('is of the owner of the one that was there', () => {
+test.skipIf(!isRoot())('is of the owner of the one that was there', () => {
   giveAll(1234)
   doRestore()
   for (const path of [stored.database, `${stored.database}-lock`, kept]) {
