@@ -98,6 +98,10 @@ export const errors = {
     doc: 'Somebody else changed or removed the site meanwhile. Look at it and try again.',
     retryable: true,
   },
+  site_has_sessions: {
+    doc: 'The site has sessions, which would end with it (`details.sessions` says how many); `relyd sites remove --yes`, or `end_sessions`, removes it all the same.',
+    retryable: false,
+  },
   remove_site_failed: {
     doc: 'The OP did not remove the registration, so the site was kept: try again when the OP answers. Or the operator added the site, who alone can remove it (then not retryable).',
     spec: 'RFC 7592 2.3',

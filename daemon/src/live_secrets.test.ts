@@ -159,6 +159,21 @@ describe('a private key', () => {
     }
   })
 
+  test('that is used goes on being hidden, at little cost', () => {
+    const live = new LiveSecrets()
+    const before = process.cpuUsage()
+    live.notePrivateKey(pkcs8)
+    const first = microseconds(process.cpuUsage(before))
+    for (let more = 0; more < 50_000; more += 1) {
+      if (more % 1000 === 0) live.notePrivateKey(pkcs8)
+      live.note(random())
+    }
+    expect(live.hide(`${jwk.d} ${der.toString('hex')}`)).toBe(`${HIDDEN} ${HIDDEN}`)
+    const then = process.cpuUsage()
+    for (let more = 0; more < 300; more += 1) live.notePrivateKey(pkcs8)
+    expect(microseconds(process.cpuUsage(then))).toBeLessThan(100 * first)
+  })
+
   test('is known by the name under which it is stored', () => {
     const live = new LiveSecrets()
     live.noteMembers({ client_private_key: pkcs8, client_secret: 'another secret' })
@@ -172,3 +187,7 @@ describe('a private key', () => {
     expect(live.hide('nonsense')).toBe(HIDDEN)
   })
 })
+
+function microseconds({ user, system }: NodeJS.CpuUsage): number {
+  return user + system
+}

@@ -1,5 +1,5 @@
 /** The secrets that the process has handled lately, and the last filter, which takes them out of a text. */
-import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto'
+import { createHash, createPrivateKey, type KeyObject, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 
 /** Stands where a secret stood. */
@@ -11,6 +11,9 @@ const SHORTEST = 8
 /** How much a generation holds before the next one begins. */
 const GENERATION_FORMS = 20_000
 const GENERATION_CHARACTERS = 8 * 1024 * 1024
+
+/** Private keys that are known by their digest. */
+const MOST_KEYS = 1000
 
 const FILTER_BITS = 20
 const SLOT_BITS = 15
@@ -104,6 +107,8 @@ export class LiveSecrets {
   #young = new Generation()
   #old = new Generation()
   readonly #pinned = new Generation()
+  /** Digests of the private keys whose forms the young generation has: to find those takes a millisecond. */
+  readonly #keys = new Set<string>()
   /** A bit for the last four characters of each form: nearly all positions of a text end here. */
   readonly #filter = new Int32Array(1 << (FILTER_BITS - 5))
 
@@ -120,7 +125,13 @@ export class LiveSecrets {
    * line of it, without line breaks, and the numbers that a JWK makes of it.
    */
   notePrivateKey(pem: string): void {
+    const digest = createHash('sha256').update(pem).digest('base64')
+    if (this.#keys.has(digest)) return
+    const young = this.#young
     for (const form of formsOfKey(pem)) this.note(form)
+    if (this.#keys.size >= MOST_KEYS) this.#keys.clear()
+    // All of it, or what went into the old one would be forgotten with that.
+    if (this.#young === young) this.#keys.add(digest)
   }
 
   /** {@link note}, if the name is one by which the specifications call a secret. */
@@ -182,6 +193,7 @@ export class LiveSecrets {
     ) {
       this.#old = this.#young
       this.#young = new Generation()
+      this.#keys.clear()
       this.#filter.fill(0)
       for (const known of this.#old.tails) this.#mark(known)
       for (const known of this.#pinned.tails) this.#mark(known)

@@ -1,12 +1,12 @@
 /** A login's second half: from the browser's return to a stored session. */
-import { forgetBinding, hashBinding, readBinding } from './binding.js'
+import { forgetBinding, hashBinding, isHttps, readBinding } from './binding.js'
 import type { Seconds } from './clock.js'
 import { LIST_LENGTH, STRING_LENGTH } from './command.js'
 import type { Context } from './context.js'
 import { redeem, type Tokens, tokenErrors } from './op/token.js'
 import { accessSecrets, hashToken } from './sessions.js'
 import { hideExpiringId, makeExpiringId, parseExpiringId, refOf } from './store/expiring_id.js'
-import type { Login, Session, Site } from './store/store.js'
+import type { Login, Session, Site, TakenLogin } from './store/store.js'
 
 /** Codes that completing a login can end with. */
 export const loginErrors = [
@@ -67,19 +67,28 @@ export async function completeLogin(
   }
 }
 
-async function takeLogin(
-  { store, clock, refuse }: LoginContext,
-  site: Site,
-  brought: BroughtBack,
-): Promise<Login> {
+async function takeLogin(context: LoginContext, site: Site, brought: BroughtBack): Promise<Login> {
+  const { refuse } = context
   const state = brought.response.get('state') ?? ''
-  const binding = readBinding(brought, site.redirect_uri, state)
-  const binding_hash = binding === undefined ? null : hashBinding(binding)
-  const login = await store.takeLogin(state, site.oxd_id, binding_hash, clock())
-  if (login === 'wrong_binding') {
+  const now = readBinding(brought, site.redirect_uri, state)
+  let login = await takeBound(context, site, state, now)
+  let then: string | undefined
+  if (login === 'wrong_binding' && brought.binding === undefined) {
+    // Begun before the site moved between http and https, it has a cookie of the other name.
+    then = readBinding(brought, movedFrom(site.redirect_uri), state)
+    if (then !== undefined) login = await takeBound(context, site, state, then)
+  }
+  // The name counts as much as the value: one with __Host- can be of no other host.
+  const named = then === undefined ? site.redirect_uri : movedFrom(site.redirect_uri)
+  const isMisnamed =
+    typeof login === 'object' &&
+    login.binding_hash !== null &&
+    brought.binding === undefined &&
+    isHttps(login.redirect_uri) !== isHttps(named)
+  if (login === 'wrong_binding' || isMisnamed) {
     return refuse(
       'invalid_binding',
-      binding === undefined
+      now === undefined && then === undefined
         ? "the login's cookie did not come back; pass the request's Cookie header as `cookie`, or the value as `binding`"
         : 'the login was started in another browser',
     )
@@ -92,6 +101,20 @@ async function takeLogin(
     )
   }
   return login
+}
+
+function takeBound(
+  { store, clock }: LoginContext,
+  site: Site,
+  state: string,
+  binding: string | undefined,
+): Promise<TakenLogin> {
+  const binding_hash = binding === undefined ? null : hashBinding(binding)
+  return store.takeLogin(state, site.oxd_id, binding_hash, clock())
+}
+
+function movedFrom(redirect_uri: string): string {
+  return redirect_uri.replace(/^https?:/i, isHttps(redirect_uri) ? 'http:' : 'https:')
 }
 
 /**

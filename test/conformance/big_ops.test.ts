@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import type { CommandError } from '../../daemon/src/errors.js'
 import type { ClientCredential } from '../../daemon/src/op/client_credential.js'
 import type { OpOptions } from '../../daemon/src/op/op_options.js'
-import { type BentClient, BentOp, makeKey } from '../support/bent_op/index.js'
+import { type BentClient, BentOp, json, makeKey } from '../support/bent_op/index.js'
 import { bigOps, publishedOp } from '../support/big_ops/index.js'
 import { IssuedWorld, redirect_uri } from '../support/issued_world.js'
 
@@ -31,13 +31,20 @@ async function start(
     credential?: ClientCredential
     scope?: string[]
     aliases?: Record<string, string>
+    introspects?: true
   } = {},
 ): Promise<Started> {
-  const { credential: given = credential, scope, aliases, ...more } = client
-  const op = await BentOp.start({
+  const { credential: given = credential, scope, aliases, introspects, ...more } = client
+  const introspection = {
+    get introspection_endpoint() {
+      return op.address('introspection')
+    },
+  }
+  const op: BentOp = await BentOp.start({
     published: publishedOp(name),
     key,
     ...(aliases && { metadata: { mtls_endpoint_aliases: aliases } }),
+    ...(introspects && { metadata: introspection }),
   })
   op.addClient({
     client_id: 'issued',
@@ -214,6 +221,20 @@ test('entra: of several tenants, a refresh stays with the one that logged in', a
   await expect(world.run('get_access_token', { session_id })).rejects.toMatchObject({
     code: 'invalid_id_token_bad_issuer',
   })
+})
+
+test('entra: an access token is active if it is of a tenant that is listed', async () => {
+  await using started = await start('entra_organizations', many, { introspects: true })
+  const { op, world } = started
+  const active = async (iss: string) => {
+    op.bend({ introspection: () => json({ active: true, iss: op.origin + iss }) })
+    const { active } = await world.run('introspect_access_token', { access_token: 'a token' })
+    return active
+  }
+  expect(await active(`/${tenant}/v2.0`)).toBe(true)
+  for (const other of [`/${stranger}/v2.0`, '/{tenantid}/v2.0', `/${tenant}/v2.0/`]) {
+    expect([other, await active(other)]).toEqual([other, false])
+  }
 })
 
 test('entra: a key of one kind of accounts does not sign for another', async () => {

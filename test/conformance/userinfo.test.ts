@@ -21,6 +21,7 @@ import {
   withMembers,
 } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
+import { Scrape } from '../support/scrape.js'
 import { Wire } from '../support/wire.js'
 
 let daemon: TestDaemon
@@ -172,11 +173,21 @@ test('claims that fit the answer of an OP but no frame lose their own reply only
     return { ...honest, body: { ...body, about: 'x'.repeat(room) } }
   }
   op.bend({ userinfo: filled })
+  const before = await Scrape.of(daemon.admin_socket)
   const calls = [wire.call('get_user_info', session), wire.call('ping')]
   const [claims, ping] = await Promise.all(calls)
   op.straighten()
   expect(claims?.data.error).toBe('frame_too_large')
   expect(ping?.status).toBe('ok')
+  const after = await Scrape.of(daemon.admin_socket)
+  const moved = (name: string, labels: Record<string, string>) =>
+    after.value(name, labels) - before.value(name, labels)
+  // Counted once, as what the caller was told.
+  expect([
+    moved('relyd_commands_total', { command: 'get_user_info', outcome: 'frame_too_large' }),
+    moved('relyd_commands_total', { command: 'get_user_info' }),
+    moved('relyd_frames_refused_total', {}),
+  ]).toEqual([1, 1, 0])
 })
 
 test('oidcc-client-test-userinfo-bearer-header', async () => {

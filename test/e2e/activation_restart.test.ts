@@ -1,16 +1,17 @@
 /** Restarts under socket activation: nobody who connects is turned away, and no login is lost. */
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
+import { JsonDecoder } from '../../sdk/src/framing/index.js'
 import { Client } from '../../sdk/src/index.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { declined } from '../support/site.js'
 import { SocketHolder, underHolder } from '../support/socket_holder.js'
+import type { Reply } from '../support/wire.js'
 
 const RESTARTS = 3
 const SITES = 2
@@ -106,13 +107,16 @@ async function passBy(path: string): Promise<void> {
   const socket = connect(path)
   await once(socket, 'connect')
   socket.write('{"id":1,"command":"ping"}\n')
-  const lines = createInterface(socket)
-  const [line] = await Promise.race([
-    once(lines, 'line'),
-    once(lines, 'close').then(() => Promise.reject(new Error('closed without an answer'))),
-  ])
-  socket.destroy()
-  const { status, data } = JSON.parse(line)
+  const { status, data } = await firstReply(socket)
   // A draining daemon says that another will follow.
   if (status !== 'ok') expect(data).toMatchObject({ error: 'shutting_down', retryable: true })
+}
+
+async function firstReply(socket: Socket): Promise<Reply> {
+  const decoder = new JsonDecoder()
+  for await (const chunk of socket) {
+    const [frame] = decoder.push(chunk as Buffer)
+    if (frame && 'message' in frame) return frame.message as Reply
+  }
+  throw new Error('closed without an answer')
 }

@@ -267,7 +267,44 @@ describe('changing a site', () => {
     expect(new URLSearchParams(op.last('token').body).get('redirect_uri')).toBe(
       issued.redirect_uris[1],
     )
-    await admin.ok('remove_site', { site: 'moving' })
+    expect(await admin.refused('remove_site', { site: 'moving' })).toMatchObject({
+      error: 'site_has_sessions',
+      details: { sessions: 2 },
+    })
+    await admin.ok('remove_site', { site: 'moving', end_sessions: true })
+  })
+
+  test('from http to https and back lets logins go on, each by the cookie of its own address alone', async () => {
+    const plain = redirect_uri.replace('https:', 'http:')
+    op.addClient({ ...issued, redirect_uris: [plain, redirect_uri] })
+    const { oxd_id } = await add('secured', { redirect_uris: [plain, redirect_uri] })
+    const begin = async () => {
+      const { authorization_url, set_cookie } = await site.ok('get_authorization_url', { oxd_id })
+      const [cookie = ''] = set_cookie.split(';', 1)
+      return { oxd_id, callback: op.authorize(authorization_url), cookie }
+    }
+    const move = (...redirect_uris: string[]) =>
+      admin.ok('update_site', { site: 'secured', redirect_uris })
+    // Another host of the domain can have set what has no __Host- before its name.
+    const planted = ({ cookie, ...begun }: Awaited<ReturnType<typeof begin>>) => ({
+      ...begun,
+      cookie: cookie.replace('__Host-', ''),
+    })
+    const insecure = await begin()
+    await move(redirect_uri, plain)
+    expect(await site.ok('get_tokens_by_callback', insecure)).toMatchObject({ sub: op.sub })
+    const secure = await begin()
+    expect(secure.cookie).toMatch(/^__Host-/)
+    const attacked = await begin()
+    expect(await site.refused('get_tokens_by_callback', planted(attacked))).toMatchObject({
+      error: 'invalid_binding',
+    })
+    const later = await begin()
+    await move(plain, redirect_uri)
+    expect(await site.ok('get_tokens_by_callback', secure)).toMatchObject({ sub: op.sub })
+    expect(await site.refused('get_tokens_by_callback', planted(later))).toMatchObject({
+      error: 'invalid_binding',
+    })
   })
 
   test('changes all of what is given, or nothing', async () => {

@@ -10,6 +10,7 @@ export interface Seed {
   oxd_id: string
   issuer: string
   sub: string
+  amr?: string[]
   secrets?: Partial<SessionSecrets>
 }
 
@@ -22,11 +23,11 @@ export async function seedSessions(daemon: TestDaemon, seeds: readonly Seed[]): 
       seeds.map(async ({ secrets, ...seed }) => {
         const session_id = makeExpiringId(now + 3600)
         await store.putSession({
+          amr: null,
           ...seed,
           session_id,
           sid: null,
           acr: null,
-          amr: null,
           auth_time: null,
           created_at: now,
           access_token_hash: hashToken(session_id),

@@ -2,11 +2,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { CommandError } from '../errors.js'
 import { refOf } from '../store/expiring_id.js'
+import { bytesOf } from '../store/slice.js'
 import type { ListedSession } from '../store/store.js'
 import type { AdminServices } from './admin_command.js'
+import { PAGE_BYTES } from './shown_in_part.js'
 
 /** Rows that are read in a turn: about a millisecond's work. */
-const SLICE = 500
+const SLICE = { rows: 500, bytes: 512 * 1024 }
 
 /** Turns of one call; whoever asks goes on from there. */
 const SLICES = 20
@@ -32,7 +34,7 @@ export interface FoundSessions {
  * after the first call is not found by those that go on from it.
  *
  * @param after `next` of the call before
- * @param most so many are found, or a bounded number of others seen
+ * @param most so many are found, or so few as are long already, or a bounded number of others seen
  */
 export async function findSessions(
   { store, clock }: Pick<AdminServices, 'store' | 'clock'>,
@@ -42,14 +44,19 @@ export async function findSessions(
 ): Promise<FoundSessions> {
   let below = after === undefined ? undefined : readCursor(after)
   const sessions: ListedSession[] = []
+  let bytes = 0
   for (let slice = 0; slice < SLICES; slice += 1) {
-    const rows = await store.listSessions(below, clock(), SLICE)
+    const { rows, more } = await store.listSessions(below, clock(), SLICE)
     for (const row of rows) {
       below = row.session_key
-      if (fits(row, filter)) sessions.push(row)
-      if (sessions.length === most) return { sessions, next: below.toString('base64url') }
+      if (!fits(row, filter)) continue
+      sessions.push(row)
+      bytes += bytesOf(row)
+      if (sessions.length === most || bytes >= PAGE_BYTES) {
+        return { sessions, next: below.toString('base64url') }
+      }
     }
-    if (rows.length < SLICE) return { sessions, next: undefined }
+    if (!more) return { sessions, next: undefined }
     // Others' turn.
     await setImmediate()
   }

@@ -1,7 +1,8 @@
 /** A site as it is carried to another host: all of it but its secrets. */
 import { oneOf, required, string, type Values } from '../command.js'
 import { pemOf } from '../op/client_certificate.js'
-import { credentialMethods } from '../op/client_credential.js'
+import { credentialMethods } from '../op/credential_methods.js'
+import { areTooLong } from '../site_settings.js'
 import type { ListedSite } from '../store/store.js'
 import { credentialParams, settingParams } from './site_params.js'
 import { authMethodOf, redirectUrisOf } from './site_result.js'
@@ -31,10 +32,11 @@ export type ExportedSite = Values<typeof entryFields>
 
 export type ImportedSite = Values<typeof importFields>
 
-/** @returns undefined for a site that is not carried: its registration, or its key, is not the operator's */
+/** @returns undefined for a site that is not carried: it is not the operator's, or no daemon would take it any more */
 export function exportedSite(site: ListedSite): ExportedSite | undefined {
   const { client, settings, name } = site
   if (!name || site.registered_by !== 'operator') return undefined
+  if (areTooLong({ ...settings, redirect_uris: redirectUrisOf(site) })) return undefined
   const method = authMethodOf(client) as ExportedSite['auth_method']
   const key = client.jwks?.keys[0]
   const alg = client.id_token_signed_response_alg

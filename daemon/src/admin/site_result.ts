@@ -12,6 +12,7 @@ import {
 import { expiryOf } from '../op/client_certificate.js'
 import { publicKeys } from '../op/client_credential.js'
 import type { ListedSite } from '../store/store.js'
+import { cut, LISTED_BYTES, SHOWN_BYTES, shownInPart } from './shown_in_part.js'
 
 /** A site in a list. */
 export const siteResult = {
@@ -57,6 +58,7 @@ export const siteResult = {
   ),
   created_at: required(integer({ doc: 'Seconds since the epoch.' })),
   updated_at: integer({ doc: 'When the operator last changed it.' }),
+  cut,
 }
 
 /** A site alone: also what its OP must be told. */
@@ -69,8 +71,21 @@ export const siteRecords = (doc: string) => records({ doc }, siteResult)
 
 export type DescribedSite = Values<typeof siteResult>
 
-/** A site as {@link siteResult}. */
+/** A site as {@link siteResult}, for a list. */
 export function describeSite(site: ListedSite): DescribedSite {
+  return shownInPart(describe(site), LISTED_BYTES)
+}
+
+/** A site as {@link oneSiteResult}. */
+export function describeOneSite(site: ListedSite): Values<typeof oneSiteResult> {
+  const keys = publicKeys(site.client)
+  return {
+    ...shownInPart(describe(site), SHOWN_BYTES),
+    ...(keys.length > 0 && { jwks: { keys } }),
+  }
+}
+
+function describe(site: ListedSite): DescribedSite {
   const { client, settings, name, updated_at } = site
   const [key] = publicKeys(client)
   const expires_at = key?.x5c && expiryOf(key.x5c)
@@ -108,12 +123,6 @@ export function describeSite(site: ListedSite): DescribedSite {
     created_at: site.created_at,
     ...(updated_at && { updated_at }),
   }
-}
-
-/** A site as {@link oneSiteResult}. */
-export function describeOneSite(site: ListedSite): Values<typeof oneSiteResult> {
-  const keys = publicKeys(site.client)
-  return { ...describeSite(site), ...(keys.length > 0 && { jwks: { keys } }) }
 }
 
 /** Those that the OP knows, the site's own first. */

@@ -1,7 +1,8 @@
 /** Asks the running daemon, over its admin socket. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { createInterface } from 'node:readline'
+import { addAbortSignal } from 'node:stream'
+import { JsonDecoder } from '@relyd/sdk/framing'
 import type { adminCommands } from '../admin/commands/index.js'
 import type { Values } from '../command.js'
 import { loadConfig } from '../config/load.js'
@@ -62,24 +63,32 @@ export async function ask(
   const socket = await open(path, whose)
   try {
     socket.write(`${JSON.stringify({ id: 1, ...request })}\n`)
-    const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY })
-    const ended = once(lines, 'close').then(() => {
-      throw new CliError(exitCodes.unreachable, 'relyd closed the connection without an answer')
-    })
-    // It closes after the answer too, when nobody waits for it any more.
-    ended.catch(() => {})
-    const answer = once(lines, 'line', { signal: AbortSignal.timeout(timeout_ms) })
-    const [line] = (await Promise.race([answer, ended])) as [string]
-    return JSON.parse(line) as Reply
+    return await replyFrom(addAbortSignal(AbortSignal.timeout(timeout_ms), socket))
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'AbortError') throw error
+    if (error instanceof CliError) throw error
+    const isLate = error instanceof Error && error.name === 'AbortError'
     throw new CliError(
       exitCodes.unreachable,
-      `relyd did not answer for ${timeout_ms / 1000} seconds`,
+      isLate ? `relyd did not answer for ${timeout_ms / 1000} seconds` : CLOSED,
+      { cause: error },
     )
   } finally {
     socket.destroy()
   }
+}
+
+const CLOSED = 'relyd closed the connection without an answer'
+
+async function replyFrom(socket: Socket): Promise<Reply> {
+  // Not readline, to which on newer versions of Node a line ends at U+2028 too.
+  const decoder = new JsonDecoder()
+  for await (const chunk of socket) {
+    const [frame] = decoder.push(chunk as Buffer)
+    if (!frame) continue
+    if ('message' in frame) return frame.message as Reply
+    throw new CliError(exitCodes.failed, `relyd's answer is none: ${frame.error.message}`)
+  }
+  throw new CliError(exitCodes.unreachable, CLOSED)
 }
 
 async function open(path: string, whose: AskOptions['whose']): Promise<Socket> {

@@ -73,7 +73,9 @@ async function exportSites(file: string | undefined, options: CarryOptions): Pro
   if (file === undefined) sayJson(exported)
   else writeNew(file, `${JSON.stringify(exported, null, 2)}\n`)
   const others =
-    left_out > 0 ? ` Left out: ${left_out} that registered themselves, and do so anew.` : ''
+    left_out > 0
+      ? ` Left out: ${left_out} that registered themselves, and do so anew, or are too long to carry.`
+      : ''
   complain(`relyd: ${counted(sites.length, 'site')}, without their secrets.${others}`)
 }
 

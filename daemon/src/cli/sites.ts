@@ -1,7 +1,7 @@
 /** `relyd sites`: the websites that the daemon serves. */
 import type { Command } from 'commander'
 import type { DescribedSite } from '../admin/site_result.js'
-import { askDaemon } from './admin_client.js'
+import { askDaemon, RefusedError } from './admin_client.js'
 import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
@@ -96,23 +96,28 @@ async function showSite(site: string, { config, realm, json }: RealmOptions): Pr
 
 async function removeSite(site: string, options: RemoveOptions): Promise<void> {
   const { config, realm, json, yes, keepAtOp } = options
-  const { oxd_id, sessions } = await askDaemon(config, 'show_site', { site, ...inRealm(realm) })
-  if (sessions > 0 && !yes) {
-    throw new CliError(
-      exitCodes.failed,
-      `the site ${site} has ${counted(sessions, 'session')}, which would end; say --yes to remove it all the same`,
-    )
-  }
-  // By its id: the name could be another site's by now.
   const removed = await askDaemon(config, 'remove_site', {
-    site: oxd_id,
+    site,
+    ...inRealm(realm),
+    ...(yes && { end_sessions: true }),
     ...(keepAtOp && { keep_at_op: true }),
+  }).catch((error: unknown) => {
+    throw withWayOut(error, site)
   })
   if (json) return sayJson(removed)
-  const { name, removed_at_op } = removed
+  const { name, oxd_id, removed_at_op } = removed
   say(`Removed the site ${name ?? oxd_id} of the realm ${removed.realm}.`)
   if (removed_at_op) say('Its OP removed the registration too.')
   else say('Its client is still known to its OP; have it removed there.')
+}
+
+function withWayOut(error: unknown, site: string): unknown {
+  if (!(error instanceof RefusedError) || error.data.error !== 'site_has_sessions') return error
+  const { sessions } = error.data.details as { sessions: number }
+  return new CliError(
+    exitCodes.failed,
+    `the site ${site} has ${counted(sessions, 'session')}, which would end; say --yes to remove it all the same`,
+  )
 }
 
 function inRealm(realm: string | undefined): { realm?: string } {

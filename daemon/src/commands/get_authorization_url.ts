@@ -11,6 +11,7 @@ import {
 } from '../command.js'
 import { authorizationUrl } from '../op/authorization.js'
 import { providerOf } from '../op/client.js'
+import { optionsOf } from '../op/op_options.js'
 import { quotaExceeded } from '../quota.js'
 import { randomToken } from '../random.js'
 import { makeExpiringId } from '../store/expiring_id.js'
@@ -73,7 +74,7 @@ export const get_authorization_url = command({
   ],
   async run({ realm, op, store, clock, settings, refuse }, site, params) {
     const { metadata, issuer } = await providerOf(op, site)
-    const options = op.options.get(site.op_host)
+    const options = optionsOf(op.options, site.op_host)
     const is_posted = options?.response_mode === 'form_post'
     const has_binding = site.settings.login_binding !== 'none'
     if (is_posted && has_binding && !isHttps(site.redirect_uri)) {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { optionsOf } from '../op/op_options.js'
 import { StartError } from '../start_error.js'
 import type { Config } from './config.js'
 import { loadConfig, readConfig } from './load.js'
@@ -436,6 +437,19 @@ describe('an OP', () => {
     const message = refusal(op(lines))
     expect(message).toMatch(/^\/etc\/relyd\.cfg:\d+: /)
     expect(message).toContain(words)
+  })
+
+  test('is the one of its sites whether its path ends with a slash or not', () => {
+    for (const [written, named] of [
+      ['https://op.example/realms/a/', 'https://op.example/realms/a'],
+      ['https://op.example/realms/a', 'https://op.example/realms/a/'],
+    ] as const) {
+      const { ops } = read(op(`op_host = ${written}\nresponse_mode = form_post\n`))
+      expect(optionsOf(ops, named)).toMatchObject({ name: 'one', response_mode: 'form_post' })
+      expect(optionsOf(ops, 'https://op.example/realms')).toBeUndefined()
+      const twice = `op_host = ${written}\n[op two]\nop_host = ${named}\n`
+      expect(() => read(op(twice))).toThrow('is that of [op one] too')
+    }
   })
 
   test('may have what the documentation says of the big ones', () => {

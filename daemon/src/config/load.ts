@@ -5,7 +5,13 @@ import { ConfigError, type IniFile, nearestName, parseIniFile } from '@relyd/sdk
 import { isLoopback } from '@relyd/sdk/loopback'
 import type { RealmPolicy } from '../context.js'
 import { AddressPolicy } from '../op/address_policy.js'
-import { type OpOptions, type OpOptionsByHost, TENANT } from '../op/op_options.js'
+import {
+  type OpOptions,
+  type OpOptionsByHost,
+  optionsOf,
+  sectionKey,
+  TENANT,
+} from '../op/op_options.js'
 import type { Limit, SharedQuota } from '../quota.js'
 import { StartError } from '../start_error.js'
 import {
@@ -296,7 +302,7 @@ function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOpt
       if (url === undefined || policy.isSecure(new URL(url))) continue
       throw refuse(option, 'must be an https address')
     }
-    const other = ops.get(op.op_host)
+    const other = optionsOf(ops, op.op_host)
     if (other) throw refuse('op_host', `is that of [op ${other.name}] too; keep one section`)
     const many = op.issuer?.includes(TENANT) ?? false
     if (many && !op.tenants) {
@@ -306,7 +312,7 @@ function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOpt
     if (op.logout_return_parameter && !op.logout_endpoint) {
       throw refuse('logout_return_parameter', 'works with logout_endpoint only')
     }
-    ops.set(op.op_host, op)
+    ops.set(sectionKey(op.op_host), op)
   }
   return ops
 }

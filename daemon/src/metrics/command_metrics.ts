@@ -1,4 +1,5 @@
 /** Counts the commands of a realm. */
+import { ADMIN } from '../config/config.js'
 import type { CommandError } from '../errors.js'
 import type { Count, Times } from './children.js'
 import type { Metrics } from './metrics.js'
@@ -40,7 +41,9 @@ export class CommandMetrics {
   }
 
   #begin(command: string): OfCommand {
-    const times = this.#metrics.times('relyd_command_duration_seconds', command)
+    // The operator's are another matter than a site's of the same name.
+    const timed = this.#realm === ADMIN ? `admin/${command}` : command
+    const times = this.#metrics.times('relyd_command_duration_seconds', timed)
     const begun = { times, outcomes: new Map() }
     this.#commands.set(command, begun)
     return begun

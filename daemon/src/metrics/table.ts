@@ -35,7 +35,7 @@ export const metrics = {
   },
   relyd_command_duration_seconds: {
     type: 'histogram',
-    help: 'Time from the turn of a command to its answer, OP calls and commits included.',
+    help: 'Time from the turn of a command to its answer, OP calls and commits included. Those of the operator begin with admin/.',
     labels: ['command'],
     buckets: COMMAND_SECONDS,
   },

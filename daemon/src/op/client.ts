@@ -5,7 +5,7 @@ import type { Site } from '../store/store.js'
 import { authenticationOf, certificateOf } from './client_authentication.js'
 import { admitNamed, checkAliases, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
-import type { OpOptions } from './op_options.js'
+import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -35,7 +35,7 @@ const built = new WeakMap<Site, Built>()
 export async function clientOf(op: OpSide, site: Site): Promise<SiteClient> {
   const provider = await providerOf(op, site)
   const kept = built.get(site)
-  const options = op.options.get(site.op_host)
+  const options = optionsOf(op.options, site.op_host)
   if (kept && kept.metadata === provider.metadata && kept.options === options) return kept
   const configuration = await configure(op, site, provider)
   const made = { provider, configuration, metadata: provider.metadata, options }
@@ -65,7 +65,7 @@ async function configure(
   site: Site,
   provider: Provider,
 ): Promise<client.Configuration> {
-  const make = op.options.get(site.op_host)?.tenants ? manyTenants : oneIssuer
+  const make = optionsOf(op.options, site.op_host)?.tenants ? manyTenants : oneIssuer
   const configuration = await make(
     endpointsFor(op, site, provider),
     site.client.client_id,

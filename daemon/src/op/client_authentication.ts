@@ -5,7 +5,7 @@ import { CommandError } from '../errors.js'
 import type { ClientJwk, Site } from '../store/store.js'
 import { pemOf } from './client_certificate.js'
 import type { ClientCertificate } from './connections.js'
-import { TENANT } from './op_options.js'
+import { optionsOf, TENANT } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -92,7 +92,11 @@ function modification(
   { op_host, metadata }: Provider,
   jwk?: ClientJwk,
 ): client.ModifyAssertionFunction {
-  const { client_assertion_audience: audience, tenants, name } = op.options.get(op_host) ?? {}
+  const {
+    client_assertion_audience: audience,
+    tenants,
+    name,
+  } = optionsOf(op.options, op_host) ?? {}
   if (tenants && audience !== 'token_endpoint') {
     throw unusable(
       `an issuer with ${TENANT} is no audience of a client assertion; add client_assertion_audience = token_endpoint to [op ${name}] of relyd.cfg`,

@@ -18,7 +18,7 @@ import type { Seconds } from '../clock.js'
 import { sameDigest } from '../digest.js'
 import { bounded, CommandError } from '../errors.js'
 import { CLOCK_TOLERANCE } from './client.js'
-import { type OpOptions, TENANT } from './op_options.js'
+import { issuerOfTenant, type OpOptions, TENANT } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -99,7 +99,7 @@ export function checkTenant(
       { details: { tenant: bounded(tid) } },
     )
   }
-  if (iss !== options.issuer?.replace(TENANT, known)) {
+  if (iss !== issuerOfTenant(options, known)) {
     throw new CommandError(
       'invalid_id_token_bad_issuer',
       "the ID Token's issuer is not that of its tenant",

@@ -6,6 +6,7 @@ import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 import { clientOf } from './client.js'
 import { asCommandError } from './op_errors.js'
+import { issuerOfTenant, type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
 
 /** Codes that an introspection can end with. */
@@ -60,16 +61,24 @@ export async function introspect(
   }
   if (!answer.active) return { active: false }
   const checked = checkMembers(answer)
-  return isGood(checked, site, op.clock()) && !('cnf' in answer) ? checked : { active: false }
+  const isOurs =
+    isGood(checked, op.clock()) && isOfIssuer(checked, site, optionsOf(op.options, site.op_host))
+  return isOurs && !('cnf' in answer) ? checked : { active: false }
 }
 
 // To the second, without tolerance: what one of the clocks holds for over is over.
-function isGood({ exp, nbf, iss, token_type }: Introspection, site: Site, now: Seconds): boolean {
+function isGood({ exp, nbf, token_type }: Introspection, now: Seconds): boolean {
   // RFC 6749 5.1; some OPs say with it that it is no refresh token.
   if (token_type !== undefined && !/^(?:bearer|access_token)$/i.test(token_type)) return false
   if (exp !== undefined && exp <= now) return false
-  if (nbf !== undefined && nbf > now) return false
-  return iss === undefined || iss === site.issuer
+  return nbf === undefined || nbf <= now
+}
+
+/** Where relyd.cfg says that the OP has many tenants, one of those that it lists. */
+function isOfIssuer({ iss }: Introspection, { issuer }: Site, options?: OpOptions): boolean {
+  if (iss === undefined) return true
+  if (!options?.tenants) return iss === issuer
+  return options.tenants.some((tenant) => iss === issuerOfTenant(options, tenant))
 }
 
 /** What is of another type than its specification says cannot be told from a lie. */

@@ -2,6 +2,7 @@
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 import { providerOf } from './client.js'
+import { optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
 
 export interface LogoutRequest {
@@ -23,7 +24,7 @@ export interface LogoutEndpoint {
  */
 export async function endSessionEndpoint(op: OpSide, site: Site): Promise<LogoutEndpoint> {
   const { metadata } = await providerOf(op, site)
-  const { logout_endpoint, logout_return_parameter } = op.options.get(site.op_host) ?? {}
+  const { logout_endpoint, logout_return_parameter } = optionsOf(op.options, site.op_host) ?? {}
   if (logout_endpoint !== undefined) {
     return { address: logout_endpoint, return_parameter: logout_return_parameter }
   }

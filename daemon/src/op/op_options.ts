@@ -18,5 +18,23 @@ export interface OpOptions {
   client_assertion_audience: 'issuer' | 'token_endpoint'
 }
 
-/** By `op_host`. */
+/** By {@link sectionKey} of `op_host`. */
 export type OpOptionsByHost = ReadonlyMap<string, OpOptions>
+
+/** What relyd.cfg says of the OP that a site names so. */
+export function optionsOf(
+  ops: OpOptionsByHost | undefined,
+  op_host: string,
+): OpOptions | undefined {
+  return ops?.get(sectionKey(op_host))
+}
+
+/** With a slash at the end or without, it is one place of metadata, and one OP. */
+export function sectionKey(op_host: string): string {
+  return op_host.replace(/\/$/, '')
+}
+
+/** The issuer of one tenant, where the OP has many. */
+export function issuerOfTenant({ issuer }: OpOptions, tenant: string): string | undefined {
+  return issuer?.replace(TENANT, tenant)
+}

@@ -3,6 +3,7 @@ import { CommandError } from '../errors.js'
 import { fetchKeys, fetchMetadata, metadataAddress } from './discovery.js'
 import { OpHttp } from './http.js'
 import { readOpHost } from './op_host.js'
+import { optionsOf } from './op_options.js'
 import { OpPlaces } from './op_places.js'
 import type { OpLimits } from './op_side.js'
 
@@ -40,7 +41,7 @@ export async function probeOp(
     const issuer = readOpHost(http, op_host)
     step = 'metadata'
     await readClock(http, issuer, now, probe)
-    const metadata = await fetchMetadata(http, issuer, limits.ops?.get(issuer))
+    const metadata = await fetchMetadata(http, issuer, optionsOf(limits.ops, issuer))
     probe.names_issuer = metadata.authorization_response_iss_parameter_supported === true
     step = 'keys'
     await fetchKeys(http, metadata)

@@ -13,7 +13,7 @@ import type { Store } from '../store/store.js'
 import { Throttle } from '../throttle.js'
 import { checkMetadata, fetchKeys, fetchMetadata, isRefusal } from './discovery.js'
 import type { OpHttp } from './http.js'
-import type { OpOptionsByHost } from './op_options.js'
+import { type OpOptionsByHost, optionsOf } from './op_options.js'
 import { Provider } from './provider.js'
 
 const CACHED_PROVIDERS = 1000
@@ -133,7 +133,7 @@ export class Providers {
       documents.fetched_at,
     )
     try {
-      checkMetadata(http, op_host, provider.metadata, this.ops.get(op_host))
+      checkMetadata(http, op_host, provider.metadata, optionsOf(this.ops, op_host))
     } catch {
       // Another realm's copy, or from before a change of the policy; fetched anew, it is told why.
       return undefined
@@ -158,7 +158,7 @@ export class Providers {
 
   async #fetchNow(op_host: string): Promise<Provider> {
     const { http, clock } = this.#options
-    const metadata = await fetchMetadata(http, op_host, this.ops.get(op_host))
+    const metadata = await fetchMetadata(http, op_host, optionsOf(this.ops, op_host))
     const before = this.#cache.get(op_host)
     // Keys are not needed to send a browser to the OP; a failure shows when a token is verified.
     const jwks = await fetchKeys(http, metadata).catch((error: unknown) => {

@@ -12,6 +12,7 @@ import {
   verifyIdTokenSignature,
 } from './id_token.js'
 import { checkClaimsNesting } from './nesting.js'
+import { optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -88,7 +89,7 @@ export async function checkTokenAnswer(
   if (id_token !== undefined && claims !== undefined) {
     await verifyIdTokenSignature(op, provider, id_token, idTokenAlgs(site, provider.metadata))
     checkClaimsNesting(claims)
-    checkTenant(provider, id_token, claims, op.options.get(site.op_host))
+    checkTenant(provider, id_token, claims, optionsOf(op.options, site.op_host))
     checkParties(claims, site.client.client_id)
     checkIssuedAt(claims, op.clock())
     checkAtHash(id_token, claims['at_hash'], access_token)

@@ -23,7 +23,7 @@ const dispatch: Dispatch = {
   nextRequestId: () => 'test-1',
   async run({ id }, _request_id, _account, caller) {
     hub.subscribe(caller, 'shop', ['logout'])
-    return { id, status: 'ok', data: {} }
+    return caller.encode({ id, status: 'ok', data: {} })
   },
   refuse: (id, error, request_id) => errorReply(id, error, request_id),
 }

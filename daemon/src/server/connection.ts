@@ -2,11 +2,11 @@
 import type { Socket } from 'node:net'
 import { type Decoder, type Frame, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
-import type { DaemonEvent, Subscriber } from '../events.js'
+import type { DaemonEvent } from '../events.js'
 import type { Buffers } from './buffers.js'
 import { chooseDialect, type Dialect, LONGEST_MAGIC } from './dialects/dialect.js'
 import { json } from './dialects/json.js'
-import type { Dispatch } from './dispatch.js'
+import type { Caller, Dispatch } from './dispatch.js'
 import { type Reply, type Request, type RequestId, readRequest } from './envelope.js'
 import type { Turns } from './turns.js'
 
@@ -27,7 +27,7 @@ const KEEP_ALIVE = 60_000
 
 const tooLong = new CommandError(
   'frame_too_large',
-  `the reply is longer than ${MAX_FRAME_BYTES} bytes; what the OP answers is too much`,
+  `the reply is longer than ${MAX_FRAME_BYTES} bytes and cannot be sent; what the command changes is changed`,
 )
 
 const unwritable = new CommandError('internal_error', 'the reply could not be written as a frame')
@@ -59,7 +59,7 @@ export interface ConnectionOptions {
   refusal?: CommandError | undefined
 }
 
-export class Connection implements Subscriber {
+export class Connection implements Caller {
   readonly #socket: Socket
   readonly #options: ConnectionOptions
   #dialect: Dialect | undefined
@@ -129,6 +129,19 @@ export class Connection implements Subscriber {
     // To lose the connection is a sign to subscribe again; a lost event would be none.
     if (frame.length > MAX_FRAME_BYTES || waiting >= UNREAD_EVENTS) this.destroy()
     else this.#push(frame)
+  }
+
+  encode(reply: Reply): Buffer {
+    let frame: Buffer
+    try {
+      frame = (this.#dialect ?? json).encode(reply)
+    } catch {
+      // Whatever an encoder stumbles over came from outside, and must not end the process.
+      throw unwritable
+    }
+    // The caller's decoder would give the whole connection up.
+    if (frame.length > MAX_FRAME_BYTES) throw tooLong
+    return frame
   }
 
   /** Takes no new work: later requests are answered `shutting_down`, and the last reply closes. */
@@ -259,10 +272,10 @@ export class Connection implements Subscriber {
     this.#lane = laneOf(dispatch, account)
     this.#running += 1
     // The dispatcher answers its own failures; nothing rejects here.
-    void dispatch.run(request, request_id, account, this).then((reply) => {
+    void dispatch.run(request, request_id, account, this).then((frame) => {
       this.#running -= 1
       this.#activeAt = performance.now()
-      this.#send(reply, request_id)
+      if (!this.#ended && !this.gone) this.#push(frame)
       this.#pull()
     })
   }
@@ -270,12 +283,7 @@ export class Connection implements Subscriber {
   #answerRefused(id: RequestId, error: CommandError): void {
     if (this.#ended || this.gone) return
     const request_id = this.#options.dispatch.nextRequestId()
-    this.#send(this.#options.dispatch.refuse(id, error, request_id), request_id)
-  }
-
-  #send(reply: Reply, request_id: string): void {
-    if (this.#ended || this.gone) return
-    this.#push(this.#encode(reply, request_id))
+    this.#push(this.encode(this.#options.dispatch.refuse(id, error, request_id)))
   }
 
   #push(frame: Buffer): void {
@@ -283,20 +291,6 @@ export class Connection implements Subscriber {
     this.#outBytes += frame.length
     // After every promise of this turn: replies of one group commit leave in one write.
     if (this.#out.length === 1) process.nextTick(() => this.#flush())
-  }
-
-  #encode(reply: Reply, request_id: string): Buffer {
-    const { encode } = this.#dialect ?? json
-    const refusal = (error: CommandError) =>
-      encode(this.#options.dispatch.refuse(reply.id, error, request_id))
-    try {
-      const frame = encode(reply)
-      // The caller's decoder would give the whole connection up.
-      return frame.length <= MAX_FRAME_BYTES ? frame : refusal(tooLong)
-    } catch {
-      // Whatever an encoder stumbles over came from outside, and must not end the process.
-      return refusal(unwritable)
-    }
   }
 
   #flush(): void {

@@ -19,6 +19,12 @@ import { requestIds } from './request_id.js'
 import { type NoteSecrets, noteSecretsOf, shownParams, shownSite } from './secrets.js'
 import { compileParams, type Validate, withoutNulls } from './validate.js'
 
+/** The connection that a request came on. */
+export interface Caller extends Subscriber {
+  /** @throws CommandError for a reply that cannot be sent */
+  encode(reply: Reply): Buffer
+}
+
 /** Runs the requests of a realm, or the operator's. */
 export interface Dispatch {
   realm: string
@@ -31,10 +37,11 @@ export interface Dispatch {
   /**
    * Answers every request, failures included.
    *
-   * @param caller the connection, which the command may subscribe
+   * @param caller which the command may subscribe
+   * @returns the reply as the caller reads it
    */
-  run(request: Request, request_id: string, account: string, caller: Subscriber): Promise<Reply>
-  /** Answers what is no request that could be run, or a reply that could not be sent. */
+  run(request: Request, request_id: string, account: string, caller: Caller): Promise<Buffer>
+  /** Answers what is no request that could be run. */
   refuse(id: RequestId, error: CommandError, request_id: string): Reply
 }
 
@@ -116,21 +123,24 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
     request: Request,
     request_id: string,
     account: string,
-    caller: Subscriber,
+    caller: Caller,
     calls: OpCalls,
-  ): Promise<Reply> {
+  ): Promise<Buffer> {
     const started = performance.now()
     let leave: (() => void) | undefined
     let reply: Reply
+    let frame: Buffer
     if (log.isLevelEnabled('debug')) logParams(request)
     try {
       leave = enter(account)
       const data = await answer(request, caller)
       reply = { id: request.id, status: 'ok', data }
+      frame = caller.encode(reply)
     } catch (error) {
       const reported = asReported(error, request_id, log)
       metrics.quota(reported)
       reply = errorReply(request.id, reported, request_id)
+      frame = caller.encode(reply)
     } finally {
       leave?.()
     }
@@ -151,7 +161,7 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
       },
       'command',
     )
-    return reply
+    return frame
   }
   return {
     realm,

@@ -3,6 +3,7 @@ import type { Seconds } from '../clock.js'
 import { StoreError } from './errors.js'
 import { expiredBelow } from './expiring_id.js'
 import type { GroupCommit } from './group_commit.js'
+import { type Slice, type SliceLimits, sliceOf } from './slice.js'
 import type { SessionRow, Statements } from './statements.js'
 import type { ListedSession, RemovedSession, StoredSession } from './store.js'
 
@@ -27,10 +28,18 @@ export class SessionAdmin {
   async listSessions(
     below: Buffer | undefined,
     now: Seconds,
-    limit: number,
-  ): Promise<ListedSession[]> {
-    const rows = this.#of.statements().listSessions.all(below ?? ABOVE, expiredBelow(now), limit)
-    return rows.map((row) => ({ ...row, amr: row.amr === null ? null : JSON.parse(row.amr) }))
+    limits: SliceLimits,
+  ): Promise<Slice<ListedSession>> {
+    const { listSessions } = this.#of.statements()
+    const { rows, more } = sliceOf(
+      listSessions.iterate(below ?? ABOVE, expiredBelow(now), limits.rows),
+      limits,
+    )
+    const parsed = rows.map((row) => ({
+      ...row,
+      amr: row.amr === null ? null : JSON.parse(row.amr),
+    }))
+    return { rows: parsed, more }
   }
 
   async removeSessions(session_keys: readonly Buffer[]): Promise<RemovedSession[]> {

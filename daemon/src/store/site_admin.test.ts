@@ -12,6 +12,7 @@ import type { Site } from './store.js'
 
 const NOW = 1_800_000_000
 const quotas = () => ample
+const limits = (rows: number, bytes = 1_000_000) => ({ rows, bytes })
 let folder: string
 let store: SqliteStore
 /** As of another daemon. */
@@ -49,7 +50,7 @@ function site(oxd_id: string, changes: Partial<Site> = {}): Site {
 }
 
 async function idsThere(): Promise<string[]> {
-  return (await second.listSites('', 100)).map(({ oxd_id }) => oxd_id)
+  return (await second.listSites('', limits(100))).rows.map(({ oxd_id }) => oxd_id)
 }
 
 async function usedBytes(): Promise<number> {
@@ -184,6 +185,20 @@ async function putSession(oxd_id: string, expires_at: number): Promise<void> {
   })
 }
 
+test('a slice of sites ends with the row that makes it long enough, and goes on behind it', async () => {
+  const long = { scope: ['x'.repeat(1000)], login_binding: 'required', tokens: 'site' } as const
+  const settings = { ...long, scope: [...long.scope] }
+  await store.addSites(
+    ['a', 'b', 'c'].map((id) => site(id, { settings })),
+    NOW,
+    quotas,
+  )
+  const { rows, more } = await second.listSites('', limits(9, 2000))
+  expect([rows.map(({ oxd_id }) => oxd_id), more]).toEqual([['a', 'b'], true])
+  expect((await second.listSites('b', limits(9, 1))).rows).toMatchObject([{ oxd_id: 'c' }])
+  expect(await second.listSites('c', limits(9, 1))).toEqual({ rows: [], more: false })
+})
+
 describe('sessions', () => {
   beforeEach(async () => {
     await store.addSites([site('a'), site('b')], NOW, quotas)
@@ -193,7 +208,8 @@ describe('sessions', () => {
   })
 
   test('are listed by slices, the last to expire first, with what their sites are called', async () => {
-    const first = await second.listSessions(undefined, NOW, 3)
+    const { rows: first, more } = await second.listSessions(undefined, NOW, limits(3))
+    expect(more).toBe(true)
     expect(first.map(({ oxd_id, name, realm }) => [oxd_id, name, realm])).toEqual([
       ['a', 'a', 'shop'],
       ['gone', null, null],
@@ -201,14 +217,17 @@ describe('sessions', () => {
     ])
     expect(first[0]).toMatchObject({ amr: ['pwd'], sub: 'alice' })
     expect(first[0]).not.toHaveProperty('secrets')
-    const rest = await second.listSessions(first.at(-1)?.session_key, NOW, 3)
-    expect(rest.map(({ oxd_id }) => oxd_id)).toEqual(['a'])
+    const rest = await second.listSessions(first.at(-1)?.session_key, NOW, limits(3))
+    expect(rest.more).toBe(false)
+    expect(rest.rows.map(({ oxd_id }) => oxd_id)).toEqual(['a'])
     // What has expired is nobody's any more.
-    expect(await second.listSessions(undefined, NOW + 2, 9)).toHaveLength(2)
+    expect((await second.listSessions(undefined, NOW + 2, limits(9))).rows).toHaveLength(2)
   })
 
   test('are removed once, whoever removes them, and also if nothing opens them', async () => {
-    const keys = (await store.listSessions(undefined, NOW, 9)).map(({ session_key }) => session_key)
+    const keys = (await store.listSessions(undefined, NOW, limits(9))).rows.map(
+      ({ session_key }) => session_key,
+    )
     const db = openKept(join(folder, 'data', 'relyd.db'))
     db.exec("UPDATE sessions SET secrets = x'00' WHERE oxd_id = 'gone'")
     db.close()
@@ -217,6 +236,6 @@ describe('sessions', () => {
     const opened = both.flat().map(({ oxd_id, secrets }) => [oxd_id, secrets?.access_token])
     expect(opened).toContainEqual(['gone', undefined])
     expect(opened).toContainEqual(['b', 'marker'])
-    expect(await store.listSessions(undefined, NOW, 9)).toEqual([])
+    expect(await store.listSessions(undefined, NOW, limits(9))).toEqual({ rows: [], more: false })
   })
 })

@@ -2,6 +2,7 @@
 import type { Seconds } from '../clock.js'
 import type { Exceeded, StoreQuotas } from '../quota.js'
 import type { GroupCommit } from './group_commit.js'
+import { type Slice, type SliceLimits, sliceOf } from './slice.js'
 import type { ListedSiteRow, SiteRow, Statements } from './statements.js'
 import type { AddSites, ListedSite, Site, UpdateSite } from './store.js'
 
@@ -57,8 +58,10 @@ export class SiteAdmin {
     })
   }
 
-  async listSites(after: string, limit: number): Promise<ListedSite[]> {
-    return this.#of.statements().listSites.all(after, limit).map(listed)
+  async listSites(after: string, limits: SliceLimits): Promise<Slice<ListedSite>> {
+    const rows = this.#of.statements().listSites.iterate(after, limits.rows)
+    const slice = sliceOf(rows, limits)
+    return { ...slice, rows: slice.rows.map(listed) }
   }
 
   async findSites(text: string, limit: number): Promise<ListedSite[]> {

@@ -119,6 +119,7 @@ interface Prepared<Given extends unknown[], Row> {
   run(...given: Given): { changes: number }
   get(...given: Given): Row | undefined
   all(...given: Given): Row[]
+  iterate(...given: Given): Iterable<Row>
 }
 
 /** The columns of a {@link SessionRow}. */

@@ -5,6 +5,7 @@
  */
 import type { Seconds } from '../clock.js'
 import type { Exceeded, StoreQuotas } from '../quota.js'
+import type { Slice, SliceLimits } from './slice.js'
 
 /** A relying party: one website's registration at one OP. */
 export interface Site {
@@ -304,7 +305,7 @@ export interface Store {
   /** Replaces the site with its secrets, if its `version` is still the one that was read. */
   updateSite(site: Site): Promise<UpdateSite>
   /** @returns sites of all realms in the order of their ids, from behind `after` on */
-  listSites(after: string, limit: number): Promise<ListedSite[]>
+  listSites(after: string, limits: SliceLimits): Promise<Slice<ListedSite>>
   /** @returns those of this name; where there are none, those whose oxd_id begins so: at most `limit` */
   findSites(text: string, limit: number): Promise<ListedSite[]>
   /** @returns the issuers of all sites of the realm that use this redirect_uri, each once */
@@ -340,7 +341,11 @@ export interface Store {
    *
    * @param below where the slice before ended
    */
-  listSessions(below: Buffer | undefined, now: Seconds, limit: number): Promise<ListedSession[]>
+  listSessions(
+    below: Buffer | undefined,
+    now: Seconds,
+    limits: SliceLimits,
+  ): Promise<Slice<ListedSession>>
   /** Deletes sessions in one commit. @returns those that were there, and were not others' to tell of */
   removeSessions(session_keys: readonly Buffer[]): Promise<RemovedSession[]>
   /** @returns the session that this token was issued for at this site */

@@ -6,12 +6,18 @@ import { readOpHost } from '../../op/op_host.js'
 import { preferredAuthMethod } from '../../op/registration.js'
 import { quotaExceeded } from '../../quota.js'
 import { claimOfName, issuedSite, registerSite, registerSiteErrors } from '../../registrations.js'
-import { checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
+import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
 import type { Site } from '../../store/store.js'
 import { type AdminContext, adminCommand } from '../admin_command.js'
 import { checkSame } from '../same_site.js'
 import { selectSite, servedRealm, wholeSite } from '../select_site.js'
-import { checkName, credentialOf, credentialParams, pick, settingParams } from '../site_params.js'
+import {
+  checkName,
+  credentialParams,
+  pick,
+  requiredCredentialOf,
+  settingParams,
+} from '../site_params.js'
 import { describeOneSite, oneSiteResult } from '../site_result.js'
 
 const errors = [
@@ -64,6 +70,7 @@ export const add_site = adminCommand({
         details: { field: 'redirect_uris' },
       })
     }
+    checkLength(pick(settingParams, params))
     for (const uri of redirect_uris) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
     const issuer = readOpHost(realm.op.http, op_host)
@@ -89,11 +96,11 @@ async function addIssued(
   await admitOp(op.http, op_host)
   const { metadata } = await op.providers.get(op_host)
   const given = pick(credentialParams, params)
-  const credential = credentialOf(given, () => preferredAuthMethod(metadata))
+  const credential = requiredCredentialOf(given, () => preferredAuthMethod(metadata))
   const wanted: Site = {
     ...(await issuedSite({ ...context, realm, op }, op_host, {
       client_id,
-      credential: credential ?? { method: 'none' },
+      credential,
       redirect_uris: unique(params.redirect_uris),
       settings: settingsOf(params),
       id_token_signed_response_alg: params.id_token_signed_response_alg,

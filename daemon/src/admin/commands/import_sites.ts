@@ -4,13 +4,19 @@ import { refused } from '../../op/credential_error.js'
 import { readOpHost } from '../../op/op_host.js'
 import { quotaExceeded } from '../../quota.js'
 import { issuedSite } from '../../registrations.js'
-import { checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
+import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
 import type { Site } from '../../store/store.js'
 import { type AdminContext, adminCommand } from '../admin_command.js'
 import { checkSame } from '../same_site.js'
 import { servedRealm } from '../select_site.js'
 import { type ImportedSite, importFields } from '../site_entry.js'
-import { checkName, credentialOf, credentialParams, pick } from '../site_params.js'
+import {
+  checkName,
+  credentialParams,
+  pick,
+  requiredCredentialOf,
+  settingParams,
+} from '../site_params.js'
 
 /** Sites that are checked at once: each may wait for its OP. */
 const AT_ONCE = 10
@@ -98,15 +104,16 @@ async function checkEntry(context: ImportContext, entry: ImportedSite): Promise<
   if (!OXD_ID.test(entry.oxd_id)) throw refused('oxd_id', 'is none of relyd')
   const realm = servedRealm(context, entry.realm)
   if (redirect_uris.length === 0) throw refused('redirect_uris', 'is empty; give one at least')
+  checkLength(pick(settingParams, entry))
   for (const uri of redirect_uris) checkRedirectUri(uri, 'redirect_uris')
   checkRedirectUri(entry.post_logout_redirect_uri, 'post_logout_redirect_uri')
-  const credential = credentialOf(pick(credentialParams, entry), () => 'client_secret_basic')
+  const credential = requiredCredentialOf(pick(credentialParams, entry), () => 'client_secret_basic')
   const issued = await issuedSite(
     { ...context, realm, op: realm.op },
     readOpHost(realm.op.http, entry.op_host),
     {
       client_id,
-      credential: credential ?? { method: 'none' },
+      credential,
       redirect_uris: redirect_uris as [string, ...string[]],
       settings: settingsOf(entry),
       id_token_signed_response_alg: entry.id_token_signed_response_alg,

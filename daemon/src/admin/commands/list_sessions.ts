@@ -1,9 +1,11 @@
 import { integer, records, required, session_ref, string, strings } from '../../command.js'
 import { expiryOf, refOf } from '../../store/expiring_id.js'
+import type { ListedSession } from '../../store/store.js'
 import { adminCommand } from '../admin_command.js'
 import { findSessions } from '../find_sessions.js'
 import { selectErrors } from '../select_site.js'
 import { filterOf, sessionParams } from '../session_params.js'
+import { cut, LISTED_BYTES, shownInPart } from '../shown_in_part.js'
 
 /** Sessions of an answer at most. */
 const PAGE = 100
@@ -29,6 +31,7 @@ export const list_sessions = adminCommand({
           auth_time: integer({ doc: 'When the End-User was authenticated.', spec: 'OIDC Core 2' }),
           created_at: required(integer({ doc: 'When the login was completed.' })),
           expires_at: required(integer({ doc: 'When the session ends.' })),
+          cut,
         },
       ),
     ),
@@ -39,18 +42,23 @@ export const list_sessions = adminCommand({
     const filter = await filterOf(context, params)
     const { sessions, next } = await findSessions(context, filter, params.after, PAGE)
     return {
-      sessions: sessions.map(({ session_key, name, realm, sid, acr, amr, auth_time, ...row }) => ({
-        session_ref: refOf(session_key),
-        ...row,
-        ...(name !== null && { name }),
-        ...(realm !== null && { realm }),
-        ...(sid !== null && { sid }),
-        ...(acr !== null && { acr }),
-        ...(amr !== null && { amr }),
-        ...(auth_time !== null && { auth_time }),
-        expires_at: expiryOf(session_key),
-      })),
+      sessions: sessions.map((session) => shownInPart(described(session), LISTED_BYTES)),
       ...(next !== undefined && { next }),
     }
   },
 })
+
+function described(session: ListedSession) {
+  const { session_key, name, realm, sid, acr, amr, auth_time, ...row } = session
+  return {
+    session_ref: refOf(session_key),
+    ...row,
+    ...(name !== null && { name }),
+    ...(realm !== null && { realm }),
+    ...(sid !== null && { sid }),
+    ...(acr !== null && { acr }),
+    ...(amr !== null && { amr }),
+    ...(auth_time !== null && { auth_time }),
+    expires_at: expiryOf(session_key),
+  }
+}

@@ -1,10 +1,11 @@
 import { required, string } from '../../command.js'
 import { adminCommand } from '../admin_command.js'
+import { PAGE_BYTES } from '../shown_in_part.js'
 import { realmParam } from '../site_params.js'
 import { describeSite, siteRecords } from '../site_result.js'
 
-/** Sites of an answer at most: some hundred kilobytes. */
-const PAGE = 200
+/** Sites of an answer at most. */
+const PAGE = { rows: 200, bytes: PAGE_BYTES }
 
 export const list_sites = adminCommand({
   doc: 'The sites of all realms, without secrets, in pages.',
@@ -19,9 +20,9 @@ export const list_sites = adminCommand({
   },
   errors: [],
   async run({ store }, { realm, after = '' }) {
-    const page = await store.listSites(after, PAGE)
-    const next = page.length < PAGE ? undefined : page.at(-1)?.oxd_id
-    const sites = page.filter((site) => realm === undefined || site.realm === realm)
+    const { rows, more } = await store.listSites(after, PAGE)
+    const next = more ? rows.at(-1)?.oxd_id : undefined
+    const sites = rows.filter((site) => realm === undefined || site.realm === realm)
     return { sites: sites.map(describeSite), ...(next !== undefined && { next }) }
   },
 })

@@ -9,6 +9,9 @@ export const remove_site = adminCommand({
   spec: ['RFC 7592 2.3'],
   params: {
     ...siteParams,
+    end_sessions: boolean({
+      doc: 'Removes it also if it has sessions, which end. Default: false.',
+    }),
     keep_at_op: boolean({
       doc: 'Leaves the registration at the OP, where that does not answer any more. Default: false.',
     }),
@@ -24,17 +27,22 @@ export const remove_site = adminCommand({
       }),
     ),
   },
-  errors: [...selectErrors, 'remove_site_failed', 'op_host_not_allowed'],
-  async run(context, { keep_at_op = false, ...given }) {
-    const { sites, events } = context
+  errors: [...selectErrors, 'site_has_sessions', 'remove_site_failed', 'op_host_not_allowed'],
+  async run(context, { end_sessions = false, keep_at_op = false, ...given }) {
+    const { sites, events, refuse } = context
     const listed = await selectSite(context, given)
+    const { oxd_id, realm, name, sessions } = listed
+    if (sessions > 0 && !end_sessions) {
+      return refuse('site_has_sessions', `the site has sessions (${sessions}), which would end`, {
+        details: { sessions },
+      })
+    }
     const site = await wholeSite(context, listed)
     const asks = site.registered_by === 'relyd' && !keep_at_op
     const removed_at_op =
       asks && (await unregisterClient(servedRealm(context, site.realm).op, site))
     await sites.remove(site)
     events.forgetSite(site.oxd_id)
-    const { oxd_id, realm, name, sessions } = listed
     return { oxd_id, ...(name && { name }), realm, sessions, removed_at_op }
   },
 })

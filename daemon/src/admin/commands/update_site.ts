@@ -2,7 +2,7 @@ import { listOf, string, type Values } from '../../command.js'
 import { CommandError } from '../../errors.js'
 import { checkRegistration } from '../../op/client.js'
 import { issuedClient } from '../../op/client_credential.js'
-import { checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
+import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
 import type { Site } from '../../store/store.js'
 import { adminCommand } from '../admin_command.js'
 import { selectErrors, selectSite, servedRealm, wholeSite } from '../select_site.js'
@@ -64,6 +64,7 @@ export const update_site = adminCommand({
     if (redirect_uris?.length === 0) {
       return refuse('invalid_request', 'redirect_uris is empty; give one at least')
     }
+    checkLength(pick(settingParams, params))
     for (const uri of redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
     const changed: Site = {
