@@ -454,7 +454,7 @@ test('a section of an OP comes and goes', async () => {
 describe('an option that is not', () => {
   const others: Record<string, string> = {
     state_directory: '/nowhere',
-    database: 'other.db',
+    database: 'store/other.db',
     key_file: 'other.key',
     admin_socket: 'other.sock',
     log_format: 'pretty',

@@ -7,6 +7,8 @@ import type { InForce } from './in_force.js'
 import type { Log } from './log.js'
 import type { Server } from './server/server.js'
 import { StartError } from './start_error.js'
+import { StoreError } from './store/errors.js'
+import { refuseSharedFolder } from './store/key_file.js'
 
 /** What a reload came to. */
 export type Reloaded =
@@ -27,9 +29,12 @@ export function reload({ in_force, server, log }: Reloading): Reloaded {
   let renewals: Map<string, () => void>
   try {
     read = loadConfig(path)
+    // What the next start would refuse is refused now, while the file is fresh in mind.
+    refuseSharedFolder(read.daemon.database, read.daemon.key_file)
     renewals = server.rereadTls()
   } catch (error) {
-    const refused = error instanceof StartError ? error.message : describeFault(error).stack
+    const foreseen = error instanceof StartError || error instanceof StoreError
+    const refused = foreseen ? error.message : describeFault(error).stack
     log.error({ error: refused }, 'not reloaded; the configuration in force stays')
     return { refused }
   }

@@ -1,10 +1,46 @@
 /** What a site may wish of relyd, whoever registers it: checked, and as it is stored. */
+import { oneOf, string, strings } from './command.js'
 import { CommandError } from './errors.js'
 import type { Log } from './log.js'
 import type { SiteSettings } from './store/store.js'
 
 /** Of a login that names no scope, at a site that was registered with none. */
 const DEFAULT_SCOPE = ['openid', 'profile', 'email']
+
+/** As a site asks for them itself, and as its operator does. */
+export const settingFields = {
+  post_logout_redirect_uri: string({
+    doc: 'Where the OP sends the browser after a logout.',
+    spec: 'OIDC RP-Initiated Logout 3.1',
+  }),
+  scope: strings({
+    doc: 'Scopes of a login that names none. Default: openid, profile, email.',
+    spec: 'OIDC Core 5.4',
+  }),
+  acr_values: strings({
+    doc: 'Authentication contexts of a login that names none, in order of preference.',
+    spec: 'OIDC Core 3.1.2.1',
+  }),
+  ui_locales: strings({
+    doc: "Languages of the OP's pages for a login that names none.",
+    spec: 'OIDC Core 3.1.2.1',
+  }),
+  claims_locales: strings({ doc: 'Languages of the claims.', spec: 'OIDC Core 5.2' }),
+  client_name: string({ doc: 'Name that the OP shows to End-Users.', spec: 'RFC 7591 2' }),
+  login_binding: oneOf(
+    {
+      doc: '`none` lets a callback complete a login that another browser started. Unsafe: it opens the site to login CSRF. Default: `required`.',
+      spec: 'RFC 6749 10.12',
+    },
+    ['required', 'none'],
+  ),
+  tokens: oneOf(
+    {
+      doc: '`daemon` keeps tokens from the site, which works with the session_id; access tokens it gets of get_access_token alone. Default: `site`.',
+    },
+    ['site', 'daemon'],
+  ),
+}
 
 /** Settings that have no default. */
 const optional = [

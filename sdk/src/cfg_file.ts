@@ -90,7 +90,8 @@ export function changeFile(path: string, change: (text: string) => string): void
 function replaceFile(file: string, text: string): boolean {
   let made: string | undefined
   try {
-    made = makeTemporary(file, text, statSync(file))
+    const like = statSync(file)
+    made = makeTemporary(file, text, (descriptor) => takeAfter(descriptor, like))
     renameSync(made, file)
   } catch (error) {
     if (made) unlinkIfThere(made)
@@ -104,16 +105,20 @@ function replaceFile(file: string, text: string): boolean {
 /**
  * Writes a new file beside `file`, durable before it returns.
  *
- * @param like whose mode and owner it gets; without it only this user may read it
+ * @param finish gives the file its mode and owner; without it only this user may read it
  * @returns the new file's name
  */
-export function makeTemporary(file: string, text: string, like?: Ownership): string {
+export function makeTemporary(
+  file: string,
+  text: string,
+  finish?: (descriptor: number) => void,
+): string {
   const name = `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`
   const path = join(dirname(file), name)
   const descriptor = openSync(path, 'wx', 0o600)
   try {
     writeFileSync(descriptor, text)
-    if (like) takeAfter(descriptor, like)
+    finish?.(descriptor)
     fsyncSync(descriptor)
   } catch (error) {
     unlinkIfThere(path)

@@ -6,6 +6,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connectTo, listen, newFolder, transportError } from '../../test/support/bent_daemon.js'
+import { isRoot } from '../../test/support/required.js'
 import { runOnSdk } from '../../test/support/sdk_process.js'
 import { Connection } from './connection.js'
 import type { Address } from './site_address.js'
@@ -136,7 +137,7 @@ test('a host that nobody knows', async () => {
   )
 })
 
-describe.runIf(process.getuid?.() === 0)('permission denied to another user', () => {
+describe.skipIf(!isRoot())('permission denied to another user', () => {
   const DAEMON = 65_533
 
   /** What a site's process is told, as a user of its own. */

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hasOpenssl, type Issued, TestCa } from '../support/certificates.js'
 import { TestDaemon } from '../support/daemon.js'
+import { canMount } from '../support/required.js'
 import { Wire } from '../support/wire.js'
 
 const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.url))
@@ -63,7 +64,14 @@ test('check-config shows what is excepted for an OP, and refuses it with its lin
   expect(refused.status).not.toBe(0)
 })
 
-test.skipIf(!canUnshare())('serve runs the shipped sample as it is', async () => {
+test('check-config refuses what serve refuses: keys that any copy of the database would hold too', () => {
+  const path = config('[daemon]\nkey_file = store/store.key\n[listener a]\naddress = unix:/x\n')
+  const refused = relyd('check-config', '-c', path)
+  expect(refused.stderr).toMatch(/^relyd: .* lies in the database's folder .*"key_file".*\n$/)
+  expect({ ...refused, stderr: '' }).toEqual({ status: 1, stdout: '', stderr: '' })
+})
+
+test.skipIf(!canMount())('serve runs the shipped sample as it is', async () => {
   // In a mount namespace of its own, where /run and /var/lib are empty as on a new host.
   const script =
     'mount -t tmpfs none /run && mount -t tmpfs none /var/lib && exec "$0" "$1" serve --config "$2"'
@@ -203,10 +211,3 @@ test('the daemon stops also when nobody reads its log any more', async () => {
   await wire.ok('ping')
   expect(await daemon.stop()).toBe(0)
 })
-
-/** Containers often forbid it. */
-function canUnshare(): boolean {
-  const { status } = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/run'])
-  if (status !== 0) console.warn('skipped: unshare -rm is not allowed here')
-  return status === 0
-}

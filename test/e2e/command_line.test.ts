@@ -11,6 +11,7 @@ import { createProgram } from '../../daemon/src/cli/program.js'
 import { optionsOf, walk } from '../../daemon/src/cli/walk.js'
 import { SCHEMA_VERSION } from '../../daemon/src/store/migrations/migrate.js'
 import { relyd } from '../support/cli.js'
+import { hasZsh } from '../support/required.js'
 
 const all = walk(createProgram())
 const leaves = all.filter(({ command }) => command.commands.length === 0)
@@ -164,7 +165,7 @@ describe('completion in bash', () => {
   })
 })
 
-describe.skipIf(spawnSync('zsh', ['--version']).status !== 0)('completion in zsh', () => {
+describe.skipIf(!hasZsh())('completion in zsh', () => {
   test('is loaded, and offers what bash does', async () => {
     const { stdout: script } = await relyd(['completion', 'zsh'])
     // Outside of the line editor compadd cannot work: one that tells what it was given.

@@ -3,6 +3,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   cpSync,
   mkdtempSync,
   readFileSync,
@@ -24,10 +25,10 @@ import { TestDaemon } from '../support/daemon.js'
 import { type Examined, examine, expectFinding, snapshot, type Wanted } from '../support/doctor.js'
 import { freePort } from '../support/free_port.js'
 import { Image } from '../support/image.js'
+import { canMount, isRoot } from '../support/required.js'
 import { Wire } from '../support/wire.js'
 
 const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.url))
-const is_root = process.getuid?.() === 0
 
 describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
   const ca = new TestCa()
@@ -183,7 +184,7 @@ tls_key = ${key}\ntls_client_ca = ${ca.certificate}\n`
     })
   })
 
-  describe.skipIf(!is_root || !canMount())('and a website that cannot reach it', () => {
+  describe.skipIf(!isRoot() || !canMount())('and a website that cannot reach it', () => {
     const user = 'nobody'
     const about = `user ${user}, [listener site]`
 
@@ -363,13 +364,17 @@ describe('the units of systemd', () => {
     await relyd(['service', 'install', '--root', image.root])
     const moved = join(image.root, 'etc/relyd/store.key')
     renameSync(join(daemon.folder, 'state/keys/store.key'), moved)
-    const ofKeys = async (...args: string[]) => {
-      const { findings } = await examine(daemon.config, args)
+    const config = image.at('/etc/relyd/relyd.cfg')
+    copyFileSync(daemon.config, config)
+    const ofKeys = async (path: string, ...args: string[]) => {
+      const { findings } = await examine(path, args)
       return findings.filter(({ check }) => check === 'keys')
     }
-    expect(await ofKeys('--root', image.root)).toEqual([])
-    expect(await ofKeys('--key-file', moved)).toEqual([])
-    expect(await ofKeys()).toMatchObject([{ severity: 'fault' }])
+    expect(await ofKeys(config, '--root', image.root)).toEqual([])
+    expect(await ofKeys(config, '--key-file', moved)).toEqual([])
+    expect(await ofKeys(config)).toMatchObject([{ severity: 'fault' }])
+    // The unit's keys are those of the relyd.cfg that it is started with.
+    expect(await ofKeys(daemon.config, '--root', image.root)).toMatchObject([{ severity: 'fault' }])
   })
 })
 
@@ -458,7 +463,7 @@ describe('a host whose daemon does not run', () => {
         severity: 'fault',
         about: /store\.key$/,
         what: /lies in the database's folder .*; set the option "key_file"/,
-        cure: /^$/,
+        cure: /^mv .* \(key_file\)/,
       },
     ],
     [
@@ -549,7 +554,7 @@ describe('a host whose daemon does not run', () => {
     expect(examined.findings).toHaveLength(2)
   })
 
-  test.skipIf(!is_root)("files that are not the daemon's user's", async () => {
+  test.skipIf(!isRoot())("files that are not the daemon's user's", async () => {
     const { folder, config, database } = copy()
     chownSync(join(folder, 'state'), 33, 33)
     const examined = await examine(config)
@@ -600,10 +605,3 @@ describe('a host whose daemon does not run', () => {
     expect(status).toBe(4)
   })
 })
-
-/** Containers often forbid it. */
-function canMount(): boolean {
-  const { status } = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt'])
-  if (status !== 0) console.warn('skipped: unshare -rm is not allowed here')
-  return status === 0
-}

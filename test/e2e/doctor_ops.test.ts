@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { answers, BentOp, BentSite, html, withMembers } from '../support/bent_op/index.js'
 import { hasOpenssl, TestCa } from '../support/certificates.js'
+import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { type Examined, examine, expectFinding } from '../support/doctor.js'
 import { freePort } from '../support/free_port.js'
@@ -165,6 +166,13 @@ test('sites whose registrations will not do', async () => {
   op.bend({ registration: withMembers({ redirect_uris: ['https://other.example/callback'] }) })
   await register(op, 'https://moved.example/callback').catch(() => {})
   op.straighten()
+  const add = async (name: string, ...args: string[]) => {
+    const where = ['--op', op.issuer, '--redirect-uri', `http://${name}.example/callback`]
+    const { stderr } = await relyd(['sites', 'add', name, ...where, ...args, '-c', daemon.config])
+    expect(stderr).toContain('without TLS')
+  }
+  await add('issued', '--client-id', 'issued', '--auth-method', 'none')
+  await add('registered')
 
   const examined = await examine(daemon.config)
   const named = (
@@ -173,7 +181,9 @@ test('sites whose registrations will not do', async () => {
     what: RegExp,
     cure: RegExp,
   ) => expectFinding(examined, { severity, about, what, cure })
-  named('fault', /^site plain\.example /, /without TLS/, /https address/)
+  named('fault', /^site plain\.example /, /without TLS/, /relyd call remove_site/)
+  named('fault', /^site issued /, /without TLS/, /relyd sites update issued --redirect-uri URI$/)
+  named('fault', /^site registered /, /without TLS/, /: relyd sites remove registered, and relyd/)
   named('note', /^site localhost:3000 /, /browser's own computer/, /development only/)
   named(
     'note',

@@ -1,10 +1,9 @@
-/** No reply leaves before the commit it acknowledges is on the disk. */
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startOp } from '../../demosite/src/op.js'
 import { TestDaemon } from '../support/daemon.js'
+import { hasStrace } from '../support/required.js'
 import { declined, registerIssued } from '../support/site.js'
 import { Wire } from '../support/wire.js'
 
@@ -64,15 +63,4 @@ function acknowledgements(trace: string): { reply: string; synced: boolean }[] {
     }
   }
   return found
-}
-
-function hasStrace(): boolean {
-  try {
-    execFileSync('strace', ['-V'], { stdio: 'ignore' })
-    return true
-  } catch {
-    if (process.env['CI']) throw new Error('strace is required in CI; .ci/run installs it')
-    console.warn('skipped: strace is not installed')
-    return false
-  }
 }

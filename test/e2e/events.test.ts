@@ -161,7 +161,7 @@ describe('a website', () => {
     expect(heard[0]).toMatchObject({
       issuer: op.issuer,
       sub: 'alice',
-      session_ref: expect.stringMatching(/^[\w-]{27}$/),
+      session_ref: expect.stringMatching(/^[0-9a-f]{40}$/),
     })
     client.off('logout', listener)
     await expect.poll(subscriptions).toBe(before + 2)

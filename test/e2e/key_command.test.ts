@@ -20,6 +20,7 @@ import { openKept } from '../../daemon/src/store/kept_database.js'
 import { addKey } from '../../daemon/src/store/key_admin.js'
 import { openStore } from '../../daemon/src/store/open.js'
 import { relyd } from '../support/cli.js'
+import { canMount, isRoot } from '../support/required.js'
 
 let folder: string
 let config: string
@@ -188,7 +189,7 @@ describe('add', () => {
     expect(readdirSync(folder).sort()).toEqual(['real.key', 'relyd.cfg', 'state'])
   })
 
-  test.skipIf(process.getuid?.() !== 0)('by root leaves files to their owner', async () => {
+  test.skipIf(!isRoot())('by root leaves files to their owner', async () => {
     await startOnce()
     const owner = 12_345
     for (const path of [key_file, database]) chownSync(path, owner, owner)
@@ -324,4 +325,19 @@ describe('retire', () => {
     writeFileSync(other, `x ${Buffer.alloc(32).toString('base64url')}\n`, { mode: 0o600 })
     expect(await refusal('retire', old, '--key-file', other)).toMatch(/encrypted with/)
   })
+})
+
+test.skipIf(!canMount()).each([
+  ['backup', 'one.db'],
+  ['restore', '--check', 'one.db'],
+  ['key', 'list'],
+])('what %s may not read is told in a line that says sudo', async (...args) => {
+  await startOnce()
+  chmodSync(join(folder, 'state'), 0o000)
+  // Somebody who is not root, whoever runs the test.
+  const somebody = ['unshare', '--user', '--map-user=1000']
+  const { status, stdout, stderr } = await relyd([...args, '-c', config], {}, somebody)
+  chmodSync(join(folder, 'state'), 0o700)
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+  expect(stderr).toMatch(/^relyd: .*EACCES.*; run this with sudo\n$/)
 })

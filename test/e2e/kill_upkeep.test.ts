@@ -2,7 +2,7 @@
  * Killed at any change of the disk during a backup, a restore or an upgrade, relyd loses nothing, and the
  * next try works. strace kills it as it enters the n-th call of a kind: the same place on any machine.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   cpSync,
@@ -20,6 +20,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeBackup } from '../../daemon/src/store/backup.js'
 import { SCHEMA_VERSION } from '../../daemon/src/store/migrations/migrate.js'
 import { checkBackup, restore } from '../../daemon/src/store/restore.js'
+import { hasStrace } from '../support/required.js'
 import { putSite, Stored } from '../support/stored.js'
 
 const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.url))
@@ -34,8 +35,6 @@ const CALLS = EVERYWHERE
 const MOST = EVERYWHERE ? Number.POSITIVE_INFINITY : 2
 
 const SITES = 'SELECT oxd_id FROM sites ORDER BY oxd_id'
-
-const hasStrace = spawnSync('strace', ['-V']).status === 0
 
 let template: Stored
 
@@ -111,7 +110,7 @@ async function killEverywhere(
   return kills
 }
 
-describe.skipIf(!hasStrace)('a kill', { timeout: 600_000 }, () => {
+describe.skipIf(!hasStrace())('a kill', { timeout: 600_000 }, () => {
   test('during a backup leaves a whole one or none, and the database as it was', async () => {
     await refill((stored) => stored.with((store) => putSite(store, 'shop')))
     const kills = await killEverywhere(

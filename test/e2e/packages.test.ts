@@ -1,5 +1,5 @@
 /** The packages as others get them: packed by npm, and installed where nothing of ours lies around. */
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestDaemon } from '../support/daemon.js'
 import { Image } from '../support/image.js'
 import { Installed, type Packed } from '../support/installed.js'
+import { canMount } from '../support/required.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
@@ -230,7 +231,7 @@ describe('the command, installed for all of a host', () => {
     expect(checks).toContainEqual({ name: 'unit', result: 'ok' })
   })
 
-  test.skipIf(!canUnshare())('serves with the sample and its paths, and answers', async () => {
+  test.skipIf(!canMount())('serves with the sample and its paths, and answers', async () => {
     // In a mount namespace of its own, where /run and /var/lib are empty as on a new host.
     const script = `set -e
       mount -t tmpfs none /run; mount -t tmpfs none /var/lib; mkfifo /run/log
@@ -248,10 +249,3 @@ describe('the command, installed for all of a host', () => {
     expect([sockets, end]).toEqual(['1', 'stopped'])
   })
 })
-
-/** Containers often forbid it. */
-function canUnshare(): boolean {
-  const { status } = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/run'])
-  if (status !== 0) console.warn('skipped: unshare -rm is not allowed here')
-  return status === 0
-}

@@ -52,7 +52,7 @@ test('a changed file is taken over by connections that are open, and what cannot
     return /Max-Age=(\d+)/.exec(set_cookie)?.[1]
   }
   expect(await maxAge()).toBe('600')
-  edit(daemon, setDaemon('login_lifetime = 77\ndatabase = other.db'))
+  edit(daemon, setDaemon('login_lifetime = 77\ndatabase = store/other.db'))
   expect(await hangUp(daemon)).toMatchObject({
     level: 40,
     changed: { '[daemon] login_lifetime': { from: '600', to: '77' } },
@@ -75,6 +75,15 @@ test('a bad file changes nothing, is told with its line, and the daemon goes on'
   const oxd_id = await registerIssued(wire, op)
   const { set_cookie } = await wire.ok('get_authorization_url', { oxd_id })
   expect(set_cookie).toContain('Max-Age=600')
+})
+
+test('what the next start would refuse is refused at once', async () => {
+  await using daemon = await TestDaemon.start()
+  edit(daemon, setDaemon('login_lifetime = 77\nkey_file = store/store.key'))
+  expect(await hangUp(daemon)).toMatchObject({
+    level: 50,
+    error: expect.stringMatching(/^The key file .* lies in the database's folder/),
+  })
 })
 
 test('log_level and drain_timeout hold from then on', async () => {

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Ended, relyd } from '../support/cli.js'
 import { Image } from '../support/image.js'
 import { hasSystemd } from '../support/notify_socket.js'
+import { isRoot } from '../support/required.js'
 
 const UNITS = '/etc/systemd/system'
 
@@ -181,20 +182,15 @@ describe.skipIf(!hasSystemd())('systemd', () => {
     expect(unit).not.toMatch(/MemoryDenyWriteExecute|PrivateNetwork|IPAddressDeny/)
   })
 
-  test.skipIf(process.getuid?.() !== 0)(
-    'makes the user and the folder of the sockets',
-    async () => {
-      await install()
-      expect(spawnSync('systemd-sysusers', [`--root=${image.root}`]).status).toBe(0)
-      expect(image.text('/etc/passwd')).toMatch(
-        /^relyd:x:\d+:\d+:.*:\/var\/lib\/relyd:\S+nologin$/m,
-      )
-      expect(image.text('/etc/group')).toMatch(/^relyd:/m)
-      image.put('/etc/relyd/store.key', 'key', 0o644)
-      const { status } = spawnSync('systemd-tmpfiles', [`--root=${image.root}`, '--create'])
-      expect(status).toBe(0)
-      expect(image.files('/etc/relyd')).toContain('600 /etc/relyd/store.key')
-      expect(existsSync(image.at('/run/relyd'))).toBe(true)
-    },
-  )
+  test.skipIf(!isRoot())('makes the user and the folder of the sockets', async () => {
+    await install()
+    expect(spawnSync('systemd-sysusers', [`--root=${image.root}`]).status).toBe(0)
+    expect(image.text('/etc/passwd')).toMatch(/^relyd:x:\d+:\d+:.*:\/var\/lib\/relyd:\S+nologin$/m)
+    expect(image.text('/etc/group')).toMatch(/^relyd:/m)
+    image.put('/etc/relyd/store.key', 'key', 0o644)
+    const { status } = spawnSync('systemd-tmpfiles', [`--root=${image.root}`, '--create'])
+    expect(status).toBe(0)
+    expect(image.files('/etc/relyd')).toContain('600 /etc/relyd/store.key')
+    expect(existsSync(image.at('/run/relyd'))).toBe(true)
+  })
 })

@@ -1,5 +1,3 @@
-/** Everything that the daemon asks of the kernel in its life is within what its unit allows. */
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -7,6 +5,7 @@ import { startOp } from '../../demosite/src/op.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { hasSystemd, NotifySocket } from '../support/notify_socket.js'
+import { hasStrace } from '../support/required.js'
 import { redirect_uri } from '../support/site.js'
 import { SocketHolder, underHolder } from '../support/socket_holder.js'
 import { allowedCalls, valuesOf } from '../support/unit_filter.js'
@@ -120,16 +119,5 @@ async function traceOfALife(): Promise<Call[]> {
   } finally {
     await daemon[Symbol.asyncDispose]()
     await op.close()
-  }
-}
-
-function hasStrace(): boolean {
-  try {
-    execFileSync('strace', ['-V'], { stdio: 'ignore' })
-    return true
-  } catch {
-    if (process.env['CI']) throw new Error('strace is required in CI; .ci/run installs it')
-    console.warn('skipped: strace is not installed')
-    return false
   }
 }

@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
 import { TestDaemon } from '../support/daemon.js'
+import { required } from '../support/required.js'
 
 const SITE = fileURLToPath(new URL('../peers/ordinary_site.js', import.meta.url))
 const KEY = 'k'.repeat(42)
@@ -207,9 +208,13 @@ const mounted = (options: string) => [
   '-ec',
   `mount --bind "$0" "$0"; mount -o remount,bind,${options} "$0"; exec "$@"`,
 ]
-const mayMount = spawnSync('unshare', ['--mount', 'mount', '--bind', '/tmp', '/tmp']).status === 0
+const mayMount = () =>
+  required('unshare --mount', () => {
+    const { status } = spawnSync('unshare', ['--mount', 'mount', '--bind', '/tmp', '/tmp'])
+    return status === 0
+  })
 
-describe.skipIf(!mayMount)('a cfg that is mounted alone', () => {
+describe.skipIf(!mayMount())('a cfg that is mounted alone', () => {
   const run = (options: string) =>
     runSite(['registerSite'], { under: [...mounted(options), cfg], env: { STAY_ROOT: '1' } })
 

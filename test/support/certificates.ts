@@ -6,6 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { required } from './required.js'
 
 const DAY = 24 * 60 * 60 * 1000
 
@@ -140,11 +141,9 @@ export function rawDnsName(name: string): string {
   return `DER:${sequence.toString('hex')}`
 }
 
-/** @returns whether openssl is there; tests with certificates are skipped without it */
+/** Tests with certificates need it. */
 export function hasOpenssl(): boolean {
-  const { status } = spawnSync('openssl', ['version'])
-  if (status !== 0) console.warn('skipped: there is no openssl')
-  return status === 0
+  return required('openssl', () => spawnSync('openssl', ['version']).status === 0)
 }
 
 /** UTCTime, as openssl takes it. */

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import { required } from './required.js'
 
 const EXECUTABLE = '/usr/bin/chromium'
 
@@ -17,12 +18,10 @@ const ARGS = [
   '--disable-sync',
 ]
 
-/** Whether there is one. CI must have it; elsewhere the reason for skipping is printed. */
 export function hasChromium(): boolean {
-  if (existsSync(EXECUTABLE)) return true
-  if (process.env['CI']) throw new Error('Chromium is required in CI; .ci/run installs it')
-  console.warn(`skipped: there is no ${EXECUTABLE} (on Debian: apt-get install chromium)`)
-  return false
+  return required(`${EXECUTABLE} (on Debian: apt-get install chromium)`, () =>
+    existsSync(EXECUTABLE),
+  )
 }
 
 export interface Browser extends AsyncDisposable {

@@ -10,7 +10,7 @@ export interface Found {
   severity: 'fault' | 'warning' | 'note'
   about: string
   what: string
-  cure?: string
+  cure: string
 }
 
 export interface Examined {
@@ -50,7 +50,7 @@ export function expectFinding(
       one.severity === severity &&
       (typeof about === 'string' ? one.about === about : about.test(one.about)) &&
       what.test(one.what) &&
-      cure.test(one.cure ?? ''),
+      cure.test(one.cure),
   )
   expect(matching, JSON.stringify(findings, null, 1)).toHaveLength(1)
 }

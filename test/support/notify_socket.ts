@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { required } from './required.js'
 
 const PROGRAM = fileURLToPath(new URL('notify_socket.py', import.meta.url))
 
@@ -41,13 +42,11 @@ export class NotifySocket implements AsyncDisposable {
   }
 }
 
-/** @returns whether systemd's programs are there; tests that need them are skipped without, but not in CI */
+/** Whether systemd's programs are there; it need not run. */
 export function hasSystemd(): boolean {
-  const found = ['systemd-notify', 'systemd-analyze'].every(
-    (program) => spawnSync(program, ['--version']).status === 0,
+  return required('systemd-notify and systemd-analyze', () =>
+    ['systemd-notify', 'systemd-analyze'].every(
+      (program) => spawnSync(program, ['--version']).status === 0,
+    ),
   )
-  if (found) return true
-  if (process.env['CI']) throw new Error('systemd is required in CI; .ci/run installs it')
-  console.warn('skipped: there is no systemd-notify or systemd-analyze')
-  return false
 }

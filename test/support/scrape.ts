@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { askHttp } from './ask_http.js'
+import { required } from './required.js'
 
 /** A line: name, labels and value. */
 export type Sample = [name: string, labels: Record<string, string>, value: number | null]
@@ -85,8 +86,7 @@ export function parsedByReferee(text: string): Parsed | undefined {
 }
 
 function hasReferee(): boolean {
-  if (existsSync('/usr/lib/python3/dist-packages/prometheus_client')) return true
-  if (process.env['CI']) throw new Error('CI needs python3-prometheus-client; .ci/run installs it')
-  console.warn('skipped: python3-prometheus-client is not installed')
-  return false
+  return required('python3-prometheus-client', () =>
+    existsSync('/usr/lib/python3/dist-packages/prometheus_client'),
+  )
 }

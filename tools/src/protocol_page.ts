@@ -11,7 +11,7 @@ What a connection gets once it asked for it with [subscribe](#subscribe), among 
 \`\`\`
 → {"id":1,"command":"subscribe","params":{"oxd_id":"6f8f…"}}
 ← {"id":1,"status":"ok","data":{"events":["logout"]}}
-← {"event":"logout","data":{"oxd_id":"6f8f…","session_ref":"Zq0c…","issuer":"https://op.example","sub":"alice","sid":"n2Kd…"}}
+← {"event":"logout","data":{"oxd_id":"6f8f…","session_ref":"e9e72c6f…","issuer":"https://op.example","sub":"alice","sid":"n2Kd…"}}
 \`\`\`
 
 Events are told, not kept: who connects later, or connects again, does not get what was told meanwhile. A session that

@@ -1,7 +1,7 @@
 /** A site as it is carried to another host: all of it but its secrets. */
 import { oneOf, required, string, type Values } from '../command.js'
 import { pemOf } from '../op/client_certificate.js'
-import { credentialMethods } from '../op/client_credential.js'
+import { credentialMethods } from '../op/credential_methods.js'
 import { areTooLong } from '../site_settings.js'
 import type { ListedSite } from '../store/store.js'
 import { credentialParams, settingParams } from './site_params.js'

@@ -1,7 +1,9 @@
 /** Parameters by which the operator's commands name a site and say what it shall be. */
 import { type Fields, oneOf, required, string, strings, type Values } from '../command.js'
-import { type ClientCredential, credentialMethods } from '../op/client_credential.js'
+import type { ClientCredential } from '../op/client_credential.js'
+import { credentialMethods } from '../op/credential_methods.js'
 import { refused } from '../op/credential_error.js'
+import { settingFields } from '../site_settings.js'
 
 /** Longest key or chain of certificates, as text. */
 const PEM_LENGTH = 65_536
@@ -64,39 +66,11 @@ export const settingParams = {
     doc: "Where the OP sends the browser back to after a login; the site's own first.",
     spec: 'RFC 6749 3.1.2',
   }),
-  post_logout_redirect_uri: string({
-    doc: 'Where the OP sends the browser after a logout.',
-    spec: 'OIDC RP-Initiated Logout 3.1',
-  }),
-  scope: strings({
-    doc: 'Scopes of a login that names none. Default: openid, profile, email.',
-    spec: 'OIDC Core 5.4',
-  }),
-  acr_values: strings({
-    doc: 'Authentication contexts of a login that names none, in order of preference.',
-    spec: 'OIDC Core 3.1.2.1',
-  }),
-  ui_locales: strings({
-    doc: "Languages of the OP's pages for a login that names none.",
-    spec: 'OIDC Core 3.1.2.1',
-  }),
-  claims_locales: strings({ doc: 'Languages of the claims.', spec: 'OIDC Core 5.2' }),
-  client_name: string({ doc: 'Name that the OP shows to End-Users.', spec: 'RFC 7591 2' }),
+  ...settingFields,
   id_token_signed_response_alg: string({
     doc: 'What the OP signs its ID Tokens with. Default: what its metadata offers.',
     spec: 'OIDC Core 3.1.3.7',
   }),
-  login_binding: oneOf(
-    {
-      doc: '`none` lets a callback complete a login that another browser started: open to login CSRF. Default: `required`.',
-      spec: 'RFC 6749 10.12',
-    },
-    ['required', 'none'],
-  ),
-  tokens: oneOf({ doc: '`daemon` keeps tokens from the site. Default: `site`.' }, [
-    'site',
-    'daemon',
-  ]),
 }
 
 /** The operator's name of a site: what a shell, a file and a log take as it is. */
@@ -152,6 +126,19 @@ export function credentialOf(
         private_key: need('private_key'),
       }
   }
+}
+
+/**
+ * {@link credentialOf} a client that needs one. That it has none must be said: a public client is one
+ * that anybody can speak for.
+ */
+export function requiredCredentialOf(...args: Parameters<typeof credentialOf>): ClientCredential {
+  const credential = credentialOf(...args)
+  if (credential) return credential
+  throw refused(
+    'auth_method',
+    'is missing, and so is any credential: give client_secret, private_key, certificate or team_id; or auth_method none, for a public client',
+  )
 }
 
 type Method = ClientCredential['method']

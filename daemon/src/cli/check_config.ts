@@ -5,7 +5,9 @@ import { type Config, realmsOf, type TlsConfig } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
 import type { OpOptions } from '../op/op_options.js'
 import { readTlsFiles } from '../server/tls_files.js'
+import { refuseSharedFolder } from '../store/key_file.js'
 import { withExamples } from './examples.js'
+import { keyFileOf } from './key_place.js'
 import { type ConfigOption, withConfig } from './options.js'
 import { say } from './output.js'
 
@@ -18,7 +20,11 @@ export function addCheckConfig(program: Command): void {
   ).action(({ config }: ConfigOption) => describeConfig(loadConfig(config)))
 }
 
-function describeConfig({ path, daemon, listeners, realms, ops }: Config): void {
+function describeConfig(config: Config): void {
+  const { path, daemon, listeners, realms, ops } = config
+  const key_file = keyFileOf(config, undefined)
+  // What `serve` refuses when it opens them.
+  refuseSharedFolder(daemon.database, key_file)
   for (const listener of listeners) {
     const { name, address, tls } = listener
     const served = [...realmsOf(listener)].map((realm) => {
@@ -31,7 +37,7 @@ function describeConfig({ path, daemon, listeners, realms, ops }: Config): void 
   for (const op of ops.values()) describeOp(op)
   say(`admin socket ${daemon.admin_socket}`)
   say(`database ${daemon.database}`)
-  say(`key file ${daemon.key_file}`)
+  say(`key file ${key_file}`)
   if (daemon.insecure_op_hosts?.length) {
     say(`UNSAFE: plain http to OPs at ${daemon.insecure_op_hosts.join(', ')}`)
   }

@@ -45,7 +45,7 @@ function show(
 ): void {
   for (const { severity, about, what, cure } of findings) {
     say(`${severity.toUpperCase()}  ${about}: ${what}`)
-    if (cure !== undefined) say(`  cure: ${cure}`)
+    say(`  cure: ${cure}`)
     say()
   }
   const looked = `${checks.length} checks`

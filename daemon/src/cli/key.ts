@@ -1,31 +1,23 @@
 /** `relyd key`: shows, adds and retires encryption keys, and says what comes next. */
-import { resolve } from 'node:path'
+import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { systemClock } from '../clock.js'
-import { loadConfig } from '../config/load.js'
 import * as admin from '../store/key_admin.js'
 import { tableNames } from '../store/sealed_tables.js'
 import { withExamples } from './examples.js'
+import { type KeyFileOption, placeOf, withKeyFile } from './key_place.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { dateOf, sayJson, sayTable } from './output.js'
 
 /** What all of its commands take. */
-interface KeyOptions extends ConfigOption {
-  /** The file to work on, where the configuration names another or none. */
-  keyFile?: string
-}
+type KeyOptions = ConfigOption & KeyFileOption
 
 export function addKey(program: Command): void {
   const key = program
     .command('key')
     .description('the keys that encrypt secrets in the database: show, add, retire')
   const subcommand = (name: string, description: string) =>
-    withConfig(key.command(name))
-      .description(description)
-      .option(
-        '--key-file <file>',
-        'the file of keys, where the daemon gets it as a systemd credential (LoadCredential=)',
-      )
+    withKeyFile(withConfig(key.command(name)).description(description))
   withExamples(
     withJson(subcommand('list', 'show the keys, and how many rows are encrypted with each')),
     ['relyd key list', 'which key encrypts, and which rows still wait for it'],
@@ -80,7 +72,7 @@ function listKeys(options: KeyOptions & JsonOption): void {
 function makeKey(options: KeyOptions): void {
   const { key_file, database } = placeOf(options)
   const { key_id, made } = admin.addKey({ key_file, database })
-  const owner = process.getuid?.() === 0 && made ? `\n${OWNER}` : ''
+  const owner = made && statSync(key_file).uid === 0 ? `\n${OWNER}` : ''
   console.log(made ? `Made ${key_file} with the key ${key_id}.${owner}` : added(key_id, key_file))
   console.log('Back the file up now, apart from the database: what a lost key encrypted is lost.')
 }
@@ -119,9 +111,4 @@ function notesOn(keys: admin.ListedKey[]): string[] {
     )
   }
   return notes
-}
-
-function placeOf({ config: path, keyFile }: KeyOptions): admin.KeyPlace {
-  const { database, key_file } = loadConfig(path).daemon
-  return { database, key_file: keyFile === undefined ? key_file : resolve(keyFile) }
 }

@@ -22,7 +22,7 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   try {
     await createProgram().parseAsync(argv)
   } catch (error) {
-    fail(error)
+    fail(error, argv[2] === 'serve' ? 'daemon' : 'operator')
   }
 }
 

@@ -1,44 +1,36 @@
 /** `relyd restore`: puts a backup in the database's place, or says why it could not be. */
-import { resolve } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { loadConfig } from '../config/load.js'
 import type { Contents } from '../store/inspect.js'
 import { withExamples } from './examples.js'
+import { type KeyFileOption, placeOf, withKeyFile } from './key_place.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { say, sayJson } from './output.js'
 
-interface RestoreFlags extends ConfigOption, JsonOption {
+interface RestoreFlags extends ConfigOption, KeyFileOption, JsonOption {
   check?: true
-  keyFile?: string
 }
 
 export function addRestore(program: Command): void {
   withExamples(
-    withJson(withConfig(program.command('restore')))
+    withKeyFile(withJson(withConfig(program.command('restore'))))
       .description('put a backup in the place of the database; the daemon must be stopped')
       .argument('<file>', 'the backup')
-      .option('--check', 'only see whether it could be restored here, with the keys that are here')
-      .option(
-        '--key-file <file>',
-        'the file of keys, where the daemon gets it as a systemd credential (LoadCredential=)',
-      ),
+      .option('--check', 'only see whether it could be restored here, with the keys that are here'),
     [
       'sudo relyd restore --check /var/backups/relyd/2026-11-23.db',
       'whether it could be restored here',
     ],
     [
-      'sudo systemctl stop relyd.service relyd.socket && sudo relyd restore /var/backups/relyd/2026-11-23.db && sudo systemctl start relyd.socket relyd.service',
+      "sudo systemctl stop relyd.service relyd.socket 'relyd-*.socket' && sudo relyd restore /var/backups/relyd/2026-11-23.db && sudo systemctl start relyd.socket relyd.service",
       'the way back, from stop to start',
     ],
   ).action(restore)
 }
 
-async function restore(
-  file: string,
-  { config, check, keyFile, json }: RestoreFlags,
-): Promise<void> {
-  const { database, key_file: configured } = loadConfig(config).daemon
-  const key_file = keyFile === undefined ? configured : resolve(keyFile)
+async function restore(file: string, { check, json, ...options }: RestoreFlags): Promise<void> {
+  const { database, key_file } = placeOf(options)
   // Only here, for it brings SQLite with it.
   const store = await import('../store/restore.js')
   if (check) {
@@ -47,6 +39,7 @@ async function restore(
     else say(`${resolve(file)} is whole, and opens with the keys here: ${await told(contents)}.`)
     return
   }
+  const isNew = !existsSync(dirname(database))
   const restored = store.restore({ file, database, key_file, now: new Date() })
   if (json) {
     sayJson({ file: resolve(file), ...restored, kept: restored.kept ?? null, database, key_file })
@@ -54,9 +47,13 @@ async function restore(
   }
   say(`Restored ${database} from ${resolve(file)}: ${await told(restored)}.`)
   if (restored.kept) say(`The database of before is kept as ${restored.kept}; remove it in time.`)
+  if (isNew && statSync(database).uid === 0) say(`${dirname(database)} is new, ${OWNER}`)
   say()
   for (const line of MEANING) say(line)
 }
+
+const OWNER =
+  "and root's: the unit gives it to its user when it starts (StateDirectory=); without systemd, chown -R USER it."
 
 /** What an operator has to expect, in full in docs/operating.md. */
 const MEANING = [

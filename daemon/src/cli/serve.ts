@@ -32,7 +32,10 @@ async function serve(path: string): Promise<void> {
     if (stopping) process.exit(1)
     stopping = true
     hang_ups.answer(() => log.warn('not reloaded, as the daemon is stopping'))
-    daemon.stop().then(() => process.exit(0), fail)
+    daemon.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    )
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)

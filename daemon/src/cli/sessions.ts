@@ -40,7 +40,7 @@ export function addSessions(program: Command): void {
       .argument('[session]', 'its session_ref, as `relyd sessions list` and the log name it')
       .option('--revoke', 'have the OP forget the tokens too, as far as it does')
       .addHelpText('after', `\n${REMARK}`),
-    ['relyd sessions end 6l0J8r1y3dYfXHvWBC9v0lZ1Gq4', 'one of the list'],
+    ['relyd sessions end e9e72c6f6a1b04f98d0c1e5a7b3f29d4c86e0a17', 'one of the list'],
     [
       'relyd sessions end --sub alice --revoke',
       'whatever an End-User has, and the tokens at the OP',

@@ -4,6 +4,8 @@ import { execFileSync } from 'node:child_process'
 import {
   closeSync,
   constants,
+  fchmodSync,
+  fchownSync,
   fstatSync,
   openSync,
   readFileSync,
@@ -21,6 +23,7 @@ import {
   syncFolder,
   unlinkIfThere,
 } from '@relyd/sdk/provision'
+import { asOwner, ownerOf, type PathOwner } from '../as_owner.js'
 import { CliError, exitCodes } from './exit_codes.js'
 
 /** A cfg that can be written, as it was looked at before the daemon was told of its site. */
@@ -29,6 +32,8 @@ export interface SiteCfg {
   path: string
   text: string
   owner: { uid: number; gid: number; mode: number }
+  /** Whose folder it lies in, if that is not root's. */
+  keeper: PathOwner | undefined
   /** Whether nobody said who shall read it. */
   unowned: boolean
 }
@@ -39,31 +44,34 @@ const NEW = '# Written by `relyd sites add`. It holds no secret.\n'
  * Looks whether a cfg can be written, while nothing has been done yet.
  *
  * @param owner `USER`, `USER:GROUP` or numbers
- * @throws CliError
+ * @throws CliError, StartError
  */
 export function prepareCfg(given: string, owner: string | undefined): SiteCfg {
   const path = resolve(given)
-  const present = readPresent(path)
+  const ids = owner === undefined ? undefined : idsOf(owner)
+  const keeper = ownerOf(path)
+  const present = asOwner(keeper, () => readPresent(path, keeper))
   const { text, stat } = present ?? { text: NEW }
-  if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) {
-    throw new CliError(exitCodes.failed, `${dirname(path)} is no folder; make it first`)
-  }
   const mine = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, mode: 0o600 }
   const kept = stat && { uid: stat.uid, gid: stat.gid, mode: stat.mode & 0o777 }
-  const ids = owner === undefined ? undefined : idsOf(owner)
-  if (mine.uid !== 0 && (ids ?? kept ?? mine).uid !== mine.uid) throw notOurs(path)
+  const { uid } = ids ?? kept ?? keeper ?? mine
+  if (mine.uid !== 0 && uid !== mine.uid) throw notOurs(path)
+  if (keeper && uid !== keeper.uid) throw keptByAnother(path, keeper)
   return {
     path,
     text,
-    owner: ids ? { ...ids, mode: kept?.mode ?? 0o640 } : (kept ?? mine),
-    unowned: !ids && !kept && mine.uid === 0,
+    owner: ids
+      ? { ...ids, mode: kept?.mode ?? 0o640 }
+      : (kept ?? { ...mine, ...(keeper && { uid, gid: keeper.gid }) }),
+    keeper,
+    unowned: !ids && !kept && !keeper && mine.uid === 0,
   }
 }
 
-/** Replaces the file as a whole, and follows no link: its folder may be the site's, and this user root. */
+/** Replaces the file as a whole; where its folder is the site's, with the rights of the site's user. */
 export function writeCfg(cfg: SiteCfg, site: ProvisionedSite): void {
   try {
-    replace(cfg, site)
+    asOwner(cfg.keeper, () => replace(cfg, site))
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new CliError(
@@ -74,12 +82,11 @@ export function writeCfg(cfg: SiteCfg, site: ProvisionedSite): void {
 }
 
 function replace({ path, text, owner }: SiteCfg, site: ProvisionedSite): void {
-  const made = makeTemporary(path, provisionedCfg(text, path, site), owner)
+  const made = makeTemporary(path, provisionedCfg(text, path, site), (file) => {
+    // As root, who alone may name any group; the file itself, wherever its name leads by now.
+    asOwner(undefined, () => give(file, path, owner))
+  })
   try {
-    const { uid, gid } = statSync(made)
-    if (uid !== owner.uid || gid !== owner.gid) {
-      throw notOurs(path)
-    }
     renameSync(made, path)
   } catch (error) {
     unlinkIfThere(made)
@@ -88,20 +95,37 @@ function replace({ path, text, owner }: SiteCfg, site: ProvisionedSite): void {
   syncFolder(dirname(path))
 }
 
+function give(file: number, path: string, owner: SiteCfg['owner']): void {
+  try {
+    const { uid, gid } = fstatSync(file)
+    if (uid !== owner.uid || gid !== owner.gid) fchownSync(file, owner.uid, owner.gid)
+    fchmodSync(file, owner.mode)
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'EPERM' ? notOurs(path) : error
+  }
+}
+
 /**
  * Opened once, and never through a link: its folder may be the site's, who could have root read another
  * file in its place.
  */
-function readPresent(path: string): { text: string; stat: Stats } | undefined {
+function readPresent(
+  path: string,
+  keeper: PathOwner | undefined,
+): { text: string; stat: Stats } | undefined {
   const refused = (why: string) => new CliError(exitCodes.failed, `${path} ${why}`)
   let file: number
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') return undefined
+    if (code === 'ENOENT' && statSync(dirname(path), { throwIfNoEntry: false })) return undefined
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new CliError(exitCodes.failed, `${dirname(path)} is no folder; make it first`)
+    }
     if (code === 'ELOOP') throw refused('is a symbolic link; name the file itself')
-    throw refused(`cannot be read (${code}); run this with sudo, or name another file`)
+    const cure = keeper ? `by ${keeper.name}; name` : 'by this user; run this with sudo, or name'
+    throw refused(`cannot be read (${code}) ${cure} another file`)
   }
   try {
     const stat = fstatSync(file)
@@ -123,6 +147,14 @@ function notOurs(path: string): CliError {
   return new CliError(
     exitCodes.failed,
     `only root may write ${path} for another user; run this with sudo`,
+  )
+}
+
+function keptByAnother(path: string, { name, folder }: PathOwner): CliError {
+  return new CliError(
+    exitCodes.failed,
+    `${folder} belongs to ${name}, who could lead root elsewhere: say --cfg-owner ${name}, or have ` +
+      `${path} in a folder of root's or of the one to whom it shall belong`,
   )
 }
 

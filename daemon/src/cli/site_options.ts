@@ -1,5 +1,6 @@
 /** Options that say what a site shall be, and the parameters that come of them. */
 import { type Command, Option } from 'commander'
+import { credentialMethods } from '../op/credential_methods.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { readInput, readSecretInput, refuseTwoInputs } from './secret_input.js'
 
@@ -26,18 +27,10 @@ export interface SiteOptions {
   tokens?: 'site' | 'daemon'
 }
 
-/** As the admin commands know them, but `apple`, which its own options say. */
-const methods = [
-  'none',
-  'client_secret_basic',
-  'client_secret_post',
-  'client_secret_jwt',
-  'private_key_jwt',
-  'tls_client_auth',
-  'self_signed_tls_client_auth',
-] as const
+type AuthMethod = Exclude<(typeof credentialMethods)[number], 'apple'>
 
-type AuthMethod = (typeof methods)[number]
+/** Apple's its own options say. */
+const methods = credentialMethods.filter((one) => one !== 'apple')
 
 /** Adds the options that `sites add` and `sites update` share. */
 export function withSiteOptions(command: Command): Command {

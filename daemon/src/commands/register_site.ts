@@ -2,7 +2,13 @@ import { command, oneOf, required, string, strings } from '../command.js'
 import { authMethods } from '../op/client_authentication.js'
 import { readOpHost } from '../op/op_host.js'
 import { claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
-import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../site_settings.js'
+import {
+  checkLength,
+  checkRedirectUri,
+  settingFields,
+  settingsOf,
+  warnOfUnsafe,
+} from '../site_settings.js'
 
 export const register_site = command({
   doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command. The parameters may have 64 KiB in all.",
@@ -28,25 +34,8 @@ export const register_site = command({
       secret: true,
     }),
     redirect_uris: strings({ doc: 'Further redirect URIs to register.', spec: 'RFC 7591 2' }),
-    post_logout_redirect_uri: string({
-      doc: 'Where the OP sends the browser after a logout.',
-      spec: 'OIDC RP-Initiated Logout 3.1',
-    }),
-    scope: strings({
-      doc: 'Scopes of a login that names none. Default: openid, profile, email.',
-      spec: 'OIDC Core 5.4',
-    }),
-    acr_values: strings({
-      doc: 'Authentication contexts of a login that names none, in order of preference.',
-      spec: 'OIDC Core 3.1.2.1',
-    }),
-    ui_locales: strings({
-      doc: "Languages of the OP's pages for a login that names none.",
-      spec: 'OIDC Core 3.1.2.1',
-    }),
-    claims_locales: strings({ doc: 'Languages of the claims.', spec: 'OIDC Core 5.2' }),
+    ...settingFields,
     contacts: strings({ doc: 'E-mail addresses of those responsible.', spec: 'RFC 7591 2' }),
-    client_name: string({ doc: 'Name that the OP shows to End-Users.', spec: 'RFC 7591 2' }),
     client_id: string({ doc: "A client that the OP's operator issued. Skips registration." }),
     client_secret: string({ doc: 'The secret of that client.', secret: true }),
     client_token_endpoint_auth_method: oneOf(
@@ -55,19 +44,6 @@ export const register_site = command({
         spec: 'OIDC Core 9',
       },
       authMethods,
-    ),
-    login_binding: oneOf(
-      {
-        doc: '`none` lets a callback complete a login that another browser started. Unsafe: it opens the site to login CSRF. Default: `required`.',
-        spec: 'RFC 6749 10.12',
-      },
-      ['required', 'none'],
-    ),
-    tokens: oneOf(
-      {
-        doc: '`daemon` keeps tokens from the site, which works with the session_id; access tokens it gets of get_access_token alone. Default: `site`.',
-      },
-      ['site', 'daemon'],
     ),
   },
   result: {

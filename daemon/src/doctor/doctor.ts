@@ -1,11 +1,13 @@
 /** Looks an installation over: every check beside the others, each for as long as it may take. */
 import { once } from 'node:events'
-import { existsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { keyFileOf } from '../cli/key_place.js'
 import { systemClock } from '../clock.js'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
 import { describeFault } from '../faults.js'
+import { installedUnits } from '../service/installed_units.js'
 import { StartError } from '../start_error.js'
 import { runningDaemon } from './ask_daemon.js'
 import { certificates } from './checks/certificates.js'
@@ -22,7 +24,6 @@ import { store } from './checks/store.js'
 import { unit } from './checks/unit.js'
 import { unsafe } from './checks/unsafe.js'
 import { type Finding, fault, type Severity, warning } from './finding.js'
-import { installedUnits } from './installed_units.js'
 import { type Person, personOf } from './person.js'
 import { viewStore } from './store_view.js'
 import type { Check, World } from './world.js'
@@ -93,9 +94,7 @@ export async function examine(options: DoctorOptions): Promise<Report> {
 function worldOf(config: Config, options: DoctorOptions, signal: AbortSignal): World {
   const units = installedUnits(resolve(options.root ?? '/'))
   const { database, admin_socket, state_directory } = config.daemon
-  // A key that the unit brings as a credential is a file of which relyd.cfg says nothing.
-  const brought = existsSync(config.daemon.key_file) ? undefined : units.key_file
-  const key_file = resolve(options.keyFile ?? brought ?? config.daemon.key_file)
+  const key_file = keyFileOf(config, options.keyFile, units)
   const running = runningDaemon(admin_socket)
   return {
     config,
@@ -125,13 +124,16 @@ async function inTime(
 ): Promise<Finding[]> {
   const why = `it took longer than ${PATIENCE_MS / 1000} seconds, and was given up`
   try {
-    return await Promise.race([looking, late.then(() => [warning(name, why)])])
+    return await Promise.race([looking, late.then(() => [warning(name, why, LATER)])])
   } catch (error) {
     // One that fails is a fault of ours, and must not hide what the others found.
     const [first] = describeFault(error).stack.split('\n')
-    return [warning(name, `the check failed: ${first}`)]
+    return [warning(name, `the check failed: ${first}`, REPORT)]
   }
 }
+
+const LATER = 'run it again when host and OPs have less to do'
+const REPORT = 'nothing on this host: it is a mistake in relyd; report it with this line'
 
 const RANK: Record<'ok' | Severity, number> = { ok: 0, note: 1, warning: 2, fault: 3 }
 

@@ -14,21 +14,21 @@ export interface Finding {
   /** One sentence, with the evidence. */
   what: string
   /** One sentence, a command to copy where there is one. */
-  cure?: string
+  cure: string
 }
 
-export function fault(about: string, what: string, cure?: string): Finding {
+export function fault(about: string, what: string, cure: string): Finding {
   return finding('fault', about, what, cure)
 }
 
-export function warning(about: string, what: string, cure?: string): Finding {
+export function warning(about: string, what: string, cure: string): Finding {
   return finding('warning', about, what, cure)
 }
 
-export function note(about: string, what: string, cure?: string): Finding {
+export function note(about: string, what: string, cure: string): Finding {
   return finding('note', about, what, cure)
 }
 
-function finding(severity: Severity, about: string, what: string, cure?: string): Finding {
-  return { severity, about, what, ...(cure !== undefined && { cure }) }
+function finding(severity: Severity, about: string, what: string, cure: string): Finding {
+  return { severity, about, what, cure }
 }

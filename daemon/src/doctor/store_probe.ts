@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
+import { asOwnerOf } from '../as_owner.js'
 import { messageOf, StoreError } from '../store/errors.js'
 import { openKept } from '../store/kept_database.js'
 import { readKeyFile } from '../store/key_file.js'
@@ -24,6 +25,15 @@ const WAL_BYTES = [18, 19]
 
 /** Milliseconds that a writing daemon may hold us up. */
 const BUSY_MS = 3000
+
+/** Root reads beside others' logs only as they could themselves. */
+function viewAsOwner(path: string, key_file: string): StoreView {
+  try {
+    return asOwnerOf(path, () => view(path, key_file))
+  } catch (error) {
+    return { sites: [], unseen: messageOf(error) }
+  }
+}
 
 function view(path: string, key_file: string): StoreView {
   const seen: StoreView = { sites: [] }
@@ -66,8 +76,7 @@ function open(path: string): Database.Database | string {
   if (wal !== undefined && existsSync(`${path}-shm`)) {
     return openKept(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS })
   }
-  if (wal)
-    return 'it was copied or cut short without its -shm file; start the daemon, then look again'
+  if (wal) return 'it was copied or cut short without its -shm file'
   const { size } = statSync(path)
   if (size > LARGEST) return 'it is too large to be read whole while no daemon has it open'
   const bytes = readFileSync(path)
@@ -76,7 +85,7 @@ function open(path: string): Database.Database | string {
 }
 
 function requireKeys(db: Database.Database, key_file: string): void {
-  const keys = readKeyFile(key_file)
+  const keys = asOwnerOf(key_file, () => readKeyFile(key_file))
   const record = new KeyRecord(db)
   const recorded = record.all()
   if (!keys) {
@@ -132,4 +141,4 @@ function refusalOf(error: unknown): Refusal {
 }
 
 const [database = '', key_file = ''] = process.argv.slice(2)
-process.stdout.write(JSON.stringify(view(database, key_file)))
+process.stdout.write(JSON.stringify(viewAsOwner(database, key_file)))

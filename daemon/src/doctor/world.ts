@@ -1,9 +1,9 @@
 /** What the checks look at: read once, by whoever needs it first. */
 import type { Seconds } from '../clock.js'
 import type { Config } from '../config/config.js'
+import type { InstalledUnits } from '../service/installed_units.js'
 import type { Running } from './ask_daemon.js'
 import type { Finding } from './finding.js'
-import type { InstalledUnits } from './installed_units.js'
 import type { Person } from './person.js'
 import type { StoreView } from './store_view.js'
 

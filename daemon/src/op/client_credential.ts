@@ -6,18 +6,6 @@ import { readCertificates } from './client_certificate.js'
 import { algorithmOf, type ReadKey, readPrivateKey } from './client_key.js'
 import { refused } from './credential_error.js'
 
-/** All methods of client authentication (OIDC Core 9, RFC 8705 2), and Apple's. */
-export const credentialMethods = [
-  'none',
-  'client_secret_basic',
-  'client_secret_post',
-  'client_secret_jwt',
-  'private_key_jwt',
-  'tls_client_auth',
-  'self_signed_tls_client_auth',
-  'apple',
-] as const
-
 /**
  * `private_key` is a PEM file's text (PKCS#8, PKCS#1 or SEC 1, not encrypted) or a JWK as JSON;
  * `certificate` a PEM file's text, with the certificates that lead to its CA behind it.

@@ -20,7 +20,8 @@ const dispatch: Dispatch = {
   events: { has: () => false, forget: () => {} },
   accountOf: () => '',
   nextRequestId: () => 'test-1',
-  run: async ({ id }) => ({ id, status: 'ok', data: {} }),
+  run: async ({ id }, _request_id, _account, caller) =>
+    caller.encode({ id, status: 'ok', data: {} }),
   refuse: (id, error, request_id) => errorReply(id, error, request_id),
 }
 

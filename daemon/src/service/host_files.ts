@@ -58,6 +58,13 @@ export class HostFiles {
     return existsSync(join(this.#root, found)) ? found : undefined
   }
 
+  /** Every folder, link and file that one passes on the way to what the path leads to. */
+  way(path: string): string[] {
+    const passed: string[] = []
+    this.#walk(path, (place) => passed.push(place))
+    return passed
+  }
+
   read(path: string): string {
     return readFileSync(this.#at(path), 'utf8')
   }
@@ -109,12 +116,13 @@ export class HostFiles {
   }
 
   /** Follows links as a process within the image does: `/` and `..` end at its root. */
-  #walk(path: string): string {
+  #walk(path: string, pass?: (place: string) => void): string {
     const left = path.split('/').filter(Boolean)
     let links = 0
     let at = '/'
     for (let part = left.shift(); part !== undefined; part = left.shift()) {
       const next = join(at, part)
+      pass?.(next)
       const stat = lstatSync(join(this.#root, next), { throwIfNoEntry: false })
       if (!stat?.isSymbolicLink()) {
         at = next

@@ -1,6 +1,6 @@
 /** Which node and which relyd the unit runs, as paths that outlive an upgrade and that it can use. */
-import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isRootsGroup } from '../roots_group.js'
 import { StartError } from '../start_error.js'
 import type { HostFiles } from './host_files.js'
 import type { Programs } from './units.js'
@@ -64,18 +64,27 @@ function check(files: HostFiles, path: string, bit: number, name: string): void 
     if (hidden) throw refused(`${hidden[1]} hides ${hidden[0]} from it`)
   }
   if (real === undefined) throw refused('there is no such file')
-  for (const place of [...foldersOf(path), ...foldersOf(real), real]) {
+  const owner = rootOf(files)
+  for (const place of files.way(path)) {
     const stat = files.lstat(place)
     if (!stat || stat.isSymbolicLink()) continue
-    const { mode } = stat
+    const { mode, uid, gid } = stat
     if ((mode & 0o002) !== 0) throw refused(`everybody may write to ${place}, and so change it`)
+    if (uid !== 0 && uid !== owner.uid) {
+      throw refused(`${place} is not root's but of the user ${uid}, who may change it`)
+    }
+    if ((mode & 0o020) !== 0 && gid !== owner.gid && !isRootsGroup(gid, owner.group_file)) {
+      throw refused(`the group ${gid} may write to ${place}, and so change it (chmod g-w)`)
+    }
     const needed = place === real ? bit : 0o001
     if ((mode & needed) === 0) throw refused(`the user relyd may not read ${place}`)
   }
 }
 
-/** From the whole way's beginning; a folder that is a link is judged where it leads. */
-function foldersOf(path: string): string[] {
-  const folder = dirname(path)
-  return folder === '/' ? [] : [...foldersOf(folder), folder]
+/** Who is root there: an image that is being built may be its builder's, until it is packed as root's. */
+function rootOf(files: HostFiles): { uid: number; gid: number; group_file: string } {
+  const stat = files.lstat('/')
+  const groups = '/etc/group'
+  const group_file = files.real(groups) === undefined ? '' : files.read(groups)
+  return { uid: stat?.uid ?? 0, gid: stat?.gid ?? 0, group_file }
 }

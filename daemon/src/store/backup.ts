@@ -1,7 +1,9 @@
 /** Makes a backup of a database, beside a daemon that may be running or not. */
 import { lstatSync, realpathSync, renameSync, statSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
+import { asOwnerOf, isSameOwner, ownerOf } from '../as_owner.js'
 import {
+  carryToDraft,
   copyToDraft,
   freeBytes,
   megabytes,
@@ -39,32 +41,65 @@ export interface Backup extends Contents {
  */
 export function makeBackup({ database, key_file, file, force }: BackupOptions): Backup {
   const target = resolve(file)
-  const folder = dirname(target)
-  requireFolder(folder)
-  refuseTarget(target, database, force)
+  refuseForeignFolder(target, database)
+  asOwnerOf(target, () => {
+    requireFolder(dirname(target))
+    refuseTarget(target, database, force)
+    removeAbandonedDrafts(target)
+  })
   refuseBesideKeys(target, key_file)
   if (!statSync(database, { throwIfNoEntry: false })) {
     throw new StoreError('database', `There is no database ${database} yet, and nothing to back up`)
   }
-  removeAbandonedDrafts(target)
-  const [needed, free] = [sizeOf(database), freeBytes(folder)]
-  if (free < needed) {
-    throw new StoreError(
-      'no_space',
-      `The backup may take ${megabytes(needed)}, and ${folder} has ${megabytes(free)} left`,
-    )
-  }
-  const draft = copyToDraft(database, target)
+  const { contents, draft } = draftFor(target, database)
+  return asOwnerOf(target, () => {
+    try {
+      const { size } = statSync(draft)
+      refuseTarget(target, database, force)
+      renameSync(draft, target)
+      syncFolder(dirname(target))
+      return { file: target, bytes: size, ...contents }
+    } finally {
+      removeDraft(draft)
+    }
+  })
+}
+
+/** @returns a checked copy beside the target */
+function draftFor(target: string, database: string): { contents: Contents; draft: string } {
+  if (isSameOwner(ownerOf(target), ownerOf(database))) return checkedCopy(database, target)
+  // SQLite works for the database's owner alone; root then takes the bytes to its own folder.
+  const aside = `${database}-backup`
+  requireSpace(database, dirname(target))
+  asOwnerOf(database, () => removeAbandonedDrafts(aside))
+  const { contents, draft } = checkedCopy(database, aside)
   try {
-    const contents = inspectCopy(draft, database)
-    const { size } = statSync(draft)
-    refuseTarget(target, database, force)
-    renameSync(draft, target)
-    syncFolder(folder)
-    return { file: target, bytes: size, ...contents }
+    return { contents, draft: carryToDraft(draft, target) }
   } finally {
-    removeDraft(draft)
+    asOwnerOf(database, () => removeDraft(draft))
   }
+}
+
+function checkedCopy(database: string, to: string): { contents: Contents; draft: string } {
+  requireSpace(database, dirname(to))
+  const draft = copyToDraft(database, to)
+  return asOwnerOf(to, () => {
+    try {
+      return { contents: inspectCopy(draft, database), draft }
+    } catch (error) {
+      removeDraft(draft)
+      throw error
+    }
+  })
+}
+
+function requireSpace(database: string, folder: string): void {
+  const [needed, free] = [sizeOf(database), freeBytes(folder)]
+  if (free >= needed) return
+  throw new StoreError(
+    'no_space',
+    `The backup may take ${megabytes(needed)}, and ${folder} has ${megabytes(free)} left`,
+  )
 }
 
 /** What is wrong with the copy is wrong with what was copied. */
@@ -75,6 +110,17 @@ function inspectCopy(draft: string, database: string): Contents {
     if (!(error instanceof StoreError)) throw error
     throw new StoreError(error.code, error.message.replace(draft, database), { cause: error })
   }
+}
+
+/** Only for root, whom others could lead elsewhere, or who would leave them a backup that they cannot read. */
+function refuseForeignFolder(target: string, database: string): void {
+  const owner = ownerOf(target)
+  if (!owner || isSameOwner(owner, ownerOf(database))) return
+  throw new StoreError(
+    'database',
+    `${owner.folder} belongs to ${owner.name}; choose a folder that only root may write to, such as ` +
+      '/var/backups/relyd',
+  )
 }
 
 function requireFolder(folder: string): void {

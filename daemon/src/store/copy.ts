@@ -1,15 +1,21 @@
 /** Copies a database as it is at one moment, while others write to it. */
 import {
   closeSync,
+  constants,
   existsSync,
+  fstatSync,
   fsyncSync,
   openSync,
   readdirSync,
+  readSync,
   rmSync,
   statfsSync,
   statSync,
+  writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import type Database from 'better-sqlite3'
+import { asOwner, asOwnerOf, isSameOwner, ownerOf } from '../as_owner.js'
 import { randomToken } from '../random.js'
 import { messageOf, StoreError } from './errors.js'
 import { openKept } from './kept_database.js'
@@ -21,30 +27,107 @@ const ABANDONED = 60 * 60 * 1000
  * `VACUUM INTO` reads within one transaction, so that no writer makes it begin again, and in WAL mode
  * keeps none waiting. What was deleted does not come along, and the copy is a single file that needs no log.
  *
+ * As root, SQLite opens each of the two as its folder's owner: it trusts the logs that lie beside a
+ * database, which can name any file to be removed.
+ *
  * @param to where a private draft is made; the caller renames it when it is good, or removes it
  * @returns the draft's path
  * @throws StoreError `database`; there is no draft then
  */
 export function copyToDraft(from: string, to: string, busy_timeout_ms = 10_000): string {
   const draft = `${to}${DRAFT}${randomToken(9)}`
+  const [reader, writer] = [ownerOf(from), ownerOf(to)]
+  if (reader && !isSameOwner(reader, writer)) {
+    throw new StoreError(
+      'database',
+      `${reader.folder} belongs to ${reader.name}, and ${to} to another user: take a copy of ${from} ` +
+        'into a folder that only root may write to, such as /root, and name that',
+    )
+  }
   try {
-    // Not read-only: whoever is the last to close a database puts its log into it, and removes it.
-    const db = openKept(from, { fileMustExist: true, timeout: busy_timeout_ms })
+    const db = asOwner(reader, () => openToCopy(from, busy_timeout_ms))
     try {
-      closeSync(openSync(draft, 'wx', 0o600))
-      db.prepare('VACUUM INTO ?').run(draft)
+      asOwner(writer, () => {
+        closeSync(openSync(draft, 'wx', 0o600))
+        db.prepare('VACUUM INTO ?').run(draft)
+        sync(draft)
+      })
     } finally {
-      db.close()
+      asOwner(reader, () => db.close())
     }
-    sync(draft)
     return draft
   } catch (error) {
-    removeDraft(draft)
+    asOwner(writer, () => removeDraft(draft))
     throw new StoreError('database', `Cannot copy ${from} to ${to}: ${messageOf(error)}`, {
       cause: error,
     })
   }
 }
+
+/** With all its files opened, by a reader who may be another user than the writer. */
+function openToCopy(from: string, timeout: number): Database.Database {
+  // Not read-only: whoever is the last to close a database puts its log into it, and removes it.
+  const db = openKept(from, { fileMustExist: true, timeout })
+  try {
+    db.prepare('SELECT 1 FROM sqlite_master').get()
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/**
+ * Copies the bytes of a file from one user's folder to another's: of a descriptor, not of a path, and with
+ * the rights of each.
+ *
+ * @param from a whole database that nobody has open
+ * @param to where a private draft is made, as by {@link copyToDraft}
+ */
+export function carryToDraft(from: string, to: string): string {
+  const draft = `${to}${DRAFT}${randomToken(9)}`
+  const source = asOwnerOf(from, () => openFile(from))
+  try {
+    return asOwnerOf(to, () => {
+      try {
+        const target = openSync(draft, 'wx', 0o600)
+        try {
+          copyBytes(source, target)
+          fsyncSync(target)
+        } finally {
+          closeSync(target)
+        }
+        return draft
+      } catch (error) {
+        removeDraft(draft)
+        throw error
+      }
+    })
+  } catch (error) {
+    throw new StoreError('database', `Cannot copy ${from} to ${to}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  } finally {
+    closeSync(source)
+  }
+}
+
+function openFile(path: string): number {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  if (fstatSync(file).isFile()) return file
+  closeSync(file)
+  throw new StoreError('database', `${path} is no file`)
+}
+
+function copyBytes(from: number, to: number): void {
+  const buffer = Buffer.allocUnsafe(CHUNK)
+  for (let read = readSync(from, buffer); read > 0; read = readSync(from, buffer)) {
+    for (let at = 0; at < read; ) at += writeSync(to, buffer, at, read - at)
+  }
+}
+
+/** Bytes that are copied at once. */
+const CHUNK = 1024 * 1024
 
 const DRAFT = '-draft-'
 

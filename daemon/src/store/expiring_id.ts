@@ -35,9 +35,12 @@ export function hideExpiringId(id: Buffer): Buffer {
   return Buffer.concat([id.subarray(0, PREFIX_BYTES), hash.subarray(0, RANDOM_BYTES)])
 }
 
-/** Names the id of a {@link hideExpiringId} key to those who know it and to those who do not. */
+/**
+ * Names the id of a {@link hideExpiringId} key to those who know it and to those who do not. In hex: on
+ * a command line, base64url may look like an option.
+ */
 export function refOf(key: Buffer): string {
-  return key.subarray(PREFIX_BYTES).toString('base64url')
+  return key.subarray(PREFIX_BYTES).toString('hex')
 }
 
 /** Every key below this one has expired at `now`. */

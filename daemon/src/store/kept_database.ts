@@ -15,6 +15,9 @@ function keep<T extends object>(one: T): T {
   return one
 }
 
+// Loads SQLite at once, from wherever it lies: as_owner.ts may lend this process to a user who may not read there.
+keep(new Database(':memory:')).close()
+
 /** @throws SqliteError as `new Database` does */
 export function openKept(path: string | Buffer, options?: Database.Options): Database.Database {
   const db = keep(new Database(path, options))

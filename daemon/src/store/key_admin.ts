@@ -2,15 +2,22 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type Database from 'better-sqlite3'
+import { asOwnerOf } from '../as_owner.js'
 import type { Seconds } from '../clock.js'
+import { StartError } from '../start_error.js'
 import { openDatabase } from './database.js'
 import type { Keyring } from './encryption.js'
 import { messageOf, StoreError } from './errors.js'
-import { makeKeyFile, newKeyId, readKeyFile, refuseCredential } from './key_file.js'
+import {
+  makeKeyFile,
+  newKeyId,
+  readKeyFile,
+  refuseCredential,
+  refuseSharedFolder,
+} from './key_file.js'
 import { addKeyTo, removeKeyFrom } from './key_file_change.js'
 import { KeyRecord, type RecordedKey } from './key_record.js'
 import { SCHEMA_VERSION, schemaVersion } from './migrations/migrate.js'
-import { refuseSharedFolder } from './open.js'
 import { describeRows, noRows, type RowCounts, rowsByKey } from './sealed_tables.js'
 
 /** Where the store and its keys are. */
@@ -41,7 +48,7 @@ const BUSY_TIMEOUT_MS = 10_000
  * @throws StoreError
  */
 export function listKeys(place: KeyPlace): ListedKey[] {
-  const keys = readKeyFile(place.key_file)
+  const keys = keysOf(place.key_file)
   return withDatabase(place.database, (opened) => {
     const recorded = new Map(opened?.record.all().map((key) => [key.key_id, key.recorded_at]))
     const rows: Map<string, RowCounts> = opened ? rowsByKey(opened.db) : new Map()
@@ -66,18 +73,18 @@ export function addKey(place: KeyPlace): { key_id: string; made: boolean } {
   refuseCredential(key_file, 'is a copy')
   return withDatabase(database, (opened) => {
     const add = () => {
-      const keys = readKeyFile(key_file)
+      const keys = keysOf(key_file)
       const recorded = opened?.record.all().map((key) => key.key_id) ?? []
       if (!keys) {
         if (recorded.length > 0) {
           throw opened?.record.missing(recorded, key_file, `there is no key file ${key_file}`)
         }
-        return { key_id: makeKeyFile(key_file).current_id, made: true }
+        return { key_id: asOwnerOf(key_file, () => makeKeyFile(key_file)).current_id, made: true }
       }
       opened?.record.requireAll(keys, key_file)
       let key_id = newKeyId()
       while (keys.has(key_id) || recorded.includes(key_id)) key_id = newKeyId()
-      addKeyTo(key_file, key_id)
+      asOwnerOf(key_file, () => addKeyTo(key_file, key_id))
       return { key_id, made: false }
     }
     // The database's lock keeps two commands from losing each other's keys. Before there is a
@@ -96,7 +103,7 @@ export function retireKey(place: KeyPlace, key_id: string, now: Seconds): void {
   refuseSharedFolder(resolve(database), resolve(key_file))
   refuseCredential(key_file, 'is a copy')
   withDatabase(database, (opened) => {
-    const keys = readKeyFile(key_file)
+    const keys = keysOf(key_file)
     if (!keys) throw new StoreError('key_file', `There is no key file ${key_file}`)
     const recorded = opened?.record.all() ?? []
     const retired = recorded.find((key) => key.key_id === key_id)
@@ -119,7 +126,9 @@ export function retireKey(place: KeyPlace, key_id: string, now: Seconds): void {
       if (retired) opened.record.put(retired)
       throw error
     }
-    if (keys.has(key_id)) opened.record.locked(() => removeKeyFrom(key_file, key_id))
+    if (keys.has(key_id)) {
+      opened.record.locked(() => asOwnerOf(key_file, () => removeKeyFrom(key_file, key_id)))
+    }
   })
 }
 
@@ -128,10 +137,18 @@ interface Opened {
   record: KeyRecord
 }
 
+/** @returns undefined if there is no such file */
+function keysOf(key_file: string): Keyring | undefined {
+  return asOwnerOf(key_file, () => readKeyFile(key_file))
+}
+
 /** @param work gets nothing if there is no database yet, or one that no daemon has finished */
 function withDatabase<T>(path: string, work: (opened: Opened | undefined) => T): T {
   const database = resolve(path)
-  if (!existsSync(database)) return work(undefined)
+  return asOwnerOf(database, () => (existsSync(database) ? open(database, work) : work(undefined)))
+}
+
+function open<T>(database: string, work: (opened: Opened | undefined) => T): T {
   const { db } = openDatabase(database, BUSY_TIMEOUT_MS)
   try {
     const version = schemaVersion(db)
@@ -145,7 +162,7 @@ function withDatabase<T>(path: string, work: (opened: Opened | undefined) => T):
     }
     return work({ db, record: new KeyRecord(db) })
   } catch (error) {
-    if (error instanceof StoreError) throw error
+    if (error instanceof StoreError || error instanceof StartError) throw error
     throw new StoreError('database', `Cannot use the database ${database}: ${messageOf(error)}`, {
       cause: error,
     })

@@ -3,8 +3,8 @@
  *
  * Under systemd it is a credential (`LoadCredential=`), elsewhere relyd makes it at the first start.
  */
-import { linkSync, mkdirSync, rmSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { linkSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { randomBytes, randomToken } from '../random.js'
 import { isCredential, OpenToOthersError, readSecretFile } from '../secret_file.js'
 import { type EncryptionKey, KEY_BYTES, KEY_ID, Keyring } from './encryption.js'
@@ -99,7 +99,7 @@ export function refuseCredential(path: string, why: string): void {
 export function cureOfKeyFile(path: string): string {
   return isCredential(path)
     ? 'restore the file that LoadCredential= names from its backup, and restart the unit'
-    : 'restore the key file from its backup'
+    : 'restore the key file from its backup, or name the right one (--key-file, or key_file in relyd.cfg)'
 }
 
 function parseKeys(path: string, text: string): Keyring {
@@ -131,4 +131,31 @@ function parseKeys(path: string, text: string): Keyring {
 
 function malformed(path: string, index: number, what: string): StoreError {
   return new StoreError('key_file', `The key file ${path}, line ${index + 1} ${what}`)
+}
+
+/**
+ * Whoever copies the database's folder must not get the key with it.
+ *
+ * @throws StoreError `key_file`
+ */
+export function refuseSharedFolder(database: string, key_file: string): void {
+  const folder = dirname(realPath(database))
+  const from_there = relative(folder, dirname(realPath(key_file)))
+  if (from_there === '..' || from_there.startsWith(`..${sep}`)) return
+  throw new StoreError(
+    'key_file',
+    `The key file ${key_file} lies in the database's folder ${folder}, and a copy of one would be ` +
+      'a copy of both; set the option "key_file" to a path outside of it',
+  )
+}
+
+/** Resolves symbolic links as far as the path exists already. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    // What else is wrong with the path shows when it is opened.
+    if (dirname(path) === path) return path
+    return join(realPath(dirname(path)), basename(path))
+  }
 }

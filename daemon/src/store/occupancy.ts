@@ -40,8 +40,8 @@ export function occupyAlone(database: string, busy_timeout_ms: number): Leave {
 /** The refusal to replace what somebody uses. */
 export function inUse(database: string): StoreError {
   return refusal(
-    `${database} is in use: stop the daemon first (systemctl stop relyd.service relyd.socket), and ` +
-      'end any other program that has it open',
+    `${database} is in use: stop the daemon first (systemctl stop relyd.service relyd.socket ` +
+      "'relyd-*.socket'), and end any other program that has it open",
   )
 }
 
@@ -82,7 +82,7 @@ function makeLockFile(path: string, database: string): void {
   // Linked into place when it is complete: root's own would shut the daemon out.
   const draft = `${path}-draft-${randomToken(9)}`
   try {
-    writeDurably(draft, '', process.getuid?.() === 0 ? { uid, gid } : undefined)
+    writeDurably(draft, '', process.geteuid?.() === 0 ? { uid, gid } : undefined)
     linkSync(draft, path)
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error

@@ -1,13 +1,12 @@
 /** Opens the store with its keys, or says in an operator's words why the daemon must not start. */
-import { realpathSync } from 'node:fs'
-import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { resolve } from 'node:path'
 import { type Clock, systemClock } from '../clock.js'
 import { type Durability, openDatabase } from './database.js'
 import type { Keyring } from './encryption.js'
 import { messageOf, StoreError } from './errors.js'
 import type { OnCommit } from './group_commit.js'
 import { HeldKeys, signatureOf } from './held_keys.js'
-import { makeKeyFile, readKeyFile } from './key_file.js'
+import { makeKeyFile, readKeyFile, refuseSharedFolder } from './key_file.js'
 import { KeyRecord } from './key_record.js'
 import { migrate, SCHEMA_VERSION } from './migrations/migrate.js'
 import { SqliteStore } from './sqlite.js'
@@ -85,31 +84,4 @@ function makeFirstKey(record: KeyRecord, key_file: string): Keyring {
   if (keys) return keys
   const key_ids = recorded.map(({ key_id }) => key_id)
   throw record.missing(key_ids, key_file, `there is no key file ${key_file}`)
-}
-
-/**
- * Whoever copies the database's folder must not get the key with it.
- *
- * @throws StoreError `key_file`
- */
-export function refuseSharedFolder(database: string, key_file: string): void {
-  const folder = dirname(realPath(database))
-  const from_there = relative(folder, dirname(realPath(key_file)))
-  if (from_there === '..' || from_there.startsWith(`..${sep}`)) return
-  throw new StoreError(
-    'key_file',
-    `The key file ${key_file} lies in the database's folder ${folder}, and a copy of one would be ` +
-      'a copy of both; set the option "key_file" to a path outside of it',
-  )
-}
-
-/** Resolves symbolic links as far as the path exists already. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    // What else is wrong with the path shows when it is opened.
-    if (dirname(path) === path) return path
-    return join(realPath(dirname(path)), basename(path))
-  }
 }

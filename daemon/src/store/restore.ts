@@ -1,7 +1,5 @@
 /** Puts a backup in the place of a database that nobody uses. */
 import {
-  chmodSync,
-  chownSync,
   copyFileSync,
   existsSync,
   linkSync,
@@ -13,14 +11,15 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type Database from 'better-sqlite3'
+import { asOwnerOf } from '../as_owner.js'
 import { randomToken } from '../random.js'
+import { StartError } from '../start_error.js'
 import { copyToDraft, removeAbandonedDrafts, removeDraft, sync } from './copy.js'
 import { codeOf, messageOf, StoreError } from './errors.js'
-import { type Contents, inspect } from './inspect.js'
+import { type Contents, inspect, type Keys } from './inspect.js'
 import { openKept } from './kept_database.js'
-import { readKeyFile } from './key_file.js'
-import { inUse, type Leave, occupyAlone } from './occupancy.js'
-import { refuseSharedFolder } from './open.js'
+import { readKeyFile, refuseSharedFolder } from './key_file.js'
+import { inUse, occupyAlone } from './occupancy.js'
 import { syncFolder } from './write_durably.js'
 
 export interface RestoreOptions {
@@ -51,8 +50,11 @@ export function checkBackup({
   key_file,
 }: Pick<RestoreOptions, 'file' | 'key_file'>): Contents {
   const path = resolve(file)
-  if (!existsSync(path)) throw new StoreError('database', `There is no file ${path}`)
-  return inspect(path, { file: key_file, ring: readKeyFile(key_file) })
+  const keys = keysOf(key_file)
+  return asOwnerOf(path, () => {
+    if (!existsSync(path)) throw new StoreError('database', `There is no file ${path}`)
+    return inspect(path, keys)
+  })
 }
 
 /**
@@ -67,33 +69,46 @@ export function restore({ file, database, key_file, now }: RestoreOptions): Rest
     throw new StoreError('database', `${database} is the database itself; name a backup`)
   }
   checkBackup({ file, key_file })
-  let leave: Leave | undefined
+  const keys = keysOf(key_file)
   try {
-    makeFolder(dirname(database))
-    leave = occupyAlone(database, PATIENCE)
-    return replace(database, { file: resolve(file), key_file, now })
+    return asOwnerOf(database, () => occupyAndReplace(database, { file: resolve(file), keys, now }))
   } catch (error) {
-    if (error instanceof StoreError) throw error
+    if (error instanceof StoreError || error instanceof StartError) throw error
     throw new StoreError('database', `Cannot restore ${database}: ${messageOf(error)}`, {
       cause: error,
     })
+  }
+}
+
+function keysOf(file: string): Keys {
+  return { file, ring: asOwnerOf(file, () => readKeyFile(file)) }
+}
+
+interface Replacement extends Pick<RestoreOptions, 'file' | 'now'> {
+  keys: Keys
+}
+
+/** As the owner of the folder, so that all he finds in it is his. */
+function occupyAndReplace(database: string, by: Replacement): Restored {
+  // Root's own where the folders above are root's: systemd gives a StateDirectory= to its user.
+  mkdirSync(dirname(database), { recursive: true, mode: 0o700 })
+  const leave = occupyAlone(database, PATIENCE)
+  try {
+    return replace(database, by)
   } finally {
-    leave?.()
+    leave()
   }
 }
 
 /** Nobody else uses the database, nor can begin to. */
-function replace(
-  database: string,
-  { file, key_file, now }: Omit<RestoreOptions, 'database'>,
-): Restored {
+function replace(database: string, { file, keys, now }: Replacement): Restored {
   const folder = dirname(database)
   removeAbandonedDrafts(database, 0)
   const draft = copyToDraft(file, database)
   try {
     // What counts is what was copied.
-    const contents = inspect(draft, { file: key_file, ring: readKeyFile(key_file) })
-    prepare(draft, existsSync(database) ? database : folder)
+    const contents = inspect(draft, keys)
+    prepare(draft)
     const kept = existsSync(database) ? keep(database, now) : undefined
     renameSync(draft, database)
     syncFolder(folder)
@@ -103,28 +118,14 @@ function replace(
   }
 }
 
-/** On a new host it is root who makes the folders, and not root whose daemon works in them. */
-function makeFolder(folder: string): void {
-  if (existsSync(folder)) return
-  const above = dirname(folder)
-  makeFolder(above)
-  mkdirSync(folder, { mode: 0o700 })
-  const { uid, gid } = statSync(above)
-  if (process.getuid?.() === 0) chownSync(folder, uid, gid)
-}
-
-/** As a daemon makes its database: in WAL mode, of its own user. */
-function prepare(draft: string, like: string): void {
+/** As a daemon makes its database: in WAL mode. */
+function prepare(draft: string): void {
   const db = openKept(draft, { fileMustExist: true })
   try {
     db.pragma('journal_mode = WAL')
   } finally {
     db.close()
   }
-  const { uid, gid } = statSync(like)
-  const is = statSync(draft)
-  if (uid !== is.uid || gid !== is.gid) chownSync(draft, uid, gid)
-  chmodSync(draft, 0o600)
   sync(draft)
 }
 

@@ -11,7 +11,13 @@ import type { Site } from '../../store/store.js'
 import { type AdminContext, adminCommand } from '../admin_command.js'
 import { checkSame } from '../same_site.js'
 import { selectSite, servedRealm, wholeSite } from '../select_site.js'
-import { checkName, credentialOf, credentialParams, pick, settingParams } from '../site_params.js'
+import {
+  checkName,
+  credentialParams,
+  pick,
+  requiredCredentialOf,
+  settingParams,
+} from '../site_params.js'
 import { describeOneSite, oneSiteResult } from '../site_result.js'
 
 const errors = [
@@ -90,11 +96,11 @@ async function addIssued(
   await admitOp(op.http, op_host)
   const { metadata } = await op.providers.get(op_host)
   const given = pick(credentialParams, params)
-  const credential = credentialOf(given, () => preferredAuthMethod(metadata))
+  const credential = requiredCredentialOf(given, () => preferredAuthMethod(metadata))
   const wanted: Site = {
     ...(await issuedSite({ ...context, realm, op }, op_host, {
       client_id,
-      credential: credential ?? { method: 'none' },
+      credential,
       redirect_uris: unique(params.redirect_uris),
       settings: settingsOf(params),
       id_token_signed_response_alg: params.id_token_signed_response_alg,

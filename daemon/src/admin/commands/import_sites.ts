@@ -10,7 +10,13 @@ import { type AdminContext, adminCommand } from '../admin_command.js'
 import { checkSame } from '../same_site.js'
 import { servedRealm } from '../select_site.js'
 import { type ImportedSite, importFields } from '../site_entry.js'
-import { checkName, credentialOf, credentialParams, pick, settingParams } from '../site_params.js'
+import {
+  checkName,
+  credentialParams,
+  pick,
+  requiredCredentialOf,
+  settingParams,
+} from '../site_params.js'
 
 /** Sites that are checked at once: each may wait for its OP. */
 const AT_ONCE = 10
@@ -101,13 +107,13 @@ async function checkEntry(context: ImportContext, entry: ImportedSite): Promise<
   checkLength(pick(settingParams, entry))
   for (const uri of redirect_uris) checkRedirectUri(uri, 'redirect_uris')
   checkRedirectUri(entry.post_logout_redirect_uri, 'post_logout_redirect_uri')
-  const credential = credentialOf(pick(credentialParams, entry), () => 'client_secret_basic')
+  const credential = requiredCredentialOf(pick(credentialParams, entry), () => 'client_secret_basic')
   const issued = await issuedSite(
     { ...context, realm, op: realm.op },
     readOpHost(realm.op.http, entry.op_host),
     {
       client_id,
-      credential: credential ?? { method: 'none' },
+      credential,
       redirect_uris: redirect_uris as [string, ...string[]],
       settings: settingsOf(entry),
       id_token_signed_response_alg: entry.id_token_signed_response_alg,

@@ -1,4 +1,5 @@
 /** Whether the sites' redirect addresses and client secrets are, and stay, good for a login. */
+import { isLoopback } from '@relyd/sdk/loopback'
 import type { Seconds } from '../../clock.js'
 import { bounded } from '../../errors.js'
 import { type Finding, fault, note, warning } from '../finding.js'
@@ -19,30 +20,39 @@ export async function sites({ config, store, now }: World): Promise<Finding[]> {
 
 function ofAddress(site: SiteView): Finding[] {
   const { redirect_uri } = site
+  const about = nameOf(site)
   if (!URL.canParse(redirect_uri)) {
-    return [
-      fault(nameOf(site), `its redirect address ${bounded(redirect_uri)} is no URL`, REGISTER),
-    ]
+    return [fault(about, `its redirect address ${bounded(redirect_uri)} is no URL`, change(site))]
   }
   const { protocol, hostname } = new URL(redirect_uri)
-  const is_loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+  const is_loopback = isLoopback(hostname.replace(/^\[|\]$/g, ''))
   if (protocol === 'http:' && !is_loopback) {
     const why = `its logins come back to ${bounded(redirect_uri)} without TLS, where codes can be read on their way`
-    return [fault(nameOf(site), why, REGISTER)]
+    return [fault(about, why, change(site))]
   }
   if (!is_loopback) return []
   const why = `its logins come back to ${bounded(redirect_uri)}, which is the browser's own computer`
-  return [
-    note(
-      nameOf(site),
-      why,
-      'good for development only: set authorization_redirect_uri to the public address',
-    ),
-  ]
+  return [note(about, why, `good for development only; else ${change(site)}`)]
 }
 
-const REGISTER =
-  "set authorization_redirect_uri to the site's https address, at the OP and in the site's cfg, and register anew (relyd call remove_site --cfg FILE)"
+/** What gives the site another redirect address. */
+function change(site: SiteView): string {
+  return site.registered_by === 'operator'
+    ? `enter the site's https address at the OP and in its cfg, and: relyd sites update ${selectorOf(site)} --redirect-uri URI`
+    : `set authorization_redirect_uri to the site's https address in its cfg, and ${registerAnew(site)}`
+}
+
+/** What an operator added, the site itself may not remove. */
+function registerAnew({ name }: SiteView): string {
+  return name === undefined
+    ? 'let it register anew: relyd call remove_site --cfg FILE; the next login registers it'
+    : `register anew: relyd sites remove ${name}, and relyd sites add`
+}
+
+/** As `relyd sites` takes it. */
+function selectorOf({ name, oxd_id }: SiteView): string {
+  return name ?? oxd_id.slice(0, 8)
+}
 
 /** What the OP answered then; to ask it again could change the registration's token (RFC 7592 2.1). */
 function ofRegistration(site: SiteView): Finding[] {
@@ -60,9 +70,9 @@ function ofSecret(site: SiteView, now: Seconds): Finding[] {
   if (until === 0 || until > now + SOON) return []
   const day = new Date(until * 1000).toISOString().slice(0, 10)
   const cure =
-    site.registered_by === 'relyd'
-      ? 'let it register anew: relyd call remove_site --cfg FILE; the next login registers it'
-      : `get a new secret of the OP, and: relyd sites update ${site.name ?? site.oxd_id.slice(0, 8)} --client-secret-file FILE`
+    site.registered_by === 'operator'
+      ? `get a new secret of the OP, and: relyd sites update ${selectorOf(site)} --client-secret-file FILE`
+      : registerAnew(site)
   return until <= now
     ? [
         fault(

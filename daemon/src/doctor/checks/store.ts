@@ -12,7 +12,10 @@ export async function store(world: World): Promise<Finding[]> {
     return [note(database, why, 'sudo relyd doctor')]
   }
   const { unseen, refusal, damage, schema } = await world.store
-  if (unseen !== undefined) return [note(database, `it was not looked at: ${unseen}`)]
+  if (unseen !== undefined) {
+    const why = `it was not looked at: ${unseen}`
+    return [note(database, why, 'start the daemon, then: sudo relyd doctor')]
+  }
   if (damage !== undefined) {
     const why = `the database is damaged: ${damage}`
     const cure = 'stop the daemon, keep a copy of the file, and restore a backup (relyd restore)'
@@ -26,13 +29,13 @@ export async function store(world: World): Promise<Finding[]> {
   return []
 }
 
-function cureOf(code: string): string | undefined {
+function cureOf(code: string): string {
   switch (code) {
     case 'newer_schema':
       return 'install the relyd that wrote it, or restore a backup of before its upgrade'
     case 'database':
       return 'set the option "database" of relyd.cfg to a file of its own'
     default:
-      return undefined
+      return 'mend that, then: sudo relyd doctor'
   }
 }

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ListenerConfig } from '../../config/config.js'
 import { isOurs } from '../../service/header.js'
+import { type InstalledUnits, type SocketUnit, settingOf } from '../../service/installed_units.js'
 import { isBooted } from '../../service/systemctl.js'
 import { relydService } from '../../service/units.js'
 import { type Finding, fault, note, warning } from '../finding.js'
-import { type InstalledUnits, type SocketUnit, settingOf } from '../installed_units.js'
 import type { World } from '../world.js'
 
 const run = promisify(execFile)

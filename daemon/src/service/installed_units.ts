@@ -1,6 +1,7 @@
 /** The units of relyd as they lie on the host. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { CONFIG } from './units.js'
 
 /** A socket unit, as far as it must agree with relyd.cfg. */
 export interface SocketUnit {
@@ -16,7 +17,9 @@ export interface InstalledUnits {
   service: { path: string; text: string } | undefined
   /** By the listener that they name. */
   sockets: Map<string, SocketUnit>
-  /** The source of the credential that has the keys. */
+  /** The relyd.cfg that the service is started with. */
+  config: string | undefined
+  /** The source of the credential that has its keys. */
   key_file: string | undefined
 }
 
@@ -29,6 +32,8 @@ export function installedUnits(root: string): InstalledUnits {
   const path = folders.map((folder) => join(folder, 'relyd.service')).find((one) => existsSync(one))
   const text = path === undefined ? undefined : textOf(path)
   const credential = settingOf(text ?? '', 'LoadCredential')?.split('store.key:')[1]
+  const [, started_with = CONFIG] =
+    /\s(?:-c|--config)[ =](\S+)/.exec(settingOf(text ?? '', 'ExecStart') ?? '') ?? []
   const sockets = folders.flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => /^relyd(-.+)?\.socket$/.test(name))
@@ -43,6 +48,7 @@ export function installedUnits(root: string): InstalledUnits {
     service: path !== undefined && text !== undefined ? { path, text } : undefined,
     // What counts first must stand last.
     sockets: new Map(sockets.reverse()),
+    config: text === undefined ? undefined : join(root, started_with),
     key_file: credential === undefined ? undefined : join(root, credential),
   }
 }
