@@ -192,9 +192,15 @@ const told = new WeakSet<Error>()
 
 /** Root, who is refused nothing, shall know why it was. */
 function explained(error: unknown, { name, folder }: PathOwner): unknown {
-  if (!(error instanceof Error) || !('code' in error) || told.has(error)) return error
-  if (!/^(EACCES|EPERM|SQLITE_CANTOPEN|SQLITE_READONLY)/.test(String(error.code))) return error
-  told.add(error)
+  if (!(error instanceof Error)) return error
+  const refusal = [error, error.cause].find(isRefusal)
+  if (!refusal || told.has(refusal)) return error
+  told.add(refusal)
   error.message += ` (as ${name}, to whom ${folder} belongs)`
   return error
+}
+
+function isRefusal(error: unknown): error is Error {
+  const refusals = /^(EACCES|EPERM|SQLITE_CANTOPEN|SQLITE_READONLY)/
+  return error instanceof Error && 'code' in error && refusals.test(String(error.code))
 }
