@@ -122,6 +122,13 @@ describe.runIf(isRoot())('root', () => {
     expect(status).toBe(1)
   })
 
+  test('without the right to act for others says so', async () => {
+    const weak = ['setpriv', '--bounding-set', '-setuid']
+    const { status, stderr } = await relyd(['key', 'list', '--config', config], {}, weak)
+    expect(stderr).toMatch(/^relyd: root may not act here as user 1234, .*run this as that user\n$/)
+    expect(status).toBe(1)
+  })
+
   test('makes no backup in the folder of a third user', async () => {
     chownSync(dirname(file), 4321, 4321)
     expect(await run('backup', file)).toMatchObject({
