@@ -1,8 +1,8 @@
 /** Parameters by which the operator's commands name a site and say what it shall be. */
 import { type Fields, oneOf, required, string, strings, type Values } from '../command.js'
 import type { ClientCredential } from '../op/client_credential.js'
-import { credentialMethods } from '../op/credential_methods.js'
 import { refused } from '../op/credential_error.js'
+import { credentialMethods } from '../op/credential_methods.js'
 import { settingFields } from '../site_settings.js'
 
 /** Longest key or chain of certificates, as text. */

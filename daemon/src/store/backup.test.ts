@@ -146,29 +146,26 @@ test('what a killed one left is removed by the next, and what another is writing
   expect(readdirSync(backups).sort()).toEqual(['one.db', 'one.db-draft-young'])
 })
 
-test.skipIf(!isRoot())(
-  'root leaves nothing behind that shuts the daemon out',
-  async () => {
-    await stored.with((store) => putSite(store, 'shop'))
-    const folder = dirname(stored.database)
-    chmodSync(stored.folder, 0o755)
-    for (const name of ['', ...readdirSync(folder)]) chownSync(join(folder, name), 1234, 1235)
-    const { db } = openDatabase(stored.database, 1)
-    db.exec('CREATE TABLE t (x)')
-    backup()
-    const owners = readdirSync(folder).map((name) => {
-      const { uid, gid } = statSync(join(folder, name))
-      return [name, uid, gid]
-    })
-    db.close()
-    expect(owners).toEqual([
-      ['relyd.db', 1234, 1235],
-      ['relyd.db-lock', 1234, 1235],
-      ['relyd.db-shm', 1234, 1235],
-      ['relyd.db-wal', 1234, 1235],
-    ])
-  },
-)
+test.skipIf(!isRoot())('root leaves nothing behind that shuts the daemon out', async () => {
+  await stored.with((store) => putSite(store, 'shop'))
+  const folder = dirname(stored.database)
+  chmodSync(stored.folder, 0o755)
+  for (const name of ['', ...readdirSync(folder)]) chownSync(join(folder, name), 1234, 1235)
+  const { db } = openDatabase(stored.database, 1)
+  db.exec('CREATE TABLE t (x)')
+  backup()
+  const owners = readdirSync(folder).map((name) => {
+    const { uid, gid } = statSync(join(folder, name))
+    return [name, uid, gid]
+  })
+  db.close()
+  expect(owners).toEqual([
+    ['relyd.db', 1234, 1235],
+    ['relyd.db-lock', 1234, 1235],
+    ['relyd.db-shm', 1234, 1235],
+    ['relyd.db-wal', 1234, 1235],
+  ])
+})
 
 test('the log becomes small again after somebody has read for long', async () => {
   await stored.with((store) => putSite(store, 'shop'))

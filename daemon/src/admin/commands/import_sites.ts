@@ -107,7 +107,10 @@ async function checkEntry(context: ImportContext, entry: ImportedSite): Promise<
   checkLength(pick(settingParams, entry))
   for (const uri of redirect_uris) checkRedirectUri(uri, 'redirect_uris')
   checkRedirectUri(entry.post_logout_redirect_uri, 'post_logout_redirect_uri')
-  const credential = requiredCredentialOf(pick(credentialParams, entry), () => 'client_secret_basic')
+  const credential = requiredCredentialOf(
+    pick(credentialParams, entry),
+    () => 'client_secret_basic',
+  )
   const issued = await issuedSite(
     { ...context, realm, op: realm.op },
     readOpHost(realm.op.http, entry.op_host),
