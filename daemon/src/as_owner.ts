@@ -104,20 +104,22 @@ function become(owner: PathOwner | undefined): void {
     setegid(owner.gid)
     seteuid(owner.uid)
     acting = owner
-  } catch (cause) {
-    beRoot()
+  } catch (error) {
+    try {
+      beRoot()
+    } catch {
+      // It lacks the right to change at all, which is told below.
+    }
     const whom = owner ? `${owner.name}, to whom ${owner.folder} belongs` : 'root again'
-    const { message } = cause as Error
-    throw new StartError(`root may not act here as ${whom} (${message}); run this as that user`, {
-      cause,
-    })
+    const { message } = error as Error
+    throw new StartError(`root may not act here as ${whom} (${message}); run this as that user`)
   }
 }
 
 /** The system tells only of the user who acts: so this process has to be that user for a moment. */
 function nameAndGroup(uid: number): { name: string; gid: number } {
-  process.seteuid?.(uid)
   try {
+    process.seteuid?.(uid)
     const { username, gid } = userInfo()
     return { name: username, gid }
   } catch {
@@ -192,9 +194,15 @@ const told = new WeakSet<Error>()
 
 /** Root, who is refused nothing, shall know why it was. */
 function explained(error: unknown, { name, folder }: PathOwner): unknown {
-  if (!(error instanceof Error) || !('code' in error) || told.has(error)) return error
-  if (!/^(EACCES|EPERM|SQLITE_CANTOPEN|SQLITE_READONLY)/.test(String(error.code))) return error
-  told.add(error)
+  if (!(error instanceof Error)) return error
+  const refusal = [error, error.cause].find(isRefusal)
+  if (!refusal || told.has(refusal)) return error
+  told.add(refusal)
   error.message += ` (as ${name}, to whom ${folder} belongs)`
   return error
+}
+
+function isRefusal(error: unknown): error is Error {
+  const refusals = /^(EACCES|EPERM|SQLITE_CANTOPEN|SQLITE_READONLY)/
+  return error instanceof Error && 'code' in error && refusals.test(String(error.code))
 }
