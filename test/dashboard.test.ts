@@ -87,6 +87,17 @@ describe.each([
   })
 })
 
+test('no single failure wakes anybody, nor can a visitor', () => {
+  const rules = read('alerts.yml')
+    .split(/(?=- alert: )/)
+    .slice(1)
+  expect(rules.length).toBe(alerts.length)
+  for (const rule of rules) expect(/ > 0\n/.test(rule) && !/\n +for: /.test(rule), rule).toBe(false)
+  const logins = alerts.find(({ title }) => title === 'RelydLoginsFail')?.expr
+  // Among what fails, and among what that is a part of.
+  expect(logins?.match(/outcome!~"[^"]*invalid_state\|invalid_binding"/g)).toHaveLength(2)
+})
+
 test('every metric of relyd is on the dashboard', () => {
   const names = shown.flatMap(({ expr }) => partsOf(expr).names)
   const used = new Set(names.map((name) => name.replace(/_(bucket|sum|count)$/, '')))

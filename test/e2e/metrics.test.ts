@@ -139,6 +139,19 @@ test('a login, a refresh, a failed call and a refusal each move what counts them
   expect((await scrape()).value('relyd_events_total', { event: 'logout' })).toBe(1)
 })
 
+test('the time of an operator is told apart from that of a site', async () => {
+  using admin = await Wire.connect(daemon.admin_socket)
+  const times = async () => {
+    const now = await scrape()
+    return ['remove_site', 'admin/remove_site'].map((command) =>
+      now.value('relyd_command_duration_seconds_count', { command }),
+    )
+  }
+  const [of_sites = 0, of_operator = 0] = await times()
+  await admin.refused('remove_site', { site: 'nobody' })
+  expect(await times()).toEqual([of_sites, of_operator + 1])
+})
+
 test('what has expired is swept and counted', async () => {
   const swept = async () => (await scrape()).value('relyd_swept_rows_total')
   const before = await swept()

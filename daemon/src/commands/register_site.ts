@@ -11,7 +11,7 @@ import {
 } from '../site_settings.js'
 
 export const register_site = command({
-  doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command.",
+  doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command. The parameters may have 64 KiB in all.",
   spec: ['RFC 7591 3', 'OIDC Registration 3'],
   retry: 'never',
   asks_op: true,

@@ -269,7 +269,7 @@ export const realmOptions = {
 /** What an OP does differently from the specifications; nothing is excepted that is not named here. */
 export const opOptions = {
   op_host: {
-    doc: 'The OP, as sites name it in op_host.',
+    doc: 'The OP, as sites name it in op_host, with a slash at its end or without.',
     example: 'https://op.example.com',
     required: true,
     reload: true,

@@ -126,23 +126,30 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
     caller: Caller,
     calls: OpCalls,
   ): Promise<Buffer> {
+    const refusal = (error: unknown): Reply => {
+      const reported = asReported(error, request_id, log)
+      metrics.quota(reported)
+      return errorReply(request.id, reported, request_id)
+    }
     const started = performance.now()
     let leave: (() => void) | undefined
     let reply: Reply
-    let frame: Buffer
     if (log.isLevelEnabled('debug')) logParams(request)
     try {
       leave = enter(account)
       const data = await answer(request, caller)
       reply = { id: request.id, status: 'ok', data }
-      frame = caller.encode(reply)
     } catch (error) {
-      const reported = asReported(error, request_id, log)
-      metrics.quota(reported)
-      reply = errorReply(request.id, reported, request_id)
-      frame = caller.encode(reply)
+      reply = refusal(error)
     } finally {
       leave?.()
+    }
+    let frame: Buffer
+    try {
+      frame = caller.encode(reply)
+    } catch (error) {
+      reply = refusal(error)
+      frame = caller.encode(reply)
     }
     record?.(request.command, reply)
     const command = rows.has(request.command) ? request.command : 'unknown'
