@@ -33,10 +33,14 @@ export interface RegisterSiteParams {
   ui_locales?: string[] | undefined
   /** Languages of the claims (OIDC Core 5.2). */
   claims_locales?: string[] | undefined
-  /** E-mail addresses of those responsible (RFC 7591 2). */
-  contacts?: string[] | undefined
   /** Name that the OP shows to End-Users (RFC 7591 2). */
   client_name?: string | undefined
+  /** `none` lets a callback complete a login that another browser started. Unsafe: it opens the site to login CSRF. Default: `required` (RFC 6749 10.12). */
+  login_binding?: 'required' | 'none' | undefined
+  /** `daemon` keeps tokens from the site, which works with the session_id; access tokens it gets of get_access_token alone. Default: `site`. */
+  tokens?: 'site' | 'daemon' | undefined
+  /** E-mail addresses of those responsible (RFC 7591 2). */
+  contacts?: string[] | undefined
   /** A client that the OP's operator issued. Skips registration. */
   client_id?: string | undefined
   /** The secret of that client. */
@@ -47,10 +51,6 @@ export interface RegisterSiteParams {
     | 'client_secret_post'
     | 'none'
     | undefined
-  /** `none` lets a callback complete a login that another browser started. Unsafe: it opens the site to login CSRF. Default: `required` (RFC 6749 10.12). */
-  login_binding?: 'required' | 'none' | undefined
-  /** `daemon` keeps tokens from the site, which works with the session_id; access tokens it gets of get_access_token alone. Default: `site`. */
-  tokens?: 'site' | 'daemon' | undefined
 }
 
 /** Result of `register_site`. */

@@ -42,7 +42,7 @@ export function addSessions(program: Command): void {
       .addHelpText('after', `\n${REMARK}`),
     ['relyd sessions end e9e72c6f6a1b04f98d0c1e5a7b3f29d4c86e0a17', 'one of the list'],
     [
-      'relyd sessions end --sub alice --revoke',
+      'relyd sessions end --sub alice --issuer https://op.example --revoke',
       'whatever an End-User has, and the tokens at the OP',
     ],
     ['relyd sessions end --site shop', 'all of a site'],
