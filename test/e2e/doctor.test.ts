@@ -99,7 +99,7 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
     const notes = examined.findings.filter(({ severity }) => severity === 'note')
     // Root does not open what others can change beneath it.
     const unseen = /not looked at: .*state belongs to root, and others may write to it too/
-    expect(notes.map(({ what }) => what)).toEqual(is_root ? [expect.stringMatching(unseen)] : [])
+    expect(notes.map(({ what }) => what)).toEqual(isRoot() ? [expect.stringMatching(unseen)] : [])
     expect(examined.findings).toHaveLength(5 + notes.length)
   })
 

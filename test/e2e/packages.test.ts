@@ -1,14 +1,15 @@
 /** The packages as others get them: packed by npm, and installed where nothing of ours lies around. */
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync, symlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 // Vitest brings it; what it does here it does for the websites of others.
 import { build, type InlineConfig } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestDaemon } from '../support/daemon.js'
+import type { Examined } from '../support/doctor.js'
 import { Image } from '../support/image.js'
 import { Installed, type Packed } from '../support/installed.js'
 import { canMount } from '../support/required.js'
@@ -50,7 +51,7 @@ describe.each(['sdk', 'daemon'] as const)('the tarball of %s', (name) => {
   const read = (file: string) => readFileSync(join(packed().path, file), 'utf8')
 
   test('holds its manifest, a readme, the license and what is built from its sources', () => {
-    const beside = packed().files.filter((file) => !file.startsWith('dist/'))
+    const beside = packed().files.filter((file) => !/^(dist|docs)\//.test(file))
     const sample = name === 'daemon' ? ['relyd.cfg'] : []
     expect(beside.sort()).toEqual(['LICENSE', 'README.md', 'package.json', ...sample])
     expect(read('LICENSE')).toBe(readFileSync(join(root, 'LICENSE'), 'utf8'))
@@ -208,12 +209,28 @@ describe('the command, installed for all of a host', () => {
   }, 120_000)
   afterAll(() => image?.[Symbol.dispose]())
 
+  test('brings the documentation, and says where it is', async () => {
+    const docs = installed.daemon.files.filter((file) => file.startsWith('docs/'))
+    const written = readdirSync(join(root, 'docs'), { recursive: true, withFileTypes: true })
+    expect(docs.sort()).toEqual(
+      written
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }) => relative(root, join(parentPath, name)))
+        .sort(),
+    )
+    const { stdout } = await run(relyd, ['--help'])
+    const [, folder = ''] = /^Documentation: (.+)$/m.exec(stdout) ?? []
+    expect(readFileSync(join(folder, 'operating.md'), 'utf8')).toBe(
+      readFileSync(join(root, 'docs/operating.md'), 'utf8'),
+    )
+  })
+
   test('tells its version', async () => {
     const { stdout } = await run(relyd, ['version', '--json'])
     expect(JSON.parse(stdout)).toMatchObject({ relyd: manifest('daemon').version })
   })
 
-  test('lays itself down as a service, in which the doctor finds no fault', async () => {
+  test('lays itself down as a service, in which the doctor finds no fault but that it does not run', async () => {
     await run(relyd, ['service', 'install', '--root', image.root])
     expect(image.text('/etc/systemd/system/relyd.service')).toContain(
       'ExecStart=/usr/bin/node /usr/local/bin/relyd serve --config /etc/relyd/relyd.cfg',
@@ -227,8 +244,10 @@ describe('the command, installed for all of a host', () => {
       image.at('/etc/relyd/relyd.cfg'),
     ]
     const { stdout } = await run(relyd, doctor).catch((error: { stdout: string }) => error)
-    const { checks } = JSON.parse(stdout) as { checks: { name: string; result: string }[] }
+    const { checks, findings } = JSON.parse(stdout) as Pick<Examined, 'checks' | 'findings'>
     expect(checks).toContainEqual({ name: 'unit', result: 'ok' })
+    const faults = findings.filter(({ severity }) => severity === 'fault')
+    expect(faults).toEqual([expect.objectContaining({ check: 'daemon' })])
   })
 
   test.skipIf(!canMount())('serves with the sample and its paths, and answers', async () => {

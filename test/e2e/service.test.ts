@@ -89,13 +89,35 @@ test('run again, it brings the sockets of websites up to date, without being tol
   expect(image.text(units[0] as string)).toContain('SocketUser=www-other')
 })
 
-test('--dry-run says the same, and writes nothing', async () => {
-  const said = await install('--dry-run')
+test('--dry-run says what would be done, and does nothing', async () => {
+  /** What was done, as a dry run says it. */
+  const would = (said: string) =>
+    said
+      .replace(/^(wrote|replaced|removed) +/gm, (_, did: 'wrote' | 'replaced' | 'removed') =>
+        `would ${{ wrote: 'write', replaced: 'replace', removed: 'remove' }[did]}`.padEnd(14),
+      )
+      .replace(/^(same|kept) +/gm, (_, left: string) => left.padEnd(14))
+  const planned = await install('--dry-run')
+  expect(planned).toMatch(/^would write {3}\/etc\/systemd\/system\/relyd\.service$/m)
   expect(image.files('/etc')).toEqual([])
-  expect(await install()).toBe(said)
-  const before = image.files('/etc')
+  expect(would(await install())).toBe(planned)
+  image.put('/var/lib/relyd/store/relyd.db', 'sites')
+  const before = image.files('/')
+  const left = await service('uninstall', '--dry-run')
+  expect(left.stdout).toMatch(/^would remove {2}\/etc\/systemd\/system\/relyd\.service$/m)
+  expect(left.stdout).not.toMatch(/^removed/m)
   await service('uninstall', '--purge', '--dry-run')
-  expect(image.files('/etc')).toEqual(before)
+  expect(image.files('/')).toEqual(before)
+  expect(would((await service('uninstall')).stdout)).toBe(left.stdout)
+})
+
+test('a socket that is none is wrong usage', async () => {
+  const { status, stderr } = await service('install', '--socket', 'shop')
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr: expect.stringMatching(/^relyd: --socket "shop" must be LISTENER:USER/),
+  })
+  expect(image.files('/etc')).toEqual([])
 })
 
 test("links of an image lead to the image's own folders, not to the host's", async () => {
@@ -130,7 +152,7 @@ test('uninstall takes away what it laid down, enabled or not, and keeps what is 
   const { status, stdout } = await service('uninstall')
   expect(status).toBe(0)
   const kept = ['/etc/relyd/relyd.cfg', '/etc/relyd/store.key', '/var/lib/relyd']
-  for (const path of kept) expect(stdout).toContain(`kept     ${path}\n`)
+  for (const path of kept) expect(stdout).toMatch(new RegExp(`^kept     ${path}(,.*)?$`, 'm'))
   expect([...image.files('/etc'), ...image.files('/var')]).toEqual([
     '644 /etc/relyd/relyd.cfg',
     '600 /etc/relyd/store.key',

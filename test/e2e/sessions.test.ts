@@ -108,6 +108,10 @@ test('nothing is ended where nobody said what', async () => {
   })
   const usage = await relyd(['sessions', 'end', '--config', daemon.config])
   expect(usage).toMatchObject({ status: 2, stderr: expect.stringContaining('say which') })
+  const ref = '0'.repeat(40)
+  const unknown = await relyd(['sessions', 'end', ref, '--json', '--config', daemon.config])
+  expect(unknown).toMatchObject({ status: 1, stdout: '' })
+  expect(unknown.stderr).toContain(`there is no session ${ref}`)
 })
 
 test('all of one issuer are ended, as when it is not trusted any more, and of no other', async () => {

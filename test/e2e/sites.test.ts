@@ -168,11 +168,93 @@ describe('adding a site', () => {
       'private_key is missing',
     ],
     ['a secret without client', { client_id: undefined }, 'client_id is missing'],
+    ['a client without credential', { client_secret: undefined }, 'or auth_method none, for a'],
   ])('%s is refused in words', async (_, changes, words) => {
     const refused = await admin.refused('add_site', paramsOf('refused', changes))
     expect(refused.error_description).toContain(words)
     expect(await admin.refused('show_site', { site: 'refused' })).toMatchObject({
       error: 'no_such_site',
+    })
+  })
+
+  describe('on the command line', () => {
+    const run = (...words: string[]) => relyd(['sites', ...words, '--config', daemon.config])
+    const add = (...words: string[]) => run('add', 'worded', '--op', op.issuer, ...words)
+    const back = ['--redirect-uri', redirect_uri]
+
+    test.each<[string, string[], string]>([
+      [
+        'a client without credential',
+        ['--client-id', 'a', ...back],
+        'no credential; give --client-secret-file, --private-key, .* or --auth-method none for a public client',
+      ],
+      [
+        'a credential without client',
+        ['--private-key', 'key.pem', ...back],
+        '--client-id is missing; --private-key belongs to one',
+      ],
+      ['nowhere to come back to', ['--client-id', 'a'], '--redirect-uri is missing'],
+    ])('%s is seen before anything is done', async (_, words, wanted) => {
+      const { status, stdout, stderr } = await add(...words)
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+      expect(stderr).toMatch(new RegExp(`^relyd: ${wanted}`))
+    })
+
+    test('what the daemon refuses is told by its options', async () => {
+      const file = join(daemon.folder, 'worded.pem')
+      writeFileSync(file, 'no key', { mode: 0o600 })
+      const refused = async (...words: string[]) => {
+        const { status, stderr } = await add('--client-id', 'a', ...words)
+        expect(status).toBe(1)
+        return stderr
+      }
+      const by_key = await refused('--private-key', file, ...back)
+      expect(by_key).toMatch(/^relyd: --private-key /)
+      const certificate = ['--tls-certificate', file, '--tls-key', file]
+      expect(await refused(...certificate, ...back)).toMatch(/^relyd: --tls-key /)
+      const apple = ['--apple-team-id', 'a', '--apple-key-id', 'b', '--apple-key', file]
+      expect(await refused(...apple, ...back)).toMatch(
+        /^relyd: --apple-team-id is not .* --apple-key-id in the name of the file/,
+      )
+      const secret = ['--client-secret-file', file]
+      expect(await refused(...secret, '--redirect-uri', 'https://a.example/#b')).toMatch(
+        /^relyd: --redirect-uri must be an absolute/,
+      )
+      expect(await refused(...secret, ...back, '--scope', `openid,${'x'.repeat(9000)}`)).toMatch(
+        /^relyd: --scope \(number 2\) must /,
+      )
+    })
+
+    test('update says what it lacks, and what --unset takes', async () => {
+      const none = await run('update', 'shop')
+      expect(none).toMatchObject({ status: 2, stderr: expect.stringContaining('nothing is given') })
+      const unset = await run('update', 'shop', '--unset', 'scope')
+      expect(unset).toMatchObject({ status: 2, stderr: expect.stringContaining('Allowed choices') })
+    })
+
+    test('a way back without TLS is warned of, but to the own computer', async () => {
+      const stderrOf = async (name: string, uri: string) => {
+        const client = ['--client-id', 'a', '--auth-method', 'none', '--redirect-uri', uri]
+        const added = await run('add', name, '--op', op.issuer, ...client)
+        expect(added.status).toBe(0)
+        return added.stderr
+      }
+      expect(await stderrOf('clear', 'http://shop.example/callback')).toMatch(
+        /^relyd: WARNING: logins come back to http:\/\/shop\.example\/callback without TLS/,
+      )
+      for (const [name, host] of [
+        ['loop4', '127.0.0.1:3000'],
+        ['loop6', '[::1]:3000'],
+      ] as const) {
+        expect(await stderrOf(name, `http://${host}/callback`)).toBe('')
+      }
+    })
+
+    test('a realm that is nowhere is not an empty one', async () => {
+      const nope = await run('list', '--realm', 'nope')
+      expect(nope).toMatchObject({ status: 1, stdout: '' })
+      expect(nope.stderr).toMatch(/no realm nope.*those that are served: default, other/)
+      expect(await run('list', '--realm', 'other')).toMatchObject({ status: 0, stderr: '' })
     })
   })
 

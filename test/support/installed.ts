@@ -100,7 +100,7 @@ export class Installed implements AsyncDisposable {
 /** What the packages are built from, without what was built before: parallel tests use that. */
 function copySources(to: string): void {
   const made = /\/(?:dist|node_modules|[^/]+\.tsbuildinfo)$/
-  for (const name of ['tsconfig.json', 'sdk', 'daemon']) {
+  for (const name of ['tsconfig.json', 'docs', 'sdk', 'daemon']) {
     const filter = (path: string) => !made.test(path)
     cpSync(join(root, name), join(to, name), { recursive: true, filter })
   }

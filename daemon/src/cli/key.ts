@@ -5,7 +5,7 @@ import { systemClock } from '../clock.js'
 import * as admin from '../store/key_admin.js'
 import { tableNames } from '../store/sealed_tables.js'
 import { withExamples } from './examples.js'
-import { type KeyFileOption, placeOf, withKeyFile } from './key_place.js'
+import { isBroughtByUnit, type KeyFileOption, placeOf, withKeyFile } from './key_place.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { dateOf, sayJson, sayTable } from './output.js'
 
@@ -28,8 +28,8 @@ export function addKey(program: Command): void {
       'add a new key, which encrypts from then on; makes the file if there is none',
     ),
     [
-      'relyd key add --key-file /etc/relyd/store.key',
-      'the file that the unit brings as a credential; restart the unit then',
+      'sudo relyd key add && sudo systemctl restart relyd',
+      'where the unit brings the keys; without that, no restart is needed',
     ],
   ).action(makeKey)
   withExamples(
@@ -72,8 +72,11 @@ function listKeys(options: KeyOptions & JsonOption): void {
 function makeKey(options: KeyOptions): void {
   const { key_file, database } = placeOf(options)
   const { key_id, made } = admin.addKey({ key_file, database })
-  const owner = made && statSync(key_file).uid === 0 ? `\n${OWNER}` : ''
-  console.log(made ? `Made ${key_file} with the key ${key_id}.${owner}` : added(key_id, key_file))
+  const by_unit = isBroughtByUnit(key_file)
+  const owner = made && !by_unit && statSync(key_file).uid === 0 ? `\n${OWNER}` : ''
+  console.log(
+    made ? `Made ${key_file} with the key ${key_id}.${owner}` : added(key_id, key_file, by_unit),
+  )
   console.log('Back the file up now, apart from the database: what a lost key encrypted is lost.')
 }
 
@@ -85,11 +88,14 @@ function retireKey(key_id: string, options: KeyOptions): void {
   console.log('Older backups of the database still need it: keep it in a backup as long as those.')
 }
 
-function added(key_id: string, key_file: string): string {
+function added(key_id: string, key_file: string, by_unit: boolean): string {
+  const begin = by_unit
+    ? 'The daemon has its keys from when it was started: systemctl restart relyd. From then on it encrypts'
+    : 'A running daemon encrypts'
+  const within = by_unit ? '' : ' within seconds'
   return `Added the key ${key_id} to ${key_file}.
 
-A running daemon encrypts with it within seconds, and re-encrypts what is there in the background.
-Where the file is a systemd credential (LoadCredential=), restart the unit for that.
+${begin} with it${within}, and re-encrypts what is there in the background.
 When \`relyd key list\` shows no rows for an old key, remove it: relyd key retire ID
 `
 }
@@ -107,7 +113,7 @@ function notesOn(keys: admin.ListedKey[]): string[] {
   if (keys.some(({ state }) => state === 'missing')) {
     notes.push(
       'missing: the database was encrypted with it, and the file does not hold it. Restore the file\n' +
-        'from its backup. Where the daemon gets a credential, name its source with --key-file.',
+        'from its backup, or name the right one with --key-file.',
     )
   }
   return notes

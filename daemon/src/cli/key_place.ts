@@ -45,6 +45,11 @@ export function keyFileOf(
   return existsSync(brought) || !existsSync(key_file) ? brought : key_file
 }
 
+/** Whether the daemon has a copy of this file, of when it was started. */
+export function isBroughtByUnit(key_file: string): boolean {
+  return installedUnits('/').key_file === key_file
+}
+
 /** The unit of another relyd.cfg says nothing of this one's keys. */
 function isSame(one: string, other: string): boolean {
   try {

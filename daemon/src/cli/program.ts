@@ -1,4 +1,6 @@
 /** The command line of `relyd`: every subcommand, and how it ends when one fails. */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { version } from '../version.js'
 import { addBackup } from './backup.js'
@@ -34,7 +36,7 @@ export function createProgram(): Command {
     .showHelpAfterError('(relyd --help shows all commands)')
     // commander says what is wrong by itself; --help and --version end this way too.
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? exitCodes.done : exitCodes.usage))
-    .addHelpText('after', () => `\nExit codes:\n${codesHelp()}`)
+    .addHelpText('after', () => `\nExit codes:\n${codesHelp()}\n\nDocumentation: ${docsFolder()}`)
   for (const add of [
     addServe,
     addCheckConfig,
@@ -53,6 +55,14 @@ export function createProgram(): Command {
     add(program)
   }
   return program
+}
+
+/** In the package, or at the top of the repository. */
+function docsFolder(): string {
+  const [packed = '', written = ''] = ['../../docs', '../../../docs'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  )
+  return existsSync(packed) ? packed : written
 }
 
 function codesHelp(): string {

@@ -2,8 +2,11 @@
 import type { Command } from 'commander'
 import type { SocketOwner } from '../service/header.js'
 import type { Programs } from '../service/units.js'
+import { StartError } from '../start_error.js'
 import { withExamples } from './examples.js'
+import { wrongUsage } from './exit_codes.js'
 import { say } from './output.js'
+import { collect } from './site_options.js'
 
 interface ServiceOptions {
   root?: string
@@ -28,8 +31,7 @@ export function addService(program: Command): void {
       .option(
         '--socket <listener:user[:group]>',
         'a socket of its own for a website, which only this user may open; may be repeated',
-        (one: string, others: string[]) => [...others, one],
-        [],
+        collect,
       )
       .option('--node <path>', 'the node that the unit runs, instead of this one')
       .option('--relyd <path>', 'the relyd that the unit runs, instead of this one'),
@@ -56,11 +58,16 @@ export function addService(program: Command): void {
 }
 
 async function install({
-  socket,
+  socket = [],
   ...options
-}: ServiceOptions & Partial<Programs> & { socket: string[] }): Promise<void> {
+}: ServiceOptions & Partial<Programs> & { socket?: string[] }): Promise<void> {
   const { installService } = await import('../service/install.js')
   const { socketOwner } = await import('../service/header.js')
-  const sockets: SocketOwner[] = socket.map(socketOwner)
+  let sockets: SocketOwner[]
+  try {
+    sockets = socket.map(socketOwner)
+  } catch (error) {
+    throw error instanceof StartError ? wrongUsage(error.message) : error
+  }
   installService({ ...options, sockets, say })
 }

@@ -42,7 +42,7 @@ export function addSessions(program: Command): void {
       .addHelpText('after', `\n${REMARK}`),
     ['relyd sessions end e9e72c6f6a1b04f98d0c1e5a7b3f29d4c86e0a17', 'one of the list'],
     [
-      'relyd sessions end --sub alice --revoke',
+      'relyd sessions end --sub alice --issuer https://op.example --revoke',
       'whatever an End-User has, and the tokens at the OP',
     ],
     ['relyd sessions end --site shop', 'all of a site'],
@@ -85,7 +85,9 @@ async function listSessions(options: ListOptions): Promise<void> {
     dateOf(expires_at),
   ])
   sayTable([['SESSION', 'SITE', 'END-USER', 'SINCE', 'UNTIL'], ...rows])
-  if (more) say(`\nThere may be more: --limit ${limit * 10}`)
+  if (!more) return
+  say()
+  say(`There may be more: --limit ${limit * 10}`)
 }
 
 async function endSessions(session: string | undefined, options: EndOptions): Promise<void> {
@@ -107,6 +109,12 @@ async function endSessions(session: string | undefined, options: EndOptions): Pr
     tokens_revoked += page.tokens_revoked
     after = session !== undefined && ended > 0 ? undefined : page.next
   } while (after !== undefined)
+  if (session !== undefined && ended === 0) {
+    throw new CliError(
+      exitCodes.failed,
+      `there is no session ${session} (any more); those that there are: relyd sessions list`,
+    )
+  }
   if (json) return sayJson({ ended, tokens_revoked })
   say(`Ended ${counted(ended, 'session')}.`)
   if (revoke) say(`The OP forgot the tokens of ${tokens_revoked} of them.`)

@@ -9,7 +9,15 @@ import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { complain, say, sayJson } from './output.js'
 import { prepareCfg, type SiteCfg, writeCfg } from './site_cfg.js'
-import { given, type SiteOptions, siteParamsOf, withSiteOptions } from './site_options.js'
+import {
+  given,
+  requireBoth,
+  type SiteOptions,
+  siteParamsOf,
+  warnOfAddresses,
+  withSiteOptions,
+} from './site_options.js'
+import { inOptions } from './site_refusal.js'
 
 /** As a cfg names it. */
 type SiteAddress = Parameters<typeof writeCfg>[1]['address']
@@ -64,6 +72,7 @@ async function addSite(name: string, options: AddOptions): Promise<void> {
   if (cfgOwner !== undefined && options.cfg === undefined) {
     throw new CliError(exitCodes.usage, '--cfg-owner belongs to --cfg')
   }
+  requireBoth(clientId, options)
   // Before anything is done: what would stop it in the middle.
   const cfg = options.cfg === undefined ? undefined : prepareCfg(options.cfg, cfgOwner)
   const listener = cfg && (await listenerFor(options))
@@ -73,7 +82,7 @@ async function addSite(name: string, options: AddOptions): Promise<void> {
     name,
     redirect_uris: redirectUri,
   }).catch((error: unknown) => {
-    throw withAllowedHost(error, config, realm)
+    throw inOptions(withAllowedHost(error, config, realm), options)
   })
   if (cfg && listener) {
     writeCfg(cfg, {
@@ -84,6 +93,7 @@ async function addSite(name: string, options: AddOptions): Promise<void> {
       post_logout_redirect_uri: site.post_logout_redirect_uri,
     })
   }
+  warnOfAddresses(site.redirect_uris)
   if (json) sayJson({ ...site, ...(cfg && { cfg: cfg.path }) })
   else tell(site, cfg, listener?.tls ? listener.name : undefined)
 }

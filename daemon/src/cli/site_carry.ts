@@ -2,8 +2,10 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { import_sites } from '../admin/commands/import_sites.js'
+import type { DescribedSite } from '../admin/site_result.js'
 import type { Values } from '../command.js'
 import { askDaemon } from './admin_client.js'
+import { allSites } from './all_sites.js'
 import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
@@ -57,8 +59,7 @@ store with its keys: relyd backup, relyd restore.`
 
 async function exportSites(file: string | undefined, options: CarryOptions): Promise<void> {
   const { config, realm } = options
-  const sites: object[] = []
-  let left_out = 0
+  const sites: { oxd_id: string }[] = []
   let after: string | undefined
   do {
     const page = await askDaemon(config, 'export_sites', {
@@ -66,17 +67,30 @@ async function exportSites(file: string | undefined, options: CarryOptions): Pro
       ...(after !== undefined && { after }),
     })
     sites.push(...page.sites)
-    left_out += page.left_out
     after = page.next
   } while (after !== undefined)
+  const carried = new Set(sites.map(({ oxd_id }) => oxd_id))
+  const left_out = (await allSites(config, realm)).filter(({ oxd_id }) => !carried.has(oxd_id))
   const exported = { relyd_sites: FORMAT, sites }
   if (file === undefined) sayJson(exported)
   else writeNew(file, `${JSON.stringify(exported, null, 2)}\n`)
-  const others =
-    left_out > 0
-      ? ` Left out: ${left_out} that registered themselves, and do so anew, or are too long to carry.`
-      : ''
-  complain(`relyd: ${counted(sites.length, 'site')}, without their secrets.${others}`)
+  complain(`relyd: ${counted(sites.length, 'site')}, without their secrets`)
+  const telling: [who: string, sites: DescribedSite[]][] = [
+    [
+      'relyd registered, or that registered themselves, and do so anew',
+      left_out.filter(isRegistered),
+    ],
+    ['are too long to carry', left_out.filter((site) => !isRegistered(site))],
+  ]
+  for (const [who, some] of telling) {
+    if (some.length === 0) continue
+    const names = some.map(({ name, oxd_id }) => name ?? oxd_id.slice(0, 8)).join(', ')
+    complain(`relyd: left out ${counted(some.length, 'site')} that ${who}: ${names}`)
+  }
+}
+
+function isRegistered({ name, registered_by }: DescribedSite): boolean {
+  return registered_by === 'relyd' || name === undefined
 }
 
 /** On TCP an oxd_id is a secret of the site, so that the file is its writer's alone. */
@@ -117,10 +131,12 @@ async function importSites(file: string, options: ImportOptions): Promise<void> 
     name,
     realm,
     oxd_id,
-    outcome,
+    dryRun && outcome === 'added' ? 'would add' : outcome,
   ])
   sayTable([['NAME', 'REALM', 'ID', 'OUTCOME'], ...rows])
-  if (dryRun) say('\nNothing was added: this was a dry run.')
+  if (!dryRun) return
+  say()
+  say('Nothing was added: this was a dry run.')
 }
 
 function readEntries(file: string): Entry[] {

@@ -1,7 +1,9 @@
 /** Options that say what a site shall be, and the parameters that come of them. */
 import { type Command, Option } from 'commander'
 import { credentialMethods } from '../op/credential_methods.js'
-import { CliError, exitCodes } from './exit_codes.js'
+import { isInTheClear } from '../redirect_address.js'
+import { wrongUsage } from './exit_codes.js'
+import { complain } from './output.js'
 import { readInput, readSecretInput, refuseTwoInputs } from './secret_input.js'
 
 export interface SiteOptions {
@@ -91,6 +93,27 @@ function settingsOf(options: SiteOptions) {
   }
 }
 
+/** @throws CliError unless the client and its credentials are both given, or neither */
+export function requireBoth(client_id: string | undefined, options: SiteOptions): void {
+  const flag = ways.flat().find((name) => options[name] !== undefined)
+  if (client_id === undefined && flag !== undefined) {
+    throw wrongUsage(`--client-id is missing; ${flagOf(flag)} belongs to one`)
+  }
+  if (client_id === undefined || flag !== undefined || options.authMethod !== undefined) return
+  throw wrongUsage(
+    'no credential; give --client-secret-file, --private-key, --tls-certificate or --apple-key, or --auth-method none for a public client',
+  )
+}
+
+/** What an operator should know of a site that was added or changed. */
+export function warnOfAddresses(uris: readonly string[]): void {
+  for (const uri of uris.filter((one) => isInTheClear(new URL(one)))) {
+    complain(
+      `relyd: WARNING: logins come back to ${uri} without TLS, where codes can be read on their way; good for a test only`,
+    )
+  }
+}
+
 /** Ways to authenticate, each with its options; a site has one of them. */
 const ways = [
   ['clientSecretFile'],
@@ -103,7 +126,7 @@ function credentialsOf(options: SiteOptions) {
   const used = ways.filter((way) => way.some((name) => options[name] !== undefined))
   if (used.length > 1) {
     const named = used.map((way) => flagOf(way.find((name) => options[name] !== undefined) ?? ''))
-    throw new CliError(exitCodes.usage, `${named.join(' and ')} exclude each other; give one`)
+    throw wrongUsage(`${named.join(' and ')} exclude each other; give one`)
   }
   refuseTwoInputs([options.privateKey, options.certificate])
   refuseTwoInputs([options.tlsCertificate, options.tlsKey])
@@ -143,6 +166,15 @@ export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T
 
 function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+/** An option of a few words that may be repeated. */
+export function severalOf(flags: string, description: string, words: readonly string[]): Option {
+  const option = new Option(flags, description).choices(words)
+  const { parseArg } = option
+  return option.argParser((value: string, before: string[] | undefined) =>
+    collect(parseArg ? parseArg(value, '') : value, before),
+  )
 }
 
 /** Of an option that may be repeated. */

@@ -1,11 +1,20 @@
 /** `relyd sites update`: changes a site, its credentials above all. */
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { askDaemon } from './admin_client.js'
 import { withExamples } from './examples.js'
+import { wrongUsage } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
 import { say, sayJson } from './output.js'
 import { sayForOp } from './site_add.js'
-import { collect, given, type SiteOptions, siteParamsOf, withSiteOptions } from './site_options.js'
+import {
+  given,
+  type SiteOptions,
+  severalOf,
+  siteParamsOf,
+  warnOfAddresses,
+  withSiteOptions,
+} from './site_options.js'
+import { inOptions } from './site_refusal.js'
 
 interface UpdateOptions extends ConfigOption, JsonOption, SiteOptions {
   realm?: string
@@ -22,12 +31,11 @@ export function addSiteUpdate(sites: Command): void {
   withExamples(
     withSiteOptions(command)
       .addOption(
-        new Option(
+        severalOf(
           '--unset <setting>',
           'a setting that it shall not have any more; may be repeated',
-        )
-          .choices(['post_logout_redirect_uri', 'acr_values', 'ui_locales', 'client_name'])
-          .argParser(collect),
+          ['post_logout_redirect_uri', 'acr_values', 'ui_locales', 'client_name'],
+        ),
       )
       .addHelpText('after', REMARK),
     ['relyd sites update shop --client-secret-file new_secret.txt', 'the OP gave it a new one'],
@@ -45,11 +53,16 @@ Logins that are under way go on. Where a redirect URI changed, the site's cfg ch
 
 async function updateSite(site: string, options: UpdateOptions): Promise<void> {
   const { config, json, realm, name, unset } = options
+  const change = { ...siteParamsOf(options), ...given({ name, unset }) }
+  if (Object.keys(change).length === 0) throw wrongUsage('nothing is given that shall change')
   const changed = await askDaemon(config, 'update_site', {
-    ...siteParamsOf(options),
-    ...given({ realm, name, unset }),
+    ...change,
+    ...given({ realm }),
     site,
+  }).catch((error: unknown) => {
+    throw inOptions(error, options)
   })
+  if (options.redirectUri) warnOfAddresses(changed.redirect_uris)
   if (json) return sayJson(changed)
   say(`Changed the site ${changed.name ?? changed.oxd_id} of the realm ${changed.realm}.`)
   say()

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { DescribedSite } from '../admin/site_result.js'
 import { askDaemon, RefusedError } from './admin_client.js'
+import { allSites } from './all_sites.js'
 import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
@@ -52,16 +53,7 @@ export function addSites(program: Command): void {
 }
 
 async function listSites({ config, realm, json }: RealmOptions): Promise<void> {
-  const sites: DescribedSite[] = []
-  let after: string | undefined
-  do {
-    const page = await askDaemon(config, 'list_sites', {
-      ...inRealm(realm),
-      ...(after && { after }),
-    })
-    sites.push(...page.sites)
-    after = page.next
-  } while (after !== undefined)
+  const sites = await allSites(config, realm)
   sites.sort((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1))
   if (json) return sayJson({ sites })
   const rows = sites.map(({ name = '-', oxd_id, op_host, client_id, auth_method, ...site }) => [

@@ -8,6 +8,7 @@ import { isOurs, ownerIn, type SocketOwner } from './header.js'
 import { HostFiles } from './host_files.js'
 import { findPrograms } from './programs.js'
 import { isBooted, isUser, requireRoot, run, runs } from './systemctl.js'
+import { type Tell, teller } from './telling.js'
 import {
   CONFIG,
   KEY,
@@ -47,7 +48,8 @@ export function installService(options: InstallOptions): void {
   const files = new HostFiles(root, dryRun)
   if (files.isHost && !dryRun) requireRoot('install')
   const programs = findPrograms(files, options)
-  const put = (path: string, text: string) => putOurs(files, path, text, say)
+  const tell = teller(dryRun, say)
+  const put = (path: string, text: string) => putOurs(files, path, text, tell)
   put(`${UNITS}/relyd.service`, relydService(programs))
   put(`${UNITS}/relyd.socket`, relydSocket())
   for (const owner of [...earlierSockets(files, sockets), ...sockets]) {
@@ -55,10 +57,10 @@ export function installService(options: InstallOptions): void {
   }
   put(SYSUSERS, sysusers())
   put(TMPFILES, tmpfiles())
-  if (files.lstat(CONFIG)) say(`kept     ${CONFIG}: it is there already`)
+  if (files.lstat(CONFIG)) tell('kept', `${CONFIG}: it is there already`)
   else {
     files.write(CONFIG, sampleConfig(), 0o644)
-    say(`wrote    ${CONFIG}`)
+    tell('write', CONFIG)
   }
   if (files.isHost) serveHost(options, dryRun)
   else sayNextInImage(root, sockets, say)
@@ -66,7 +68,8 @@ export function installService(options: InstallOptions): void {
 
 /** What an image leaves to the host that it will run on: a key, and what systemd must hear of. */
 function serveHost({ sockets, say }: InstallOptions, dryRun: boolean): void {
-  makeKey(dryRun, say)
+  const tell = teller(dryRun, say)
+  makeKey(dryRun, tell)
   const running = isBooted()
   const commands = [
     ['systemd-sysusers', SYSUSERS],
@@ -74,7 +77,7 @@ function serveHost({ sockets, say }: InstallOptions, dryRun: boolean): void {
     ...(running ? [['systemctl', 'daemon-reload']] : []),
   ]
   for (const [program = '', ...args] of commands) {
-    say(`run      ${[program, ...args].join(' ')}`)
+    tell('run', [program, ...args].join(' '))
     if (!dryRun) run(program, ...args)
   }
   sayNext(sockets, running && runs('relyd.service'), say)
@@ -92,30 +95,31 @@ function earlierSockets(files: HostFiles, asked: readonly SocketOwner[]): Socket
   })
 }
 
-function putOurs(files: HostFiles, path: string, text: string, say: ServiceOptions['say']): void {
+function putOurs(files: HostFiles, path: string, text: string, tell: Tell): void {
   const stat = files.lstat(path)
   if (stat?.isSymbolicLink()) {
-    say(`KEPT     ${path}: it is a link, of whoever made it (a masked unit leads to /dev/null)`)
+    tell('KEPT', `${path}: it is a link, of whoever made it (a masked unit leads to /dev/null)`)
     return
   }
   if (stat && !stat.isFile()) throw new StartError(`${path} is not a file; remove it`)
   const old = stat && files.read(path)
   if (old !== undefined && !isOurs(old)) {
-    say(
-      `KEPT     ${path}: relyd did not lay it down; remove it to have relyd's, and change that by drop-ins`,
+    tell(
+      'KEPT',
+      `${path}: relyd did not lay it down; remove it to have relyd's, and change that by drop-ins`,
     )
   } else if (old === text && stat && (stat.mode & 0o777) === 0o644) {
-    say(`same     ${path}`)
+    tell('same', path)
   } else {
     files.write(path, text, 0o644)
-    say(`${old === undefined ? 'wrote   ' : 'replaced'} ${path}`)
+    tell(old === undefined ? 'write' : 'replace', path)
   }
 }
 
 /** Never another one: what a lost key encrypted is lost. */
-function makeKey(dryRun: boolean, say: ServiceOptions['say']): void {
+function makeKey(dryRun: boolean, tell: Tell): void {
   if (existsSync(KEY)) {
-    say(`kept     ${KEY}: it is there already`)
+    tell('kept', `${KEY}: it is there already`)
     return
   }
   if (!dryRun) {
@@ -123,7 +127,7 @@ function makeKey(dryRun: boolean, say: ServiceOptions['say']): void {
     const { database } = loadConfig(CONFIG, {}).daemon
     addKey({ database, key_file: KEY })
   }
-  say(`wrote    ${KEY}, a new key`)
+  tell('write', `${KEY}, a new key`)
 }
 
 function sayNext(

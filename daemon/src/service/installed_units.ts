@@ -31,7 +31,7 @@ export function installedUnits(root: string): InstalledUnits {
   const folders = FOLDERS.map((folder) => join(root, folder)).filter((one) => existsSync(one))
   const path = folders.map((folder) => join(folder, 'relyd.service')).find((one) => existsSync(one))
   const text = path === undefined ? undefined : textOf(path)
-  const credential = settingOf(text ?? '', 'LoadCredential')?.split('store.key:')[1]
+  const [, credential] = /^LoadCredential=store\.key:(.+?)\s*$/m.exec(text ?? '') ?? []
   const [, started_with = CONFIG] =
     /\s(?:-c|--config)[ =](\S+)/.exec(settingOf(text ?? '', 'ExecStart') ?? '') ?? []
   const sockets = folders.flatMap((folder) =>

@@ -3,6 +3,7 @@ import { isOurs } from './header.js'
 import { HostFiles } from './host_files.js'
 import { type ServiceOptions, SYSUSERS, TMPFILES } from './install.js'
 import { isBooted, requireRoot, run } from './systemctl.js'
+import { teller } from './telling.js'
 import { CONFIG, FOLDER, KEY, pathOf, SOCKETS, STATE, UNITS } from './units.js'
 
 export interface UninstallOptions extends ServiceOptions {
@@ -17,9 +18,10 @@ export function uninstallService(options: UninstallOptions): void {
   const { root = '/', dryRun = false, purge = false, say } = options
   const files = new HostFiles(root, dryRun)
   if (files.isHost && !dryRun) requireRoot('uninstall')
+  const tell = teller(dryRun, say)
   const remove = (path: string) => {
     files.remove(path)
-    say(`removed  ${path}`)
+    tell('remove', path)
   }
   const isLaidDown = (path: string) =>
     files.lstat(path)?.isFile() === true && isOurs(files.read(path))
@@ -27,7 +29,7 @@ export function uninstallService(options: UninstallOptions): void {
   const units = files.list(UNITS).filter((name) => UNIT.test(name))
   const ours = units.filter((name) => isLaidDown(`${UNITS}/${name}`))
   if (files.isHost && isBooted() && ours.length > 0) {
-    say(`run      systemctl disable --now ${ours.join(' ')}`)
+    tell('run', `systemctl disable --now ${ours.join(' ')}`)
     if (!dryRun) run('systemctl', 'disable', '--now', ...ours)
   }
   // Nobody listens on them any more; systemd leaves the files.
@@ -35,11 +37,11 @@ export function uninstallService(options: UninstallOptions): void {
   for (const path of sockets) if (files.lstat(path)?.isSocket()) remove(path)
   for (const link of linksTo(files, ours)) remove(link)
   for (const name of ours) remove(`${UNITS}/${name}`)
-  if (files.removeIfEmpty(`${UNITS}/relyd.service.wants`))
-    say(`removed  ${UNITS}/relyd.service.wants`)
+  const wants = `${UNITS}/relyd.service.wants`
+  if (files.removeIfEmpty(wants)) tell('remove', wants)
   for (const path of [SYSUSERS, TMPFILES]) if (isLaidDown(path)) remove(path)
   if (files.isHost && isBooted()) {
-    say('run      systemctl daemon-reload')
+    tell('run', 'systemctl daemon-reload')
     if (!dryRun) run('systemctl', 'daemon-reload')
   }
 
@@ -51,12 +53,11 @@ export function uninstallService(options: UninstallOptions): void {
   if (purge) precious.forEach(remove)
   else kept.push(...precious)
   for (const folder of [FOLDER, ...(files.isHost ? [SOCKETS] : [])]) {
-    if (files.removeIfEmpty(folder)) say(`removed  ${folder}`)
+    if (files.removeIfEmpty(folder)) tell('remove', folder)
   }
-  for (const path of kept) say(`kept     ${path}`)
-  if (kept.includes(STATE))
-    say('         with all sites and sessions; --purge removes it, for good')
-  if (files.isHost) say('kept     the user and the group relyd; remove them with: userdel relyd')
+  const what = ', with all sites and sessions; --purge removes it, for good'
+  for (const path of kept) tell('kept', `${path}${path === STATE ? what : ''}`)
+  if (files.isHost) tell('kept', 'the user and the group relyd; remove them with: userdel relyd')
 }
 
 function socketOf(unit: string): string | undefined {

@@ -3,7 +3,7 @@ import { chmodSync, closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync
 import { dirname } from 'node:path'
 import type Database from 'better-sqlite3'
 import { randomToken } from '../random.js'
-import { codeOf, messageOf, StoreError } from './errors.js'
+import { cannot, codeOf, StoreError } from './errors.js'
 import { openKept } from './kept_database.js'
 import { refuseForeignDatabase } from './migrations/migrate.js'
 import { type Leave, occupy } from './occupancy.js'
@@ -44,9 +44,7 @@ export function openDatabase(
     db?.close()
     leave?.()
     if (error instanceof StoreError) throw error
-    throw new StoreError('database', `Cannot open the database ${path}: ${messageOf(error)}`, {
-      cause: error,
-    })
+    throw cannot('open', path, error)
   }
 }
 

@@ -38,6 +38,16 @@ export class StoreError extends Error {
   }
 }
 
+/** The refusal of a database that SQLite or the system would not open, or go on with. */
+export function cannot(verb: 'open' | 'use', database: string, cause: unknown): StoreError {
+  const is_damaged = /^SQLITE_(CORRUPT|NOTADB)/.test(String(codeOf(cause)))
+  const cure = is_damaged
+    ? '; it is damaged: `relyd doctor` says more, and `relyd restore FILE` puts a backup in its place'
+    : ''
+  const why = `Cannot ${verb} the database ${database}: ${messageOf(cause)}${cure}`
+  return new StoreError('database', why, { cause })
+}
+
 /** @returns the message of whatever was thrown */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

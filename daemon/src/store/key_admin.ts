@@ -7,7 +7,7 @@ import type { Seconds } from '../clock.js'
 import { StartError } from '../start_error.js'
 import { openDatabase } from './database.js'
 import type { Keyring } from './encryption.js'
-import { messageOf, StoreError } from './errors.js'
+import { cannot, StoreError } from './errors.js'
 import {
   makeKeyFile,
   newKeyId,
@@ -163,9 +163,7 @@ function open<T>(database: string, work: (opened: Opened | undefined) => T): T {
     return work({ db, record: new KeyRecord(db) })
   } catch (error) {
     if (error instanceof StoreError || error instanceof StartError) throw error
-    throw new StoreError('database', `Cannot use the database ${database}: ${messageOf(error)}`, {
-      cause: error,
-    })
+    throw cannot('use', database, error)
   } finally {
     db.close()
   }

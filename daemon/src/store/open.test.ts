@@ -321,7 +321,7 @@ describe('the file', () => {
     )
     await expect(open()).rejects.toMatchObject({
       code: 'database',
-      message: expect.stringContaining(options.database),
+      message: expect.stringMatching(`${options.database}.*damaged.*doctor.*relyd restore FILE`),
     })
     options = { ...options, database: join(options.database, 'relyd.db') }
     await expect(open()).rejects.toMatchObject({ code: 'database' })

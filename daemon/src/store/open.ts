@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { type Clock, systemClock } from '../clock.js'
 import { type Durability, openDatabase } from './database.js'
 import type { Keyring } from './encryption.js'
-import { messageOf, StoreError } from './errors.js'
+import { cannot, StoreError } from './errors.js'
 import type { OnCommit } from './group_commit.js'
 import { HeldKeys, signatureOf } from './held_keys.js'
 import { makeKeyFile, readKeyFile, refuseSharedFolder } from './key_file.js'
@@ -70,9 +70,7 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
   } catch (error) {
     db.close()
     if (error instanceof StoreError) throw error
-    throw new StoreError('database', `Cannot use the database ${database}: ${messageOf(error)}`, {
-      cause: error,
-    })
+    throw cannot('use', database, error)
   }
 }
 

@@ -1,7 +1,7 @@
 /** Whether the sites' redirect addresses and client secrets are, and stay, good for a login. */
-import { isLoopback } from '@relyd/sdk/loopback'
 import type { Seconds } from '../../clock.js'
 import { bounded } from '../../errors.js'
+import { isAtLoopback, isInTheClear } from '../../redirect_address.js'
 import { type Finding, fault, note, warning } from '../finding.js'
 import type { SiteView } from '../store_view.js'
 import type { World } from '../world.js'
@@ -24,13 +24,12 @@ function ofAddress(site: SiteView): Finding[] {
   if (!URL.canParse(redirect_uri)) {
     return [fault(about, `its redirect address ${bounded(redirect_uri)} is no URL`, change(site))]
   }
-  const { protocol, hostname } = new URL(redirect_uri)
-  const is_loopback = isLoopback(hostname.replace(/^\[|\]$/g, ''))
-  if (protocol === 'http:' && !is_loopback) {
+  const url = new URL(redirect_uri)
+  if (isInTheClear(url)) {
     const why = `its logins come back to ${bounded(redirect_uri)} without TLS, where codes can be read on their way`
     return [fault(about, why, change(site))]
   }
-  if (!is_loopback) return []
+  if (!isAtLoopback(url)) return []
   const why = `its logins come back to ${bounded(redirect_uri)}, which is the browser's own computer`
   return [note(about, why, `good for development only; else ${change(site)}`)]
 }
