@@ -2,11 +2,13 @@
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -58,6 +60,16 @@ test('is one private file with every row, made while the store is open and writt
   expect(checkBackup({ ...stored, file }).rows.sites).toBe(1)
   // A file that needs no log can be read where nothing can be written.
   expect(stored.read('PRAGMA journal_mode', file)).toEqual([['delete']])
+})
+
+test('leaves no long log behind, which the next commit would have to put away', async () => {
+  await stored.with(async (store) => {
+    await putSite(store, 'logged')
+    backup()
+    const alone = join(stored.folder, 'alone.db')
+    copyFileSync(stored.database, alone)
+    expect(stored.read('SELECT oxd_id FROM sites', alone)).toEqual([['logged']])
+  })
 })
 
 test('leaves out what was deleted', async () => {
@@ -138,12 +150,27 @@ describe('refuses', () => {
 
 test('what a killed one left is removed by the next, and what another is writing is not', async () => {
   await stored.with((store) => putSite(store, 'shop'))
-  const [old, young] = [`${file}-draft-old`, `${file}-draft-young`]
-  for (const path of [old, young]) writeFileSync(path, '')
-  const two_hours_ago = Date.now() / 1000 - 7200
-  utimesSync(old, two_hours_ago, two_hours_ago)
   backup()
-  expect(readdirSync(backups).sort()).toEqual(['one.db', 'one.db-draft-young'])
+  const token = 'abcdefghi-_1'
+  const drafts = {
+    old: `yesterday.db-draft-${token}`,
+    empty: `empty.db-draft-${token}`,
+    young: `one.db-draft-${token}`,
+    foreign: `letter-draft-${token}`,
+  }
+  for (const name of [drafts.old, drafts.young]) copyFileSync(file, join(backups, name))
+  writeFileSync(join(backups, drafts.empty), '')
+  writeFileSync(
+    join(backups, drafts.foreign),
+    'Dear Sir, this is a draft of another kind of program. '.repeat(9),
+  )
+  const two_hours_ago = Date.now() / 1000 - 7200
+  for (const name of [drafts.old, drafts.empty, drafts.foreign]) {
+    utimesSync(join(backups, name), two_hours_ago, two_hours_ago)
+  }
+  rmSync(file)
+  backup()
+  expect(readdirSync(backups).sort()).toEqual([drafts.foreign, 'one.db', drafts.young].sort())
 })
 
 test.skipIf(!isRoot())('root leaves nothing behind that shuts the daemon out', async () => {

@@ -7,6 +7,7 @@ import {
   copyToDraft,
   freeBytes,
   megabytes,
+  removeAbandonedBackups,
   removeAbandonedDrafts,
   removeDraft,
   sizeOf,
@@ -45,7 +46,7 @@ export function makeBackup({ database, key_file, file, force }: BackupOptions): 
   asOwnerOf(target, () => {
     requireFolder(dirname(target))
     refuseTarget(target, database, force)
-    removeAbandonedDrafts(target)
+    removeAbandonedBackups(dirname(target))
   })
   refuseBesideKeys(target, key_file)
   if (!statSync(database, { throwIfNoEntry: false })) {

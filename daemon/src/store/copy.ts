@@ -5,6 +5,7 @@ import {
   existsSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readdirSync,
   readSync,
@@ -19,6 +20,7 @@ import { asOwner, asOwnerOf, isSameOwner, ownerOf } from '../as_owner.js'
 import { randomToken } from '../random.js'
 import { messageOf, StoreError } from './errors.js'
 import { openKept } from './kept_database.js'
+import { APPLICATION_ID } from './migrations/migrate.js'
 
 /** Milliseconds for which a draft that nobody writes to is somebody's nevertheless. */
 const ABANDONED = 60 * 60 * 1000
@@ -53,7 +55,10 @@ export function copyToDraft(from: string, to: string, busy_timeout_ms = 10_000):
         sync(draft)
       })
     } finally {
-      asOwner(reader, () => db.close())
+      asOwner(reader, () => {
+        shortenLog(db)
+        db.close()
+      })
     }
     return draft
   } catch (error) {
@@ -61,6 +66,18 @@ export function copyToDraft(from: string, to: string, busy_timeout_ms = 10_000):
     throw new StoreError('database', `Cannot copy ${from} to ${to}: ${messageOf(error)}`, {
       cause: error,
     })
+  }
+}
+
+/**
+ * While it was read, the log could only grow. Otherwise the next of the daemon's commits would put all of
+ * that into the database, with everybody waiting.
+ */
+function shortenLog(db: Database.Database): void {
+  try {
+    db.pragma('wal_checkpoint(PASSIVE)')
+  } catch {
+    // The daemon's own will do; the copy is what was asked for.
   }
 }
 
@@ -136,14 +153,45 @@ export function removeDraft(draft: string): void {
   for (const end of ['', '-journal', '-wal', '-shm']) rmSync(draft + end, { force: true })
 }
 
-/** Removes drafts of processes that were killed. */
+/** Removes drafts of a file by processes that were killed. */
 export function removeAbandonedDrafts(to: string, older_than_ms = ABANDONED): void {
-  const folder = dirname(to)
   const begin = `${basename(to)}${DRAFT}`
-  for (const name of readdirSync(folder).filter((one) => one.startsWith(begin))) {
+  removeFiles(dirname(to), older_than_ms, (name) => name.startsWith(begin))
+}
+
+/** The same of every backup in a folder: each day's has another name. */
+export function removeAbandonedBackups(folder: string): void {
+  removeFiles(folder, ABANDONED, (name, size) => {
+    return DRAFT_NAME.test(name) && (size === 0 || isOurs(join(folder, name)))
+  })
+}
+
+function removeFiles(
+  folder: string,
+  older_than_ms: number,
+  wanted: (name: string, size: number) => boolean,
+): void {
+  for (const name of readdirSync(folder)) {
     const path = join(folder, name)
-    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
-    if (age >= older_than_ms) rmSync(path, { force: true })
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (!found?.isFile() || Date.now() - found.mtimeMs < older_than_ms) continue
+    if (wanted(name, found.size)) rmSync(path, { force: true })
+  }
+}
+
+const DRAFT_NAME = new RegExp(`${DRAFT}[\\w-]{12}$`)
+
+/** Where SQLite's header has the program's id: a folder may hold others' drafts too. */
+const APPLICATION_ID_AT = 68
+
+function isOurs(path: string): boolean {
+  const file = openFile(path)
+  try {
+    const header = Buffer.alloc(APPLICATION_ID_AT + 4)
+    readSync(file, header, 0, header.length, 0)
+    return header.readUInt32BE(APPLICATION_ID_AT) === APPLICATION_ID
+  } finally {
+    closeSync(file)
   }
 }
 

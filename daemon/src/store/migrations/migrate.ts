@@ -16,7 +16,7 @@ const MIGRATIONS = [initial, quotas, key_recorded_at, refresh, named_sites]
 export const SCHEMA_VERSION = MIGRATIONS.length
 
 /** What migration 1 sets: 'rely' in ASCII. */
-const APPLICATION_ID = 0x72656c79
+export const APPLICATION_ID = 0x72656c79
 
 /** @throws StoreError `database` if the file is in use by another program */
 export function refuseForeignDatabase(db: Database.Database): void {
