@@ -23,6 +23,7 @@ exec 3< /run/log
 while read -r line <&3; do case "$line" in *'"msg":"ready"'*) break ;; esac; done
 relyd key list
 relyd check-config
+relyd key add
 relyd backup /etc/relyd/beside.db
 relyd backup /var/backups/one.db
 relyd restore --check /var/backups/one.db
@@ -53,6 +54,7 @@ test.skipIf(!canMount())(
     expect(said.get('key add')).toMatch(/^Made \/etc\/relyd\/store\.key with the key \w{8}\./)
     expect(said.get('key list')).toMatch(/^key file \/etc\/relyd\/store\.key$/m)
     expect(said.get('key list')).toMatch(/^\w{8} +encrypts /m)
+    expect(said.get('later: key add')).toMatch(/^Added .* systemctl restart relyd\. From then on/ms)
     expect(said.get('check-config')).toMatch(/^key file \/etc\/relyd\/store\.key$/m)
     expect(said.get('check-config')).toMatch(/is good$/m)
     expect(said.get('backup /etc/relyd/beside.db')).toMatch(
