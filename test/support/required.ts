@@ -11,7 +11,7 @@ export function required(what: string, probe: () => boolean): boolean {
   found.set(what, is_there)
   if (is_there) return true
   if (process.env['CI']) throw new Error(`CI needs ${what}; see .ci/run`)
-  console.warn(`skipped: there is no ${what} here`)
+  console.warn(`skipped: this machine lacks ${what}`)
   return false
 }
 
