@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
-/** What takes long: other versions of Node, hundreds of kills, and more of fuzz and flood. */
+/** What takes long: a browser, a booted systemd, broken hosts, other versions of Node, hundreds of kills, and more of fuzz and flood. */
 export default defineConfig({
   test: {
     include: ['test/interop/**/*.test.ts', 'test/e2e/{fuzz,flood,kill_upkeep}.test.ts'],
+    globalSetup: 'test/support/record.ts',
     setupFiles: 'test/support/seed.ts',
     // On a busy machine; what polls for less says so.
     expect: { poll: { timeout: 10_000 } },

@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
 import { TestDaemon } from '../support/daemon.js'
-import { required } from '../support/required.js'
+import { permitted } from '../support/required.js'
 
 const SITE = fileURLToPath(new URL('../peers/ordinary_site.js', import.meta.url))
 const KEY = 'k'.repeat(42)
@@ -209,7 +209,7 @@ const mounted = (options: string) => [
   `mount --bind "$0" "$0"; mount -o remount,bind,${options} "$0"; exec "$@"`,
 ]
 const mayMount = () =>
-  required('unshare --mount', () => {
+  permitted('unshare --mount', () => {
     const { status } = spawnSync('unshare', ['--mount', 'mount', '--bind', '/tmp', '/tmp'])
     return status === 0
   })

@@ -10,8 +10,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 const MINUTES = 60_000
 
-// What takes longest, and has to do with browsers or bytes and not with Node, has run on this Node.
-const CORE = ['vitest', 'run', ...['fuzz', 'flood', 'website_browser'].flatMap(without)]
+// What takes longest, and has to do with bytes and not with Node, has run on this Node.
+const CORE = ['vitest', 'run', ...['fuzz', 'flood'].flatMap(without)]
 
 test.each([24, 26])(
   'the suite passes on Node %i',

@@ -49,6 +49,8 @@ mount --bind "$relyd" "$root/usr/lib/relyd"
 mkdir -p "$root/usr/local/bin"
 touch "$root/usr/local/bin/node"
 mount --bind "$node" "$root/usr/local/bin/node"
+# As npm does for what a package names in `bin`.
+chmod +x "$relyd/daemon/dist/main.js"
 ln -sf ../../lib/relyd/daemon/dist/main.js "$root/usr/local/bin/relyd"
 
 # Not chroot: a unit may make user namespaces (PrivateUsers=) at the real root only. Shared, as

@@ -84,12 +84,16 @@ export class BootedHost implements AsyncDisposable {
   }
 }
 
+/** The mounts that a boot needs, in a namespace that ends with it. */
+const PROBE =
+  'mount -t cgroup2 none /mnt && mount -t tmpfs none /mnt && cd /mnt && mkdir upper work root && mount -t overlay none -o lowerdir=/,upperdir=upper,workdir=work root'
+
 /** @returns whether this user may boot a host; where not, also in CI, whose machine may forbid it, tests are skipped and say so */
 export function canBoot(): boolean {
   const allowed =
     existsSync('/lib/systemd/systemd') &&
-    spawnSync('unshare', ['--mount', '--pid', '--fork', '--cgroup', 'true']).status === 0 &&
-    process.getuid?.() === 0
+    process.getuid?.() === 0 &&
+    spawnSync('unshare', ['--mount', '--pid', '--fork', '--cgroup', 'sh', '-c', PROBE]).status === 0
   if (allowed) return true
   console.warn('skipped: this user may not boot systemd in namespaces')
   return false
