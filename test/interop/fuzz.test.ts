@@ -12,7 +12,7 @@ import { declined, redirect_uri, registerIssued } from '../support/site.js'
 import { type DialectName, Wire } from '../support/wire.js'
 
 /** Of each dialect; `npm run test:interop` sends ten times as many. */
-const FRAMES = Number(process.env['FUZZ_FRAMES'] ?? 20_000)
+const FRAMES = 200_000
 const FRAMES_OF_CONNECTION = 250
 const CONNECTIONS = 6
 

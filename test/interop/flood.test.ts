@@ -10,7 +10,7 @@ import { issuedSite, redirect_uri } from '../support/site.js'
 import { Wire } from '../support/wire.js'
 
 /** `npm run test:interop` has four times as many: 100,000 (S20). */
-const LOGIN_STARTS = Number(process.env['FLOOD_STARTS'] ?? 25_000)
+const LOGIN_STARTS = 100_000
 const LOGINS = 25
 
 let op: Op
