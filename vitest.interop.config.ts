@@ -8,6 +8,8 @@ export default defineConfig({
     setupFiles: 'test/support/seed.ts',
     // On a busy machine; what polls for less says so.
     expect: { poll: { timeout: 10_000 } },
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
     // Each wants both cores.
     fileParallelism: false,
   },
