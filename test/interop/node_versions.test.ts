@@ -12,11 +12,11 @@ const MINUTES = 60_000
 
 /** What a version of Node can break: bytes, sockets, TLS, processes, the native module, and whole logins. */
 const CORE = [
-  ...['sdk/src', 'daemon/src', 'demosite/src', 'test/conformance'],
-  ...['activation', 'backup', 'commands', 'crash', 'drain', 'durability', 'events', 'frames'],
+  ...['sdk/src', 'daemon/src', 'test/conformance'],
+  ...['activation', 'commands', 'crash', 'drain', 'durability', 'events', 'frames'],
   ...['health', 'hostile_bytes', 'long_rows', 'metrics', 'notify', 'once', 'op_down'],
-  ...['pretty_log', 'refresh', 'registration', 'reload', 'sdk', 'sites', 'static_client'],
-  ...['syscalls', 'tls', 'website'],
+  ...['registration', 'reload', 'sdk', 'sites', 'static_client'],
+  ...['syscalls', 'tls', 'website.test'],
 ].map((one) => (one.includes('/') ? one : `test/e2e/${one}`))
 
 /** The same of what takes long. */
