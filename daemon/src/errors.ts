@@ -1,5 +1,6 @@
 /** Every error code that can cross the socket, told once, and the error that carries one. */
 import { live } from './live_secrets.js'
+import { OBEYED } from './obeyed.js'
 
 export interface ErrorSpec {
   /** What happened, and what to do about it. */
@@ -281,7 +282,7 @@ export function bounded(text: unknown, length = 300): string | undefined {
   // Hidden before it is cut: what is left of half a secret is a secret still.
   const searched = beginningOf(text, length)
   const hidden = live.hide(searched)
-  const line = hidden.slice(0, length).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?')
+  const line = hidden.slice(0, length).replace(OBEYED, '?')
   return hidden.length > length || searched.length < text.length ? `${line}…` : line
 }
 

@@ -3,6 +3,7 @@ import { isatty } from 'node:tty'
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { describeFault } from './faults.js'
 import { live } from './live_secrets.js'
+import { escapeObeyed } from './obeyed.js'
 import { currentRequest } from './on_behalf.js'
 
 export type Log = Logger
@@ -48,13 +49,10 @@ function requestOf(): { request_id?: string } {
   return request_id === undefined ? {} : { request_id }
 }
 
-/** What JSON leaves as it is and a terminal obeys: control and format characters, lone surrogates. */
-const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
-
 /** Every line passes here, after all else was done to it. It remains one line of JSON. */
 export function lastFilter(line: string): string {
   const shown = live.hide(line) === line ? line : hiddenIn(line)
-  return shown.replace(OBEYED, (character) => (character === '\n' ? character : escaped(character)))
+  return escapeObeyed(shown)
 }
 
 /** Value by value: a secret may be of characters that JSON needs, or escapes. */
@@ -63,13 +61,6 @@ function hiddenIn(line: string): string {
     own_words.has(name) ? [name, value] : [live.hide(name), live.hideIn(value)],
   )
   return `${JSON.stringify(Object.fromEntries(members))}\n`
-}
-
-function escaped(character: string): string {
-  return Array.from(
-    { length: character.length },
-    (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
-  ).join('')
 }
 
 /** Milliseconds that the last lines get; whoever read them may be gone. */

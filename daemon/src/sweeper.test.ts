@@ -1,9 +1,8 @@
 /** Expired rows go in slices, between which commands have their turn. */
 import { setImmediate } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { putSite, Stored } from '../../test/support/stored.js'
+import { putSession, putSite, Stored } from '../../test/support/stored.js'
 import { createLog } from './log.js'
-import { makeExpiringId } from './store/expiring_id.js'
 import { startSweeping } from './sweeper.js'
 
 const NOW = 1_800_000_000
@@ -15,19 +14,7 @@ test('a thousand that expire at once are five slices, with room for a command af
     await putSite(store, 'shop')
     await Promise.all(
       Array.from({ length: EXPIRED + 1 }, (_, n) =>
-        store.putSession({
-          session_id: makeExpiringId(n < EXPIRED ? NOW - 1 : NOW + 1),
-          oxd_id: 'shop',
-          issuer: 'https://op.example',
-          sub: 'alice',
-          sid: null,
-          acr: null,
-          amr: null,
-          auth_time: null,
-          created_at: 1,
-          access_token_hash: Buffer.alloc(32),
-          secrets: { id_token: 'it', id_token_claims: {} },
-        }),
+        putSession(store, 'shop', n < EXPIRED ? NOW - 1 : NOW + 1),
       ),
     )
     const events: string[] = []

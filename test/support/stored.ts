@@ -102,8 +102,12 @@ export async function putSite(
 }
 
 /** @returns the session's id */
-export async function putSession(store: SqliteStore, oxd_id: string): Promise<string> {
-  const session_id = makeExpiringId(FAR)
+export async function putSession(
+  store: SqliteStore,
+  oxd_id: string,
+  expires_at = FAR,
+): Promise<string> {
+  const session_id = makeExpiringId(expires_at)
   await store.putSession({
     session_id,
     oxd_id,

@@ -1,5 +1,6 @@
 /** What the command `relyd` prints: lines, tables and JSON. */
 import { bounded } from '../errors.js'
+import { escapeObeyed } from '../obeyed.js'
 
 /** Longest line for the terminal; what it quotes of a file, a path or an OP may be anything. */
 const LINE = 2000
@@ -14,22 +15,9 @@ export function complain(line: string): void {
   console.error(bounded(line, LINE))
 }
 
-/** What JSON leaves as it is and a terminal obeys; all of it may stand in a JSON string only. */
-const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
-
 /** For programs: one JSON text, of one line if it is compact. */
 export function sayJson(value: unknown, { compact = false } = {}): void {
-  console.log(jsonOf(value, compact))
-}
-
-function jsonOf(value: unknown, compact: boolean): string {
-  const lines = JSON.stringify(value, null, compact ? 0 : 2).split('\n')
-  return lines.map((line) => line.replace(OBEYED, escaped)).join('\n')
-}
-
-function escaped(character: string): string {
-  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at))
-  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
+  console.log(escapeObeyed(JSON.stringify(value, null, compact ? 0 : 2)))
 }
 
 /**
