@@ -4,6 +4,7 @@
  * after the commit it depends on.
  */
 import type { Seconds } from '../clock.js'
+import type { ResponseMode, ResponseType } from '../op/response_type.js'
 import type { Exceeded, StoreQuotas } from '../quota.js'
 import type { Slice, SliceLimits } from './slice.js'
 
@@ -45,6 +46,13 @@ export interface ClientMetadata {
   id_token_signed_response_alg?: string
   client_secret_expires_at?: Seconds
   registration_client_uri?: string
+  /** OIDC Registration 2: JWE algorithms of ID Tokens; absent, they are not encrypted. */
+  id_token_encrypted_response_alg?: string
+  id_token_encrypted_response_enc?: string
+  /** The same of UserInfo; without any of them it is plain JSON. */
+  userinfo_signed_response_alg?: string
+  userinfo_encrypted_response_alg?: string
+  userinfo_encrypted_response_enc?: string
   /** Of the key that signs client assertions (OIDC Registration 2), if there is one. */
   token_endpoint_auth_signing_alg?: string
   /** The public half of the client's key, with its kid and certificates (RFC 7517 4.7). */
@@ -74,6 +82,10 @@ export interface SiteSettings {
   ui_locales?: string[]
   claims_locales?: string[]
   post_logout_redirect_uri?: string
+  /** Of logins that name none; absent, `code`. */
+  response_type?: ResponseType
+  /** Of logins that name none; absent, what the OP chooses for the response type. */
+  response_mode?: ResponseMode
   /** `none` lets a callback come from another browser than the one that started the login. */
   login_binding: 'required' | 'none'
   /** `daemon` keeps tokens from the site, but access tokens that it asks for. */
@@ -83,8 +95,23 @@ export interface SiteSettings {
 export interface SiteSecrets {
   client_secret?: string
   registration_access_token?: string
-  /** PKCS#8, as PEM: of assertions, of a client certificate, or Apple's. */
+  /** PKCS#8, as PEM: of assertions, of a client certificate, or Apple's. The operator's. */
   client_private_key?: string
+  /** Those that relyd made for the site, the newest of each use first. */
+  own_keys?: OwnKey[]
+}
+
+/** A key pair of the site's own. Its public half is in `client.jwks`, as long as it is published. */
+export interface OwnKey {
+  kid: string
+  use: 'sig' | 'enc'
+  /** What it signs with, or what is encrypted to it with (RFC 7518 3.1, 4.1). */
+  alg: string
+  /** PKCS#8, as PEM. */
+  private_key: string
+  made_at: Seconds
+  /** When a newer one took its place; it still decrypts for a while. */
+  retired_at?: Seconds
 }
 
 /** A login that was started and has not come back. */
@@ -103,6 +130,12 @@ export interface Login {
     code_verifier: string
     /** Where the site sends the browser afterwards. */
     return_to?: string
+    /** Absent, `code`. */
+    response_type?: ResponseType
+    /** Absent, the default of the response type. */
+    response_mode?: ResponseMode
+    /** OIDC Core 5.5.1: what was asked for as essential, and must be so. */
+    essential?: { acr?: string[]; sub?: string }
   }
 }
 
