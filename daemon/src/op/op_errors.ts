@@ -115,10 +115,6 @@ function fromInvalidResponse(error: ClientError, evidence: Evidence = {}): Comma
   }
   if (evidence.header) return describe(error, 'invalid_id_token_bad_signature')
   if (evidence.claims) return describe(error, 'invalid_id_token')
-  if (evidence.body && 'access_token' in evidence.body) {
-    if (!('id_token' in evidence.body)) return describe(error, 'no_id_token')
-    if (evidence.body.id_token === '') return describe(error, 'invalid_id_token')
-  }
   return fromOther(error)
 }
 
