@@ -240,7 +240,7 @@ export const errors = {
     retryable: false,
   },
   invalid_user_info: {
-    doc: "UserInfo's `sub` is not the one of the login, so it was not used.",
+    doc: "UserInfo's `sub` is not the one of the login, or it is not signed by the OP for this client, so it was not used. `details` says what did not fit.",
     spec: 'OIDC Core 5.3.2',
     retryable: false,
   },

@@ -1,6 +1,7 @@
 /** Every option of relyd.cfg: the loader reads it, the shipped sample and the documentation are made from it. */
 import {
   authorizationParameters,
+  claimsProviders,
   endpoint,
   issuer,
   opAddress,
@@ -323,6 +324,18 @@ export const opOptions = {
     example: 'https://api.example.com, 0123456789',
     reload: true,
     read: list,
+  },
+  userinfo_method: {
+    doc: 'How UserInfo is asked for. The access token is in the Authorization header either way.',
+    default: 'GET',
+    reload: true,
+    read: oneOf('GET', 'POST'),
+  },
+  claims_providers: {
+    doc: 'Issuers, separated by commas, whose claims the OP may pass on (aggregated) or point to (distributed), each signed by its issuer. get_user_info answers them as `sourced_claims`. Without this, no such claim is used and nobody is asked.',
+    example: 'https://claims.example.com',
+    reload: true,
+    read: claimsProviders,
   },
   client_assertion_audience: {
     doc: "`token_endpoint` where the OP wants the token endpoint's address as the audience of client assertions (Entra ID, Okta). By default it is the issuer alone, which no other OP can misuse.",

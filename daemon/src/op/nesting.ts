@@ -1,5 +1,5 @@
 /** Keeps what an OP nests too deeply out: a recursive encoder would overflow the stack, and no frame has room. */
-import { isDeeperThan, MAX_DEPTH } from '@relyd/sdk/framing'
+import { MAX_DEPTH } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
 
 /** Levels within a claims object: a reply's frame has two around it. */
@@ -7,15 +7,6 @@ const LEVELS = MAX_DEPTH - 2
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
-
-/**
- * Looks at claims, which may have come inside a JWT.
- *
- * @throws CommandError `invalid_op_response`
- */
-export function checkClaimsNesting(claims: object): void {
-  if (isDeeperThan(claims, LEVELS)) throw tooDeep()
-}
 
 /**
  * Looks at a JSON text before anybody parses it.
