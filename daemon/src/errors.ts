@@ -244,6 +244,11 @@ export const errors = {
     spec: 'OIDC Core 5.3.2',
     retryable: false,
   },
+  claims_provider_not_trusted: {
+    doc: 'Claims come from, or would have to be fetched from, an issuer that the operator does not list in claims_providers of the section [op NAME]. They were not used, and nothing was sent there.',
+    spec: 'OIDC Core 5.6.2',
+    retryable: false,
+  },
   no_end_session_endpoint_at_op: {
     doc: "The OP's metadata names no end_session_endpoint: it offers no logout. End the website's own session only.",
     spec: 'OIDC RP-Initiated Logout 2.1',

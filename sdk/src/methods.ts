@@ -263,8 +263,17 @@ export interface GetUserInfoParams {
 
 /** Result of `get_user_info`. */
 export interface GetUserInfoResult {
-  /** The claims as the OP answered them (OIDC Core 5.3.2). */
+  /** The claims as the OP answered them, names with language tags (`name#de`) too; without those that are null or an empty text, of which the OP has no value (OIDC Core 5.3.2). */
   claims: Record<string, unknown>
+  /** Aggregated and distributed claims: those that others vouch for, of whom the operator lists each (`claims_providers`), verified. What `sub` or another claim of the OP says is not theirs to say (OIDC Core 5.6.2). */
+  sourced_claims?: { source: string; issuer: string; claims: Record<string, unknown> }[]
+  /** Sources whose claims were not used (OIDC Core 5.6.2). */
+  failed_sources?: {
+    source: string
+    claim_names: string[]
+    error: string
+    error_description: string
+  }[]
   /** `id_token`: the OP has no UserInfo (Apple), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User (OIDC Core 5.1). */
   source?: 'id_token'
 }

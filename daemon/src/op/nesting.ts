@@ -1,5 +1,5 @@
 /** Keeps what an OP nests too deeply out: a recursive encoder would overflow the stack, and no frame has room. */
-import { MAX_DEPTH } from '@relyd/sdk/framing'
+import { isDeeperThan, MAX_DEPTH } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
 
 /** Levels within a claims object: a reply's frame has two around it. */
@@ -7,6 +7,16 @@ const LEVELS = MAX_DEPTH - 2
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+
+/**
+ * Looks at claims that stand further down in a reply than the OP's own.
+ *
+ * @throws CommandError `invalid_op_response`
+ */
+export function checkDeeperClaims(claims: object): void {
+  // A list, and in it an object, are around them too.
+  if (isDeeperThan(claims, LEVELS - 2)) throw tooDeep()
+}
 
 /**
  * Looks at a JSON text before anybody parses it.

@@ -155,7 +155,7 @@ function checkSub(claims: Members, sub: string): void {
 }
 
 /** OIDC Core 5.3.2: a claim that the OP has no value of should not be there, as null or an empty text. */
-function withoutEmpty(claims: Members): Members {
+export function withoutEmpty(claims: Members): Members {
   const members = Object.entries(claims)
   return Object.fromEntries(members.filter(([, value]) => value !== null && value !== ''))
 }
@@ -170,7 +170,7 @@ function notOurs(why: string, shown: Evidence): CommandError {
   return new CommandError('invalid_user_info', why, { details })
 }
 
-/** Claims of an ID Token that are about the token, the login or the client (OIDC Core 2, 3.1.3.6). */
+/** Claims that are about a token, the login or the client, and not of the End-User (OIDC Core 2, 3.1.3.6). */
 const OF_THE_TOKEN = new Set([
   'iss',
   'aud',
@@ -197,7 +197,12 @@ export async function hasUserInfo(op: OpSide, site: Site): Promise<boolean> {
 }
 
 /** What an ID Token says of the End-User (OIDC Core 5.1), for an OP without UserInfo. */
-export function claimsOfEndUser(id_token_claims: Record<string, unknown>): Record<string, unknown> {
+export function claimsOfEndUser(id_token_claims: Members): Members {
   const claims = Object.entries(id_token_claims)
   return Object.fromEntries(claims.filter(([name]) => !OF_THE_TOKEN.has(name)))
+}
+
+/** Whether somebody else than the OP may have a say in a claim: who it is about, none but the OP has. */
+export function isOfEndUser(name: string): boolean {
+  return name !== 'sub' && !name.startsWith('_claim_') && !OF_THE_TOKEN.has(name)
 }
