@@ -33,6 +33,17 @@ export interface RegisterSiteParams {
   ui_locales?: string[] | undefined
   /** Languages of the claims (OIDC Core 5.2). */
   claims_locales?: string[] | undefined
+  /** What logins that name none ask the OP to answer with. Those with `token` bring access tokens through the browser, and need the realm's front_channel_access_tokens. Default: `code` (OIDC Core 3). */
+  response_type?:
+    | 'code'
+    | 'id_token'
+    | 'code id_token'
+    | 'id_token token'
+    | 'code token'
+    | 'code id_token token'
+    | undefined
+  /** How the answer to logins that name none comes back. Default: `query` for `code`, `fragment` for the others (OAuth Response Modes 2.1). */
+  response_mode?: 'query' | 'fragment' | 'form_post' | undefined
   /** Name that the OP shows to End-Users (RFC 7591 2). */
   client_name?: string | undefined
   /** `none` lets a callback complete a login that another browser started. Unsafe: it opens the site to login CSRF. Default: `required` (RFC 6749 10.12). */

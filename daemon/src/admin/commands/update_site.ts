@@ -22,6 +22,8 @@ const optional = [
   'acr_values',
   'ui_locales',
   'claims_locales',
+  'response_type',
+  'response_mode',
   'client_name',
 ] as const
 
