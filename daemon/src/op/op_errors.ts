@@ -1,10 +1,5 @@
 /** Turns what openid-client throws into the error codes that sites know. */
-import {
-  AuthorizationResponseError,
-  ClientError,
-  ResponseBodyError,
-  WWWAuthenticateChallengeError,
-} from 'openid-client'
+import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
 import { bounded, CommandError, type ErrorCode } from '../errors.js'
 
 /** Claims whose comparison with what was expected can fail, by the code that says so. */
@@ -28,9 +23,6 @@ export async function asCommandError(error: unknown): Promise<CommandError> {
   if (known) return known as CommandError
   if (error instanceof ResponseBodyError) {
     return opError(error, error.error, error.error_description, error.status)
-  }
-  if (error instanceof AuthorizationResponseError) {
-    return opError(error, error.error, error.error_description)
   }
   if (error instanceof WWWAuthenticateChallengeError) return fromChallenge(error)
   if (error instanceof ClientError) return fromClientError(error)
@@ -102,17 +94,6 @@ function fromOther(error: ClientError): CommandError {
 
 /** openid-client has one code for these; what it holds up as evidence tells them apart. */
 function fromInvalidResponse(error: ClientError, evidence: Evidence = {}): CommandError {
-  // The callback's parameters: the check of RFC 9207, as the state was looked up before, or a
-  // response packed into a JWT, which nobody asked for.
-  if (evidence.parameters instanceof URLSearchParams && !evidence.parameters.has('response')) {
-    return new CommandError(
-      'invalid_issuer',
-      evidence.parameters.has('iss')
-        ? 'the callback names another OP than the one this login was sent to'
-        : 'the callback lacks `iss`, which this OP sends with every answer; pass the whole callback',
-      { cause: error },
-    )
-  }
   if (evidence.header) return describe(error, 'invalid_id_token_bad_signature')
   if (evidence.claims) return describe(error, 'invalid_id_token')
   if (evidence.body && 'access_token' in evidence.body) {
@@ -137,11 +118,10 @@ interface Evidence {
   claims?: object
   header?: object
   body?: object
-  parameters?: unknown
 }
 
 function isEvidence(one: unknown): boolean {
-  const signs = ['claim', 'claims', 'header', 'body', 'parameters']
+  const signs = ['claim', 'claims', 'header', 'body']
   return !(one instanceof Error) && signs.some((name) => name in (one as object))
 }
 

@@ -35,7 +35,7 @@ export const tokenAnswerErrors = [
 ] as const
 
 /** Most seconds that an access token is believed to last: some sixty-eight years. */
-const LONGEST = 2 ** 31 - 1
+export const LONGEST = 2 ** 31 - 1
 
 /** Longest token, in characters: a site must be able to hand it back (`token` in command.ts). */
 export const LONGEST_TOKEN = 65_536
