@@ -9,6 +9,7 @@ import {
 } from './op_option.js'
 import {
   address,
+  list,
   loopbackAddress,
   mode,
   name,
@@ -89,6 +90,12 @@ export const daemonOptions = {
     default: '3600',
     reload: true,
     read: wholeNumber(10, 30 * DAY),
+  },
+  clock_tolerance: {
+    doc: "Seconds by which an OP's clock and this host's may differ: for so long an ID Token is still good after its end, and already before its beginning.",
+    default: '60',
+    reload: true,
+    read: wholeNumber(0, 900),
   },
   drain_timeout: {
     doc: 'Seconds that running commands have to finish when the daemon is told to stop. A refresh of tokens that an OP is being asked for is finished all the same (twice op_timeout at most): its answer may be the only copy of a refresh token.',
@@ -318,6 +325,12 @@ export const opOptions = {
     example: 'logout_uri',
     reload: true,
     read: parameterName,
+  },
+  trusted_audiences: {
+    doc: 'Audiences that ID Tokens may have beside the client, separated by commas. The claim azp must then say that they were issued to the client. Without this, an ID Token for anybody else too is refused.',
+    example: 'https://api.example.com, 0123456789',
+    reload: true,
+    read: list,
   },
   client_assertion_audience: {
     doc: "`token_endpoint` where the OP wants the token endpoint's address as the audience of client assertions (Entra ID, Okta). By default it is the issuer alone, which no other OP can misuse.",

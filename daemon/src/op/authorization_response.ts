@@ -4,9 +4,10 @@ import { bounded, CommandError } from '../errors.js'
 import type { Login } from '../store/store.js'
 import { authorizationError } from './authorization_errors.js'
 import type { Came } from './callback.js'
+import { LONGEST_TOKEN } from './jwt_parts.js'
 import type { Provider } from './provider.js'
 import { brings, defaultMode, type ResponseType } from './response_type.js'
-import { LONGEST, LONGEST_TOKEN } from './token_answer.js'
+import { LONGEST } from './token_answer.js'
 
 /** What a response of the login's type brings, and nothing else. */
 export interface AuthorizationResponse {

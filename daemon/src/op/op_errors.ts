@@ -96,10 +96,6 @@ function fromOther(error: ClientError): CommandError {
 function fromInvalidResponse(error: ClientError, evidence: Evidence = {}): CommandError {
   if (evidence.header) return describe(error, 'invalid_id_token_bad_signature')
   if (evidence.claims) return describe(error, 'invalid_id_token')
-  if (evidence.body && 'access_token' in evidence.body) {
-    if (!('id_token' in evidence.body)) return describe(error, 'no_id_token')
-    if (evidence.body.id_token === '') return describe(error, 'invalid_id_token')
-  }
   return fromOther(error)
 }
 
