@@ -40,16 +40,20 @@ export function defaultMode(type: ResponseType): ResponseMode {
   return type === 'code' ? 'query' : 'fragment'
 }
 
+/** What the operator has said of a realm. */
+export interface RealmWord {
+  name: string
+  front_channel_access_tokens: boolean
+}
+
 /**
- * Refuses what can only fail, or would show tokens to those who must not see them.
+ * Refuses what would show tokens to those who must not see them.
  *
- * @param realm what the operator has said of it
  * @throws CommandError `invalid_request`
  */
-export function checkResponseWish(
+export function checkExposure(
   { response_type = 'code', response_mode }: ResponseWish,
-  metadata: ServerMetadata,
-  realm: { name: string; front_channel_access_tokens: boolean },
+  realm: RealmWord,
 ): void {
   // RFC 9700 2.1.2: access tokens in a browser's address leak, and nothing binds them to us.
   if (brings(response_type, 'token') && !realm.front_channel_access_tokens) {
@@ -58,13 +62,27 @@ export function checkResponseWish(
       `${response_type} brings an access token through the browser, which the operator has not allowed (front_channel_access_tokens in [realm ${realm.name}] of relyd.cfg); ${response_type === 'id_token token' ? 'code' : response_type.replace(/ token$/, '')} gets one without`,
     )
   }
-  const types = metadata.response_types_supported
-  if (types && response_type !== 'code' && !types.some((one) => isSame(one, response_type))) {
-    throw refused('response_type', `${response_type} is none that the OP's metadata offers`)
-  }
   // OAuth Response Types 3, 5: tokens in a query end in logs and in Referer.
   if (response_mode === 'query' && response_type !== 'code') {
     throw refused('response_mode', `query is for code alone; ${response_type} has tokens in it`)
+  }
+}
+
+/**
+ * Refuses that too, and what can only fail at this OP.
+ *
+ * @throws CommandError `invalid_request`
+ */
+export function checkResponseWish(
+  wish: ResponseWish,
+  metadata: ServerMetadata,
+  realm: RealmWord,
+): void {
+  checkExposure(wish, realm)
+  const { response_type = 'code', response_mode } = wish
+  const types = metadata.response_types_supported
+  if (types && response_type !== 'code' && !types.some((one) => isSame(one, response_type))) {
+    throw refused('response_type', `${response_type} is none that the OP's metadata offers`)
   }
   const modes = metadata['response_modes_supported']
   if (response_mode && Array.isArray(modes) && !modes.includes(response_mode)) {

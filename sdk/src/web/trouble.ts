@@ -177,14 +177,13 @@ function codeOf(error: Refusal): TroubleCode {
 
 /** RFC 6749 4.1.2.1, OIDC Core 3.1.2.6. */
 function codeOfOp(details: Record<string, unknown> | undefined): TroubleCode {
-  if (details?.['error'] === 'access_denied') return 'login_cancelled'
-  switch (details?.['login_retry']) {
-    case 'with_end_user':
-      return 'login_interactive'
-    case 'later':
+  switch (details?.['error']) {
+    case 'access_denied':
+      return 'login_cancelled'
+    case 'temporarily_unavailable':
       return 'op_unavailable'
     default:
-      return 'login_failed'
+      return details?.['login_retry'] === 'with_end_user' ? 'login_interactive' : 'login_failed'
   }
 }
 
