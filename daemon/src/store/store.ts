@@ -59,6 +59,8 @@ export interface ClientMetadata {
   jwks?: { keys: ClientJwk[] }
   /** Apple's: the team in whose name the daemon makes client secrets. */
   apple_team_id?: string
+  /** Where the platform keeps the operator's client assertion and renews it (RFC 7523 2.2). */
+  client_assertion_file?: string
   [name: string]: unknown
 }
 

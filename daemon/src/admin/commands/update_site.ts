@@ -1,12 +1,14 @@
 import { listOf, string, type Values } from '../../command.js'
 import { CommandError } from '../../errors.js'
 import { checkRegistration } from '../../op/client.js'
+import { isSecretMethod } from '../../op/client_authentication.js'
 import { issuedClient } from '../../op/client_credential.js'
 import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
 import type { Site } from '../../store/store.js'
 import { adminCommand } from '../admin_command.js'
 import { selectErrors, selectSite, servedRealm, wholeSite } from '../select_site.js'
 import {
+  type Credentials,
   checkName,
   credentialOf,
   credentialParams,
@@ -115,9 +117,9 @@ function changedClient(
     )
   }
   const { client } = stored
-  const method = authMethodOf(client)
-  const credential = credentialOf(pick(credentialParams, params), () =>
-    method === 'client_secret_post' ? method : 'client_secret_basic',
+  const method = authMethodOf(stored)
+  const credential = credentialOf(withAlg(pick(credentialParams, params), stored), () =>
+    isSecretMethod(method) ? method : 'client_secret_basic',
   )
   const issued = credential ? issuedClient(client.client_id, credential, now) : stored
   const listed = { ...stored, sessions: 0 }
@@ -132,6 +134,14 @@ function changedClient(
       ...(alg !== undefined && { id_token_signed_response_alg: alg }),
     },
   }
+}
+
+/** A new secret alone leaves it at what is signed with the secret. */
+function withAlg(given: Credentials, { client }: Site): Credentials {
+  const { token_endpoint_auth_method: method, token_endpoint_auth_signing_alg: alg } = client
+  const is_new_secret = given.client_secret !== undefined && given.auth_method === undefined
+  if (!is_new_secret || method !== 'client_secret_jwt' || alg === undefined) return given
+  return { signing_alg: alg, ...given }
 }
 
 function changedSettings({ settings }: Site, params: Params): Site['settings'] {
