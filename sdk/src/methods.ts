@@ -98,6 +98,27 @@ export interface GetSiteResult {
   created_at: number
 }
 
+/** Parameters of `get_rp_jwks`, besides the site itself. */
+export type GetRpJwksParams = Record<never, never>
+
+/** Result of `get_rp_jwks`. */
+export interface GetRpJwksResult {
+  /** Public halves alone, the newest first (RFC 7517 5.1). */
+  keys: {
+    kty: string
+    kid: string
+    use?: 'sig' | 'enc'
+    alg?: string
+    crv?: string
+    x?: string
+    y?: string
+    n?: string
+    e?: string
+    x5c?: string[]
+    'x5t#S256'?: string
+  }[]
+}
+
 /** Parameters of `remove_site`, besides the site itself. */
 export type RemoveSiteParams = Record<never, never>
 
@@ -475,6 +496,23 @@ export abstract class Methods {
       { site: true, retry: 'safe', op: false },
       options,
     ) as Promise<GetSiteResult>
+  }
+
+  /**
+   * The public keys of the caller's site, its own and those that its operator gave, as a JWK Set: to publish at its `jwks_uri`, or to be entered at the OP. None where the site has no keys. Published again within the hour, a key that replaces another is known in time: it signs a day after it is here.
+   *
+   * @throws {CommandError} `invalid_oxd_id`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 7517 5](https://www.rfc-editor.org/rfc/rfc7517.html#section-5)
+   * @see [OIDC Registration 2](https://openid.net/specs/openid-connect-registration-1_0.html#section-2)
+   */
+  getRpJwks(params: GetRpJwksParams = {}, options?: CallOptions): Promise<GetRpJwksResult> {
+    return this.request(
+      'get_rp_jwks',
+      params,
+      { site: true, retry: 'safe', op: false },
+      options,
+    ) as Promise<GetRpJwksResult>
   }
 
   /**

@@ -8,7 +8,7 @@ import {
 } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Seconds } from '../clock.js'
-import type { ClientJwk, OwnKey, Site } from '../store/store.js'
+import type { ClientJwk, ClientMetadata, OwnKey, Site } from '../store/store.js'
 import { publicMembers } from './client_key.js'
 
 const generate = promisify(generateKeyPair) as {
@@ -49,8 +49,12 @@ export const ownEncryptionAlgs = [
 
 export type OwnKeyAlg = (typeof ownSigningAlgs)[number] | (typeof ownEncryptionAlgs)[number]
 
-/** Seconds for which a replaced key of use `enc` still decrypts: an OP may have kept its public half. */
-export const DECRYPTS_RETIRED = 7 * 24 * 60 * 60
+/**
+ * Seconds for which a replaced key is kept. One that signed is still published: other daemons, and
+ * assertions under way, may have it yet. One that decrypts is not, but an OP may have kept its public
+ * half.
+ */
+const KEPT = { sig: 60 * 60, enc: 7 * 24 * 60 * 60 } as const
 
 export function isOwnSigningAlg(alg: unknown): alg is (typeof ownSigningAlgs)[number] {
   return (ownSigningAlgs as readonly unknown[]).includes(alg)
@@ -106,6 +110,53 @@ export function publicHalf({ kid, use, alg, private_key }: OwnKey): ClientJwk {
   return { ...members, kty, kid, use, alg }
 }
 
+/** Those whose public halves an OP is to know. */
+export function publishedKeys(own_keys: readonly OwnKey[], now: Seconds): OwnKey[] {
+  return own_keys.filter(
+    ({ use, retired_at = Number.POSITIVE_INFINITY }) =>
+      now < retired_at + (use === 'sig' ? KEPT.sig : 0),
+  )
+}
+
+/**
+ * The client and its keys, once the OP has been told of all that are published: the newest are used
+ * from now on, what they replace is kept for a while, and then forgotten.
+ */
+export function registeredKeys(
+  client: ClientMetadata,
+  own_keys: readonly OwnKey[],
+  now: Seconds,
+): { client: ClientMetadata; own_keys: OwnKey[] } {
+  const settled = own_keys.map(({ asked_at: _, ...key }, at): OwnKey => {
+    const isReplaced = own_keys.slice(0, at).some(({ alg }) => alg === key.alg)
+    const retired_at = key.retired_at ?? (isReplaced ? now : undefined)
+    return {
+      ...key,
+      ready_at: key.ready_at ?? now,
+      ...(retired_at !== undefined && { retired_at }),
+    }
+  })
+  return withPublished(client, keptKeys(settled, now), now)
+}
+
+/** The client with the public halves of its keys, which an OP may have answered changed, or not at all. */
+export function withPublished(
+  client: ClientMetadata,
+  own_keys: OwnKey[],
+  now: Seconds,
+): { client: ClientMetadata; own_keys: OwnKey[] } {
+  const { jwks: _, ...rest } = client
+  const keys = publishedKeys(own_keys, now).map(publicHalf)
+  return { client: keys.length > 0 ? { ...rest, jwks: { keys } } : rest, own_keys }
+}
+
+/** Without those that nobody needs any more. */
+export function keptKeys(own_keys: readonly OwnKey[], now: Seconds): OwnKey[] {
+  return own_keys.filter(
+    ({ use, retired_at = Number.POSITIVE_INFINITY }) => now < retired_at + KEPT[use],
+  )
+}
+
 /** Members of a public JWK (RFC 7517 4, RFC 7518 6). What is not named here is never published. */
 const PUBLIC_MEMBERS = ['kty', 'use', 'alg', 'kid', 'crv', 'x', 'y', 'n', 'e', 'x5c', 'x5t#S256']
 
@@ -132,10 +183,10 @@ export function signingKey(
   { secrets }: Pick<Site, 'secrets'>,
   now: Seconds,
 ): (Pick<OwnKey, 'kid' | 'alg'> & { key: KeyObject }) | undefined {
-  const signs = (secrets.own_keys ?? []).filter(
-    ({ use, ready_at = Number.POSITIVE_INFINITY }) => use === 'sig' && ready_at <= now,
+  const newest = secrets.own_keys?.find(
+    ({ use, ready_at = Number.POSITIVE_INFINITY, retired_at = Number.POSITIVE_INFINITY }) =>
+      use === 'sig' && ready_at <= now && now < retired_at,
   )
-  const [newest] = signs.sort((one, other) => other.made_at - one.made_at)
   return newest && { kid: newest.kid, alg: newest.alg, key: privateKeyOf(newest) }
 }
 

@@ -114,6 +114,8 @@ export interface OwnKey {
   made_at: Seconds
   /** From when on it signs; absent until the OP has its public half. */
   ready_at?: Seconds
+  /** When the OP was last asked to take it, in vain so far. */
+  asked_at?: Seconds
   /** When a newer one took its place; it still decrypts for a while. */
   retired_at?: Seconds
 }
