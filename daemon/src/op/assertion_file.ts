@@ -1,6 +1,6 @@
 /** Client assertions that the platform writes into a file and renews there (workload identity). */
 import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
 import type { Seconds } from '../clock.js'
 import { live } from '../live_secrets.js'
@@ -50,10 +50,9 @@ export async function readAssertionFile(path: string, now: Seconds): Promise<str
 async function readBounded(path: string): Promise<string> {
   let file: FileHandle | undefined
   try {
-    // Not to wait for who writes into a pipe.
+    // To open a device may do something, and a pipe waits for who writes into it.
+    if (!(await stat(path)).isFile()) throw new AssertionFileError(`${path} is no file`)
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    const stats = await file.stat()
-    if (!stats.isFile()) throw new AssertionFileError(`${path} is no file`)
     const buffer = Buffer.alloc(LONGEST + 1)
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0)
     if (bytesRead > LONGEST) {

@@ -45,15 +45,15 @@ export function nextStep(site: Site, now: Seconds, lifetime: Seconds): KeyStep |
   const { own_keys = [] } = site.secrets
   if (own_keys.length === 0) return undefined
   const telling = tellingOf(site)
-  const pending = own_keys.filter(({ ready_at }) => ready_at === undefined)
-  const asked_at = Math.max(0, ...pending.map((key) => key.asked_at ?? 0))
-  if (pending.length > 0) return telling === 'update' && isOver(asked_at, now) ? 'tell' : undefined
+  const asked_at = Math.max(0, ...own_keys.map((key) => key.asked_at ?? 0))
+  const told = isOver(asked_at, now) && telling === 'update' ? 'tell' : undefined
+  if (own_keys.some(({ ready_at }) => ready_at === undefined)) return told
   const isOld = currentKeys(own_keys).some(({ made_at }) => made_at + lifetime <= now)
   if (lifetime > 0 && isOld && telling !== undefined) return 'make'
   const published = publishedKeys(own_keys, now).map(({ kid }) => kid)
-  const told = (site.client.jwks?.keys ?? []).map(({ kid }) => kid)
-  if (!isDeepStrictEqual([...published].sort(), [...told].sort())) {
-    return telling === 'update' ? 'tell' : 'store'
+  const known = (site.client.jwks?.keys ?? []).map(({ kid }) => kid)
+  if (!isDeepStrictEqual(published.sort(), known.sort())) {
+    return telling === 'update' ? told : 'store'
   }
   return keptKeys(own_keys, now).length < own_keys.length ? 'store' : undefined
 }

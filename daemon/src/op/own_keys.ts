@@ -119,19 +119,27 @@ export function publishedKeys(own_keys: readonly OwnKey[], now: Seconds): OwnKey
 }
 
 /**
- * The client and its keys, once the OP has been told of all that are published: the newest are used
- * from now on, what they replace is kept for a while, and then forgotten.
+ * The client and its keys, once the OP was told of keys: the newest are used from now on, what they
+ * replace is kept for a while, and then forgotten.
+ *
+ * @param told what the OP knows now; others, which somebody made meanwhile, still wait
  */
 export function registeredKeys(
   client: ClientMetadata,
   own_keys: readonly OwnKey[],
   now: Seconds,
+  told: readonly OwnKey[] = own_keys,
 ): { client: ClientMetadata; own_keys: OwnKey[] } {
-  const settled = own_keys.map(({ asked_at: _, ...key }, at): OwnKey => {
-    const isReplaced = own_keys.slice(0, at).some(({ alg }) => alg === key.alg)
+  const kids = new Set(told.map(({ kid }) => kid))
+  const known = own_keys.filter(({ kid, ready_at }) => kids.has(kid) || ready_at !== undefined)
+  const settled = own_keys.map((key): OwnKey => {
+    const at = known.indexOf(key)
+    if (at === -1) return key
+    const { asked_at: _, ...rest } = key
+    const isReplaced = known.slice(0, at).some(({ alg }) => alg === key.alg)
     const retired_at = key.retired_at ?? (isReplaced ? now : undefined)
     return {
-      ...key,
+      ...rest,
       ready_at: key.ready_at ?? now,
       ...(retired_at !== undefined && { retired_at }),
     }
@@ -146,7 +154,8 @@ export function withPublished(
   now: Seconds,
 ): { client: ClientMetadata; own_keys: OwnKey[] } {
   const { jwks: _, ...rest } = client
-  const keys = publishedKeys(own_keys, now).map(publicHalf)
+  const ready = own_keys.filter(({ ready_at }) => ready_at !== undefined)
+  const keys = publishedKeys(ready, now).map(publicHalf)
   return { client: keys.length > 0 ? { ...rest, jwks: { keys } } : rest, own_keys }
 }
 
