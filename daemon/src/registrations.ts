@@ -4,12 +4,12 @@ import type { Context, Realm, Services } from './context.js'
 import { sameDigest, sha256 } from './digest.js'
 import { CommandError } from './errors.js'
 import { checkRegistration } from './op/client.js'
-import { type ClientCredential, issuedClient } from './op/client_credential.js'
+import { preferredSecretMethod } from './op/client_authentication.js'
+import { type ClientCredential, checkMacKey, issuedClient } from './op/client_credential.js'
 import { admitOp } from './op/discovery.js'
 import type { OpSide } from './op/op_side.js'
 import type { Provider } from './op/provider.js'
 import {
-  preferredAuthMethod,
   type Registration,
   type RegistrationWishes,
   registerClient,
@@ -228,12 +228,20 @@ function givenClient(
 ): Registration {
   const method =
     wishes.token_endpoint_auth_method ??
-    (client_secret === undefined ? 'none' : preferredAuthMethod(provider.metadata))
+    (client_secret === undefined ? 'none' : preferredSecretMethod(provider.metadata))
+  if (method === 'private_key_jwt') {
+    throw new CommandError(
+      'invalid_request',
+      'client_token_endpoint_auth_method cannot be private_key_jwt for a client that somebody issued: leave client_id out, and relyd registers one with a key of its own; or have the operator of relyd add the site with its key',
+      { details: { field: 'client_token_endpoint_auth_method' } },
+    )
+  }
   if (method !== 'none' && client_secret === undefined) {
     throw new CommandError('invalid_request', `client_secret is missing; ${method} needs it`, {
       details: { field: 'client_secret' },
     })
   }
+  if (method === 'client_secret_jwt') checkMacKey(client_secret ?? '', 'HS256')
   return {
     client: { client_id, token_endpoint_auth_method: method },
     secrets: client_secret === undefined ? {} : { client_secret },

@@ -9,6 +9,7 @@ import { admitNamed, checkAliases, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
+import { checkEncryption } from './own_key_wishes.js'
 import type { Provider } from './provider.js'
 
 /** Seconds by which an OP's clock and ours may differ. */
@@ -198,6 +199,7 @@ export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
   authenticationOf(op, provider, site)
   endpointsFor(op, site, provider)
   await checkAssertionFile(op, site)
+  if (site.registered_by === 'relyd') checkEncryption(site.client, site.secrets.own_keys)
   const alg = site.client.id_token_signed_response_alg
   if (alg !== undefined && !SIGNING_ALGS.test(alg)) {
     throw new CommandError(

@@ -101,7 +101,8 @@ function withSecret(
   }
 }
 
-function checkMacKey(client_secret: string, alg: string): void {
+/** @throws CommandError `invalid_request` for a secret that is too short to sign with */
+export function checkMacKey(client_secret: string, alg: string): void {
   const shortest = SHORTEST_MAC_KEYS[alg]
   if (shortest === undefined) {
     throw refused('signing_alg', `must be ${Object.keys(SHORTEST_MAC_KEYS).join(' or ')}`)

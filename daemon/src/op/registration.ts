@@ -7,6 +7,8 @@ import { authMethods } from './client_authentication.js'
 import { insecureIfAllowed } from './discovery.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
+import { withOwnKeys } from './own_key_wishes.js'
+import { registeredKeys } from './own_keys.js'
 import { plainMembers } from './plain_members.js'
 import type { Provider } from './provider.js'
 
@@ -52,11 +54,16 @@ export async function registerClient(
       { details: { field: 'client_id' } },
     )
   }
+  const { request, own_keys } = await withOwnKeys(
+    requestedMetadata(metadata, wishes),
+    metadata,
+    op.clock(),
+  )
   let answered: client.ClientMetadata
   try {
     const configuration = await client.dynamicClientRegistration(
       new URL(provider.issuer),
-      requestedMetadata(metadata, wishes),
+      request as Partial<client.ClientMetadata>,
       client.None(),
       {
         [client.customFetch]: withKnownMetadata(op, provider),
@@ -81,9 +88,11 @@ export async function registerClient(
   if (!Number.isSafeInteger(kept['default_max_age']) || Number(kept['default_max_age']) < 0) {
     delete kept['default_max_age']
   }
+  const registered = registeredKeys(kept as ClientMetadata, own_keys, op.clock())
   return {
-    client: kept as ClientMetadata,
+    client: registered.client,
     secrets: {
+      ...(registered.own_keys.length > 0 && { own_keys: registered.own_keys }),
       ...(typeof client_secret === 'string' && { client_secret }),
       ...(typeof registration_access_token === 'string' && { registration_access_token }),
     },
