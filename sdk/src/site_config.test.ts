@@ -64,6 +64,8 @@ test('the sample works as it is, and with every key in it', () => {
     ...tlsKeys,
     'idempotency_key_file',
     'client_secret_file',
+    'initial_access_token_file',
+    'registration_client_secret_file',
   ])
   expect(warnings()).toEqual([])
 })
