@@ -158,7 +158,7 @@ describe('P22, as relyd registers', () => {
     const offered = ['client_secret_basic', 'private_key_jwt']
     const op = await startOp({ token_endpoint_auth_methods_supported: offered })
     const site = await BentSite.register(wire, op, {
-      client_token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_method: 'private_key_jwt',
     })
     const [form] = await useEverywhere(site)
     // OIDC Discovery 3: what an OP takes that does not say.
@@ -256,11 +256,11 @@ describe('a client that the OP’s operator issued', () => {
         op_host: op.issuer,
         authorization_redirect_uri: redirect_uri,
         client_id: 'issued',
-        client_token_endpoint_auth_method: 'private_key_jwt',
+        token_endpoint_auth_method: 'private_key_jwt',
       }),
     ).toMatchObject({
       error: 'invalid_request',
-      details: { field: 'client_token_endpoint_auth_method' },
+      details: { field: 'token_endpoint_auth_method' },
     })
   })
 })

@@ -2,6 +2,7 @@
 import { type Fields, oneOf, required, string, strings, type Values } from '../command.js'
 import type { SecretMethod } from '../op/client_authentication.js'
 import type { ClientCredential } from '../op/client_credential.js'
+import { metadataFields } from '../op/client_metadata.js'
 import { refused } from '../op/credential_error.js'
 import { credentialMethods } from '../op/credential_methods.js'
 import { settingFields } from '../site_settings.js'
@@ -65,6 +66,13 @@ export const credentialParams = {
 
 export type Credentials = Partial<Values<typeof credentialParams>>
 
+/** How it authenticates, the credential says. */
+const {
+  token_endpoint_auth_method: _method,
+  token_endpoint_auth_signing_alg: _alg,
+  ...metadata
+} = metadataFields
+
 /** What else may be said of a site, when it is added and when it is changed. */
 export const settingParams = {
   redirect_uris: strings({
@@ -72,10 +80,7 @@ export const settingParams = {
     spec: 'RFC 6749 3.1.2',
   }),
   ...settingFields,
-  id_token_signed_response_alg: string({
-    doc: 'What the OP signs its ID Tokens with. Default: what its metadata offers.',
-    spec: 'OIDC Core 3.1.3.7',
-  }),
+  ...metadata,
 }
 
 /** The operator's name of a site: what a shell, a file and a log take as it is. */

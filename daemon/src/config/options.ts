@@ -323,6 +323,12 @@ export const opOptions = {
     reload: true,
     read: oneOf('issuer', 'token_endpoint'),
   },
+  initial_access_token_file: {
+    doc: 'A file of mode 0600 with the initial access token that the OP wants to see before it registers a site (RFC 7591 3), for sites that give none of their own. It is read each time. Whoever may register sites here may use it.',
+    example: '/etc/relyd/op.token',
+    reload: true,
+    read: text,
+  },
 } as const satisfies Options
 
 /** The kinds of sections, in the order in which the sample shows them. */

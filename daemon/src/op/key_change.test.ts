@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { OwnKey, Site } from '../store/store.js'
 import { nextStep, withSuccessors } from './key_change.js'
-import { decryptionKeys, makeOwnKeys, registeredKeys, signingKey } from './own_keys.js'
+import { decryptionKeys, makeOwnKeys, signingKey, withToldKeys } from './own_keys.js'
 
 const NOW = 1_800_000_000
 const HOUR = 3600
@@ -13,18 +13,13 @@ const updatable = { registration_client_uri: 'https://op.example/client' }
 
 function siteOf(own_keys: OwnKey[], client: object = updatable, now = NOW): Site {
   const secrets = { registration_access_token: 'a registration access token', own_keys }
-  const told = registeredKeys({ client_id: 'client', ...client }, own_keys, now)
-  return { client: told.client, secrets, registered_by: 'relyd' } as unknown as Site
+  const site = { client: { client_id: 'client', ...client }, secrets, registered_by: 'relyd' }
+  return withToldKeys(site as unknown as Site, own_keys, now)
 }
 
 /** As the store has it after a step. */
-function after(site: Site, now: number, own_keys: OwnKey[], told?: OwnKey[]): Site {
-  const registered = registeredKeys(site.client, own_keys, now, told)
-  return {
-    ...site,
-    client: registered.client,
-    secrets: { ...site.secrets, own_keys: registered.own_keys },
-  }
+function after(site: Site, now: number, own_keys: OwnKey[], told = own_keys): Site {
+  return withToldKeys({ ...site, secrets: { ...site.secrets, own_keys } }, told, now)
 }
 
 const kidsOf = ({ client }: Site) => client.jwks?.keys.map(({ kid }) => kid)

@@ -30,7 +30,7 @@ const SYMMETRIC = /^(dir|A(128|192|256)(GCM)?KW)$/
  *
  * @param known keys that it has already, and goes on with as far as they fit
  * @returns the request, with the keys' public halves by value unless the site publishes them itself;
- * and all keys that the site has then, if the OP agrees: see {@link registeredKeys}
+ * and all keys that the site has then, if the OP agrees: see `withToldKeys`
  * @throws CommandError `invalid_request` for algorithms for which relyd has no keys
  */
 export async function withOwnKeys(
@@ -45,14 +45,14 @@ export async function withOwnKeys(
     ...ENCRYPTED.flatMap((name) => encryptionKeyAlg(name, request[name]) ?? []),
   ]
   const own_keys = await keysFor(algs, now, known)
-  const published = publishedKeys(own_keys, now)
+  const { jwks: _, ...rest } = request
+  const keys = publishedKeys(own_keys, now).map(publicHalf)
   return {
     request: {
-      ...request,
+      ...(own_keys.length > 0 ? rest : request),
       ...(signing_alg !== undefined && { token_endpoint_auth_signing_alg: signing_alg }),
       // OIDC Registration 2: jwks and jwks_uri must not be used together.
-      ...(published.length > 0 &&
-        request['jwks_uri'] === undefined && { jwks: { keys: published.map(publicHalf) } }),
+      ...(keys.length > 0 && request['jwks_uri'] === undefined && { jwks: { keys } }),
     },
     own_keys,
   }

@@ -8,7 +8,7 @@ import {
 } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Seconds } from '../clock.js'
-import type { ClientJwk, ClientMetadata, OwnKey, Site } from '../store/store.js'
+import type { ClientJwk, OwnKey, Site } from '../store/store.js'
 import { publicMembers } from './client_key.js'
 
 const generate = promisify(generateKeyPair) as {
@@ -118,45 +118,52 @@ export function publishedKeys(own_keys: readonly OwnKey[], now: Seconds): OwnKey
   )
 }
 
+/** A client with its secrets. */
+type WithKeys = Pick<Site, 'client' | 'secrets'>
+
 /**
- * The client and its keys, once the OP was told of keys: the newest are used from now on, what they
- * replace is kept for a while, and then forgotten.
+ * A client once its OP was told of keys: the newest are used from now on, what they replace is kept for
+ * a while, and then forgotten.
  *
  * @param told what the OP knows now; others, which somebody made meanwhile, still wait
  */
-export function registeredKeys(
-  client: ClientMetadata,
-  own_keys: readonly OwnKey[],
+export function withToldKeys<C extends WithKeys>(
+  site: C,
+  told: readonly OwnKey[],
   now: Seconds,
-  told: readonly OwnKey[] = own_keys,
-): { client: ClientMetadata; own_keys: OwnKey[] } {
-  const kids = new Set(told.map(({ kid }) => kid))
-  const known = own_keys.filter(({ kid, ready_at }) => kids.has(kid) || ready_at !== undefined)
-  const settled = own_keys.map((key): OwnKey => {
-    const at = known.indexOf(key)
+): C {
+  const { own_keys: stored = [] } = site.secrets
+  const known = new Map(told.map((key) => [key.kid, key]))
+  const all = [...told.filter(({ kid }) => !stored.some((key) => key.kid === kid)), ...stored]
+  if (all.length === 0) return site
+  const used = all.filter(({ kid, ready_at }) => known.has(kid) || ready_at !== undefined)
+  const settled = all.map((key): OwnKey => {
+    const at = used.indexOf(key)
     if (at === -1) return key
     const { asked_at: _, ...rest } = key
-    const isReplaced = known.slice(0, at).some(({ alg }) => alg === key.alg)
-    const retired_at = key.retired_at ?? (isReplaced ? now : undefined)
+    const isReplaced = used.slice(0, at).some(({ alg }) => alg === key.alg)
+    const retired_at =
+      key.retired_at ?? known.get(key.kid)?.retired_at ?? (isReplaced ? now : undefined)
     return {
       ...rest,
       ready_at: key.ready_at ?? now,
       ...(retired_at !== undefined && { retired_at }),
     }
   })
-  return withPublished(client, keptKeys(settled, now), now)
+  return withPublished(site, keptKeys(settled, now), now)
 }
 
-/** The client with the public halves of its keys, which an OP may have answered changed, or not at all. */
-export function withPublished(
-  client: ClientMetadata,
-  own_keys: OwnKey[],
-  now: Seconds,
-): { client: ClientMetadata; own_keys: OwnKey[] } {
-  const { jwks: _, ...rest } = client
+/** A client with these keys and their public halves, which an OP may have answered changed, or not at all. */
+export function withPublished<C extends WithKeys>(site: C, own_keys: OwnKey[], now: Seconds): C {
+  const { jwks: _, ...client } = site.client
+  const { own_keys: __, ...secrets } = site.secrets
   const ready = own_keys.filter(({ ready_at }) => ready_at !== undefined)
   const keys = publishedKeys(ready, now).map(publicHalf)
-  return { client: keys.length > 0 ? { ...rest, jwks: { keys } } : rest, own_keys }
+  return {
+    ...site,
+    client: { ...client, ...(keys.length > 0 && { jwks: { keys } }) },
+    secrets: { ...secrets, ...(own_keys.length > 0 && { own_keys }) },
+  }
 }
 
 /** Without those that nobody needs any more. */

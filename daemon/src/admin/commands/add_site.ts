@@ -103,7 +103,6 @@ async function addIssued(
       credential,
       redirect_uris: unique(params.redirect_uris),
       settings: settingsOf(params),
-      id_token_signed_response_alg: params.id_token_signed_response_alg,
     })),
     name: params.name,
   }
@@ -129,21 +128,23 @@ async function registerAnew(
     })
   }
   const settings = settingsOf(params)
-  const { post_logout_redirect_uri, client_name } = params
   const redirect_uris = unique(params.redirect_uris)
   const { oxd_id, made } = await registerSite({ ...context, realm, op: realm.op }, op_host, {
     claim: claimOfName(params.name),
-    wishes: {
-      redirect_uris,
-      post_logout_redirect_uris: post_logout_redirect_uri ? [post_logout_redirect_uri] : [],
-      scope: settings.scope,
-      client_name,
-    },
-    settings,
+    wishes: { redirect_uris, settings },
   })
   if (!made) {
     const stored = await context.store.getSite(oxd_id, realm.name)
-    const wanted = { op_host, redirect_uri: redirect_uris[0], registered_by: 'relyd', settings }
+    const { scope } = stored?.settings ?? settings
+    const all = redirect_uris.length > 1 && { redirect_uris }
+    const wished_scope = stored?.settings.wished_scope && settings.scope
+    const wanted = {
+      op_host,
+      redirect_uri: redirect_uris[0],
+      registered_by: 'relyd',
+      // The OP may allow less than the scope that is wished for.
+      settings: { ...settings, ...all, ...(wished_scope && { scope, wished_scope }) },
+    }
     // What else it is, the OP has said.
     if (stored)
       checkSame(stored, { ...stored, ...wanted } as Site, ['op_host', 'redirect_uris', 'settings'])
