@@ -170,7 +170,8 @@ async function registerAnew(
   const renewed = (one: Site): Site => {
     const next = {
       ...one,
-      client: { ...client, ...(jwks && { jwks }) },
+      // Keys of its own are new with the client.
+      client: { ...client, ...(jwks && !secrets.own_keys && { jwks }) },
       secrets: { ...kept, ...secrets },
     }
     return { ...next, settings: settingsAnswered(next), renew_at: renewalOf(next, clock()) }
