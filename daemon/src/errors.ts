@@ -253,24 +253,29 @@ export interface CommandErrorOptions {
   details?: Record<string, unknown> | undefined
   /** Set where the code's usual answer does not hold, as when the state is spent. */
   retryable?: boolean
+  /** The section that was held against the OP, where it is finer than the code's. */
+  spec?: string | undefined
   cause?: unknown
 }
 
 /**
- * Why a command was refused. Code, description and details cross the socket; `cause` stays inside
- * the process.
+ * Why a command was refused. Code, description, section and details cross the socket; `cause` stays
+ * inside the process.
  */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code: ErrorCode
   readonly details: Record<string, unknown> | undefined
   readonly retryable: boolean
+  readonly spec: string | undefined
 
   constructor(code: ErrorCode, description: string, options: CommandErrorOptions = {}) {
     super(description, { cause: options.cause })
+    const { retryable, spec }: ErrorSpec = errors[code]
     this.code = code
     this.details = options.details
-    this.retryable = options.retryable ?? errors[code].retryable
+    this.retryable = options.retryable ?? retryable
+    this.spec = options.spec ?? spec
   }
 }
 
