@@ -66,7 +66,7 @@ export interface ClientMetadata {
 export interface ClientJwk {
   kty: string
   kid: string
-  use: 'sig'
+  use: 'sig' | 'enc'
   alg?: string
   /** The certificate and those that lead to its CA, each DER in base64. */
   x5c?: string[]
@@ -110,6 +110,8 @@ export interface OwnKey {
   /** PKCS#8, as PEM. */
   private_key: string
   made_at: Seconds
+  /** From when on it signs; absent until the OP has its public half. */
+  ready_at?: Seconds
   /** When a newer one took its place; it still decrypts for a while. */
   retired_at?: Seconds
 }
