@@ -115,7 +115,7 @@ export const errors = {
     retryable: true,
   },
   op_error: {
-    doc: "The OP answered with an OAuth error; `details.error` and `details.error_description` are the OP's.",
+    doc: "The OP answered with an OAuth error; `details.error` and `details.error_description` are the OP's. Where it answered a login, `details.login_retry` says whether another one can go well: `later`, `with_end_user` (start it without prompt=none), or `no`.",
     spec: 'RFC 6749 5.2',
     retryable: false,
   },
@@ -207,7 +207,7 @@ export const errors = {
     retryable: false,
   },
   no_refresh_token: {
-    doc: 'The access token of the session has expired or was revoked, and the OP gave no refresh token with it (a site asks for one by the scope offline_access). Log in again.',
+    doc: 'The access token of the session has expired or was revoked, or there never was one (response_type id_token), and the OP gave no refresh token with it (a site asks for one by the scope offline_access). Log in again.',
     spec: 'OIDC Core 11',
     retryable: false,
   },

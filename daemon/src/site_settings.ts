@@ -2,6 +2,7 @@
 import { oneOf, string, strings } from './command.js'
 import { CommandError } from './errors.js'
 import type { Log } from './log.js'
+import { responseModes, responseTypes } from './op/response_type.js'
 import type { SiteSettings } from './store/store.js'
 
 /** Of a login that names no scope, at a site that was registered with none. */
@@ -26,6 +27,20 @@ export const settingFields = {
     spec: 'OIDC Core 3.1.2.1',
   }),
   claims_locales: strings({ doc: 'Languages of the claims.', spec: 'OIDC Core 5.2' }),
+  response_type: oneOf(
+    {
+      doc: "What logins that name none ask the OP to answer with. Those with `token` bring access tokens through the browser, and need the realm's front_channel_access_tokens. Default: `code`.",
+      spec: 'OIDC Core 3',
+    },
+    responseTypes,
+  ),
+  response_mode: oneOf(
+    {
+      doc: 'How the answer to logins that name none comes back. Default: `query` for `code`, `fragment` for the others.',
+      spec: 'OAuth Response Modes 2.1',
+    },
+    responseModes,
+  ),
   client_name: string({ doc: 'Name that the OP shows to End-Users.', spec: 'RFC 7591 2' }),
   login_binding: oneOf(
     {
@@ -48,6 +63,8 @@ const optional = [
   'acr_values',
   'ui_locales',
   'claims_locales',
+  'response_type',
+  'response_mode',
   'post_logout_redirect_uri',
 ] as const satisfies readonly (keyof SiteSettings)[]
 

@@ -11,6 +11,7 @@ import {
 } from '../command.js'
 import { expiryOf } from '../op/client_certificate.js'
 import { publicKeys } from '../op/client_credential.js'
+import { responseModes, responseTypes } from '../op/response_type.js'
 import type { ListedSite } from '../store/store.js'
 import { cut, LISTED_BYTES, SHOWN_BYTES, shownInPart } from './shown_in_part.js'
 
@@ -39,6 +40,8 @@ export const siteResult = {
   acr_values: strings({ doc: 'Authentication contexts of a login that names none.' }),
   ui_locales: strings({ doc: "Languages of the OP's pages." }),
   claims_locales: strings({ doc: 'Languages of the claims.' }),
+  response_type: oneOf({ doc: 'What logins that name none ask for.' }, responseTypes),
+  response_mode: oneOf({ doc: 'How their answers come back.' }, responseModes),
   client_name: string({ doc: 'Name that the OP shows.' }),
   id_token_signed_response_alg: string({ doc: 'What the OP signs its ID Tokens with.' }),
   login_binding: required(oneOf({ doc: 'As it was asked for.' }, ['required', 'none'])),
@@ -90,7 +93,7 @@ function describe(site: ListedSite): DescribedSite {
   const [key] = publicKeys(client)
   const expires_at = key?.x5c && expiryOf(key.x5c)
   const { client_name, acr_values, ui_locales, claims_locales } = settings
-  const { post_logout_redirect_uri } = settings
+  const { post_logout_redirect_uri, response_type, response_mode } = settings
   const subject = text(client['tls_client_auth_subject_dn'])
   return {
     oxd_id: site.oxd_id,
@@ -107,6 +110,8 @@ function describe(site: ListedSite): DescribedSite {
     ...(acr_values && { acr_values }),
     ...(ui_locales && { ui_locales }),
     ...(claims_locales && { claims_locales }),
+    ...(response_type && { response_type }),
+    ...(response_mode && { response_mode }),
     ...(client_name && { client_name }),
     ...(client.id_token_signed_response_alg && {
       id_token_signed_response_alg: client.id_token_signed_response_alg,

@@ -1,6 +1,12 @@
 /** Options that say what a site shall be, and the parameters that come of them. */
 import { type Command, Option } from 'commander'
 import { credentialMethods } from '../op/credential_methods.js'
+import {
+  type ResponseMode,
+  type ResponseType,
+  responseModes,
+  responseTypes,
+} from '../op/response_type.js'
 import { isInTheClear } from '../redirect_address.js'
 import { wrongUsage } from './exit_codes.js'
 import { complain } from './output.js'
@@ -23,6 +29,8 @@ export interface SiteOptions {
   scope?: string[]
   acrValues?: string[]
   uiLocales?: string[]
+  responseType?: ResponseType
+  responseMode?: ResponseMode
   clientName?: string
   idTokenAlg?: string
   loginBinding?: 'required' | 'none'
@@ -58,6 +66,18 @@ export function withSiteOptions(command: Command): Command {
     .option('--scope <scopes>', 'what logins ask for: openid,profile,email unless given', list)
     .option('--acr-values <values>', 'how End-Users should be authenticated, best first', list)
     .option('--ui-locales <languages>', "languages of the OP's pages", list)
+    .addOption(
+      new Option(
+        '--response-type <type>',
+        'what the OP answers logins with: code unless given; in quotes where it has spaces',
+      ).choices(responseTypes),
+    )
+    .addOption(
+      new Option(
+        '--response-mode <mode>',
+        'how that answer comes back: query for code, else fragment, unless given',
+      ).choices(responseModes),
+    )
     .option('--client-name <name>', 'what the OP calls the site')
     .option('--id-token-alg <alg>', 'what the OP signs its ID Tokens with')
     .addOption(
@@ -86,6 +106,8 @@ function settingsOf(options: SiteOptions) {
     scope: options.scope,
     acr_values: options.acrValues,
     ui_locales: options.uiLocales,
+    response_type: options.responseType,
+    response_mode: options.responseMode,
     client_name: options.clientName,
     id_token_signed_response_alg: options.idTokenAlg,
     login_binding: options.loginBinding,

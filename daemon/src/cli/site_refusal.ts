@@ -16,6 +16,8 @@ const options: Record<string, string> = {
   scope: '--scope',
   acr_values: '--acr-values',
   ui_locales: '--ui-locales',
+  response_type: '--response-type',
+  response_mode: '--response-mode',
   client_name: '--client-name',
   id_token_signed_response_alg: '--id-token-alg',
   login_binding: '--login-binding',

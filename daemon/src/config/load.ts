@@ -272,6 +272,7 @@ export function policyOf(name: string, options: OptionValues<typeof realmOptions
   return {
     name,
     tokens: options.tokens,
+    front_channel_access_tokens: options.front_channel_access_tokens === 'yes',
     allowed_op_hosts: options.allowed_op_hosts ?? [],
     quotas: {
       sites: options.sites,

@@ -200,6 +200,14 @@ export const realmOptions = {
     reload: true,
     read: oneOf('site', 'daemon'),
   },
+  front_channel_access_tokens: {
+    doc: '`yes` lets sites ask for response types with `token`: the OP then sends access tokens through the browser.',
+    default: 'no',
+    unsafe:
+      'They leak from there (history, scripts, other sites), and whoever has one may use it. RFC 9700 2.1.2 advises against it.',
+    reload: true,
+    read: oneOf('yes', 'no'),
+  },
   sites: {
     doc: 'Sites that the realm may have. Where a limit is reached, commands that would go beyond it answer quota_exceeded, and what is there stays.',
     default: '1000',

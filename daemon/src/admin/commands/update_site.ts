@@ -2,6 +2,7 @@ import { listOf, string, type Values } from '../../command.js'
 import { CommandError } from '../../errors.js'
 import { checkRegistration } from '../../op/client.js'
 import { issuedClient } from '../../op/client_credential.js'
+import { checkExposure } from '../../op/response_type.js'
 import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
 import type { Site } from '../../store/store.js'
 import { adminCommand } from '../admin_command.js'
@@ -22,6 +23,8 @@ const optional = [
   'acr_values',
   'ui_locales',
   'claims_locales',
+  'response_type',
+  'response_mode',
   'client_name',
 ] as const
 
@@ -74,6 +77,9 @@ export const update_site = adminCommand({
       settings: changedSettings(stored, params),
       name: name ?? stored.name ?? null,
       updated_at: clock(),
+    }
+    if (params.response_type ?? params.response_mode) {
+      checkExposure(changed.settings, servedRealm(context, stored.realm))
     }
     // Its cached client is of the old object.
     if (isClientGiven(params))
