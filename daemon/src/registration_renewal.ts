@@ -177,7 +177,7 @@ async function registerAnew(
   }
   const made = renewed(before)
   try {
-    checkAnswered(made)
+    checkAnswered(made, clock())
     await checkRegistration(op, made)
     return await changeSite(context, site, (one) => {
       if (one.client.client_id === before.client.client_id) return renewed(one)

@@ -803,7 +803,7 @@ export abstract class Methods {
     return this.request(
       'get_authorization_url',
       params,
-      { site: true, retry: 'safe', op: false },
+      { site: true, retry: 'safe', op: true },
       options,
     ) as Promise<GetAuthorizationUrlResult>
   }
