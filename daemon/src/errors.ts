@@ -133,6 +133,11 @@ export const errors = {
     doc: 'The OP answered with something its specification does not allow.',
     retryable: false,
   },
+  no_client_assertion: {
+    doc: "The file from which the daemon takes this site's client assertion is missing, cannot be read, or holds one that has expired; the OP was not asked. The daemon's log names it, at the `request_id`. See to what renews it.",
+    spec: 'RFC 7523 2.2',
+    retryable: true,
+  },
 
   // Logins.
   invalid_state: {

@@ -5,6 +5,7 @@ import type { Services } from './context.js'
 import { CommandError } from './errors.js'
 import { checkRegistration, providerOf } from './op/client.js'
 import type { OpSide } from './op/op_side.js'
+import { withToldKeys } from './op/own_keys.js'
 import {
   asksOtherwise,
   checkAnswered,
@@ -17,9 +18,10 @@ import {
   registrationAccessErrors,
   unregisterClient,
   updateClient,
+  updateRequest,
 } from './op/registration_access.js'
 import { checkWishes, wishesOf } from './op/registration_request.js'
-import type { Site } from './store/store.js'
+import type { OwnKey, Site } from './store/store.js'
 
 /** Codes that a change of a registration can end with. */
 export const registrationChangeErrors = [
@@ -106,23 +108,23 @@ export async function changeRegistration(
     if (stored.registered_by === 'operator' || !asksOtherwise(wishesOf(stored), wishesOf(wanted))) {
       return changeSite(context, site, change)
     }
-    return exchange(context, stored, (one) => updateClient(context.op, one, change(one)), change)
+    return exchange(context, stored, (one) => update(context, one, change(one)), change)
   })
 }
 
 /** Reads the registration at the OP (RFC 7592 2.1), and takes over what it says. */
 export async function readRegistrationAtOp(context: ChangeContext, site: Site): Promise<Site> {
   return inTurn(site.oxd_id, async () =>
-    exchange(context, await storedSite(context.store, site), (one) => readClient(context.op, one)),
+    exchange(context, await storedSite(context.store, site), async (one) => ({
+      answer: await readClient(context.op, one),
+    })),
   )
 }
 
 /** Puts the registration at the OP as it is (RFC 7592 2.2): an OP may answer a new secret to it. */
 export async function renewRegistrationAtOp(context: ChangeContext, site: Site): Promise<Site> {
   return inTurn(site.oxd_id, async () =>
-    exchange(context, await storedSite(context.store, site), (one) =>
-      updateClient(context.op, one, one),
-    ),
+    exchange(context, await storedSite(context.store, site), (one) => update(context, one, one)),
   )
 }
 
@@ -135,6 +137,27 @@ export async function removeRegistration(context: ChangeContext, site: Site): Pr
   })
 }
 
+/** What an OP answered, and the keys that it was told of. */
+interface Exchanged {
+  answer: Answer
+  own_keys?: readonly OwnKey[]
+}
+
+/** RFC 7592 2.2. New keys are stored before: what the OP encrypts to them must be read, whatever becomes of its answer. */
+async function update(context: ChangeContext, site: Site, wanted: Site): Promise<Exchanged> {
+  const { op } = context
+  const { request, own_keys } = await updateRequest(op, site, wanted)
+  const { own_keys: known = [] } = site.secrets
+  const made = own_keys.filter(({ kid }) => !known.some((key) => key.kid === kid))
+  if (made.length > 0) {
+    const waiting = made.map(({ ready_at: _, ...key }) => key)
+    await changeSite(context, site, (one) =>
+      withSecrets(one, { own_keys: [...waiting, ...(one.secrets.own_keys ?? [])] }),
+    )
+  }
+  return { answer: await updateClient(op, site, request), own_keys }
+}
+
 /**
  * Asks the OP about a registration, and stores what it answers: first what replaces tokens and
  * secrets, whatever else is wrong with the answer, for the OP knows the old ones no more.
@@ -142,12 +165,12 @@ export async function removeRegistration(context: ChangeContext, site: Site): Pr
 async function exchange(
   context: ChangeContext,
   site: Site,
-  ask: (site: Site) => Promise<Answer>,
+  ask: (site: Site) => Promise<Exchanged>,
   change: (site: Site) => Site = (one) => one,
 ): Promise<Site> {
   const { op, store, clock } = context
   let asked = site
-  const answer = await ask(asked).catch(async (error: unknown) => {
+  const { answer, own_keys: told } = await ask(asked).catch(async (error: unknown) => {
     // Another daemon may have asked meanwhile, and been answered another token.
     const denied = error instanceof CommandError && error.code === 'registration_access_denied'
     const now = denied && (await store.getSite(site.oxd_id, site.realm))
@@ -169,11 +192,12 @@ async function exchange(
     ...(registration_client_uri !== undefined && { registration_client_uri }),
     ...client,
     // Its keys the daemon knows better.
-    ...(asked.client.jwks && client['jwks_uri'] === undefined && { jwks: asked.client.jwks }),
+    ...(asked.client.jwks && { jwks: asked.client.jwks }),
   }
   const answered = (one: Site): Site => {
     const changed = change(one)
-    const next = { ...withSecrets(changed, secrets), client: known }
+    const with_answer = { ...withSecrets(changed, secrets), client: known }
+    const next = told ? withToldKeys(with_answer, told, clock()) : with_answer
     return {
       ...next,
       settings: settingsAnswered(next),

@@ -166,11 +166,10 @@ async function registerAnew(
   const { client_secret: _, registration_access_token: __, ...kept } = before.secrets
   const provider = await providerOf(op, before)
   const { client, secrets } = await registerClient(op, provider, wishesOf(before), kept)
-  const { jwks } = before.client
   const renewed = (one: Site): Site => {
     const next = {
       ...one,
-      client: { ...client, ...(jwks && { jwks }) },
+      client,
       secrets: { ...kept, ...secrets },
     }
     return { ...next, settings: settingsAnswered(next), renew_at: renewalOf(next, clock()) }

@@ -4,7 +4,8 @@ import type { Context, Realm, Services } from './context.js'
 import { sameDigest, sha256 } from './digest.js'
 import { CommandError } from './errors.js'
 import { checkRegistration } from './op/client.js'
-import { type ClientCredential, issuedClient } from './op/client_credential.js'
+import { preferredSecretMethod } from './op/client_authentication.js'
+import { type ClientCredential, checkMacKey, issuedClient } from './op/client_credential.js'
 import { admitOp } from './op/discovery.js'
 import type { OpSide } from './op/op_side.js'
 import type { Provider } from './op/provider.js'
@@ -16,12 +17,7 @@ import {
   settingsAnswered,
 } from './op/registration.js'
 import { unregisterClient } from './op/registration_access.js'
-import {
-  changedMembers,
-  checkWishes,
-  preferredAuthMethod,
-  type RegistrationWishes,
-} from './op/registration_request.js'
+import { changedMembers, checkWishes, type RegistrationWishes } from './op/registration_request.js'
 import { quotaExceeded } from './quota.js'
 import { randomToken } from './random.js'
 import { renewalOf } from './registration_changes.js'
@@ -255,12 +251,20 @@ function givenClient(
   const { metadata = {} } = wishes.settings
   const method =
     (metadata['token_endpoint_auth_method'] as string | undefined) ??
-    (client_secret === undefined ? 'none' : preferredAuthMethod(provider.metadata))
+    (client_secret === undefined ? 'none' : preferredSecretMethod(provider.metadata))
+  if (method === 'private_key_jwt') {
+    throw new CommandError(
+      'invalid_request',
+      'token_endpoint_auth_method cannot be private_key_jwt for a client that somebody issued: leave client_id out, and relyd registers one with a key of its own; or have the operator of relyd add the site with its key',
+      { details: { field: 'token_endpoint_auth_method' } },
+    )
+  }
   if (method !== 'none' && client_secret === undefined) {
     throw new CommandError('invalid_request', `client_secret is missing; ${method} needs it`, {
       details: { field: 'client_secret' },
     })
   }
+  if (method === 'client_secret_jwt') checkMacKey(client_secret ?? '', 'HS256')
   return {
     client: { ...answerAlgs(wishes.settings), client_id, token_endpoint_auth_method: method },
     secrets: client_secret === undefined ? {} : { client_secret },

@@ -91,7 +91,13 @@ export interface RegisterSiteParams {
   /** What their content is encrypted with. Registered only (OIDC Registration 2). */
   request_object_encryption_enc?: string | undefined
   /** How the daemon authenticates to the OP. Default: by the OP's metadata (OIDC Core 9). */
-  token_endpoint_auth_method?: 'client_secret_basic' | 'client_secret_post' | 'none' | undefined
+  token_endpoint_auth_method?:
+    | 'client_secret_basic'
+    | 'client_secret_post'
+    | 'private_key_jwt'
+    | 'client_secret_jwt'
+    | 'none'
+    | undefined
   /** What client assertions are signed with (OIDC Registration 2). */
   token_endpoint_auth_signing_alg?: string | undefined
   /** Seconds since the End-User last authenticated, at most, of a login that does not say (OIDC Registration 2). */
@@ -181,6 +187,27 @@ export interface GetSiteResult {
   created_at: number
 }
 
+/** Parameters of `get_rp_jwks`, besides the site itself. */
+export type GetRpJwksParams = Record<never, never>
+
+/** Result of `get_rp_jwks`. */
+export interface GetRpJwksResult {
+  /** Public halves alone, the newest first (RFC 7517 5.1). */
+  keys: {
+    kty: string
+    kid: string
+    use?: 'sig' | 'enc'
+    alg?: string
+    crv?: string
+    x?: string
+    y?: string
+    n?: string
+    e?: string
+    x5c?: string[]
+    'x5t#S256'?: string
+  }[]
+}
+
 /** Parameters of `get_site_registration`, besides the site itself. */
 export type GetSiteRegistrationParams = Record<never, never>
 
@@ -268,7 +295,13 @@ export interface UpdateSiteParams {
   /** What their content is encrypted with. Registered only (OIDC Registration 2). */
   request_object_encryption_enc?: string | undefined
   /** How the daemon authenticates to the OP. Default: by the OP's metadata (OIDC Core 9). */
-  token_endpoint_auth_method?: 'client_secret_basic' | 'client_secret_post' | 'none' | undefined
+  token_endpoint_auth_method?:
+    | 'client_secret_basic'
+    | 'client_secret_post'
+    | 'private_key_jwt'
+    | 'client_secret_jwt'
+    | 'none'
+    | undefined
   /** What client assertions are signed with (OIDC Registration 2). */
   token_endpoint_auth_signing_alg?: string | undefined
   /** Seconds since the End-User last authenticated, at most, of a login that does not say (OIDC Registration 2). */
@@ -737,6 +770,23 @@ export abstract class Methods {
   }
 
   /**
+   * The public keys of the caller's site, its own and those that its operator gave, as a JWK Set: to publish at its `jwks_uri`, or to be entered at the OP. None where the site has no keys. Published again within the hour, a key that replaces another is known in time: it signs a day after it is here.
+   *
+   * @throws {CommandError} `invalid_oxd_id`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 7517 5](https://www.rfc-editor.org/rfc/rfc7517.html#section-5)
+   * @see [OIDC Registration 2](https://openid.net/specs/openid-connect-registration-1_0.html#section-2)
+   */
+  getRpJwks(params: GetRpJwksParams = {}, options?: CallOptions): Promise<GetRpJwksResult> {
+    return this.request(
+      'get_rp_jwks',
+      params,
+      { site: true, retry: 'safe', op: false },
+      options,
+    ) as Promise<GetRpJwksResult>
+  }
+
+  /**
    * Asks the OP what it has registered for the caller's site, and goes by that from then on. For clients that relyd registered itself.
    *
    * @throws {CommandError} `invalid_oxd_id`, `site_changed`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_registration_client_url`, `registration_access_denied`
@@ -811,7 +861,7 @@ export abstract class Methods {
   /**
    * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token and stores a session. A callback succeeds once.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.7](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.7)
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
@@ -832,7 +882,7 @@ export abstract class Methods {
   /**
    * Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
    * @see [RFC 6749 4.1.3](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.3)
@@ -868,7 +918,7 @@ export abstract class Methods {
   /**
    * Asks the OP for the End-User's claims, and checks that they are this End-User's.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 5.3](https://openid.net/specs/openid-connect-core-1_0.html#section-5.3)
    */
@@ -884,7 +934,7 @@ export abstract class Methods {
   /**
    * An access token for calls to APIs on behalf of the session's End-User. It is answered from the store while it is good, and refreshed otherwise: once, however many processes ask, and whatever `tokens` says.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
@@ -904,7 +954,7 @@ export abstract class Methods {
   /**
    * Redeems a refresh token that the site keeps itself. If it belongs to a session here, that session is refreshed. Within a minute of its use it answers the tokens that it brought, so that all who ask with the same token are one refresh. get_access_token needs no token and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
@@ -924,7 +974,7 @@ export abstract class Methods {
   /**
    * Asks the OP what an access token is worth that somebody brought, for a site that is an API.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `no_introspection_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`
+   * @throws {CommandError} `invalid_oxd_id`, `no_introspection_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 7662 2](https://www.rfc-editor.org/rfc/rfc7662.html#section-2)
    */
@@ -943,7 +993,7 @@ export abstract class Methods {
   /**
    * Makes the OP forget a token: one that the site has, or the refresh token of a session (where it has none, its access token). What is revoked is not handed out again.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `tokens_kept_by_daemon`, `no_revocation_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `tokens_kept_by_daemon`, `no_revocation_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 7009 2](https://www.rfc-editor.org/rfc/rfc7009.html#section-2)
    */

@@ -38,8 +38,9 @@ export function exportedSite(site: ListedSite): ExportedSite | undefined {
   const { client, settings, name } = site
   if (!name || site.registered_by !== 'operator') return undefined
   if (areTooLong({ ...settings, redirect_uris: redirectUrisOf(site) })) return undefined
-  const method = authMethodOf(client) as ExportedSite['auth_method']
+  const method = authMethodOf(site) as ExportedSite['auth_method']
   const key = client.jwks?.keys[0]
+  const signing_alg = client.token_endpoint_auth_signing_alg
   return {
     name,
     realm: site.realm,
@@ -49,7 +50,8 @@ export function exportedSite(site: ListedSite): ExportedSite | undefined {
     client_id: client.client_id,
     auth_method: method,
     ...(key && (method === 'private_key_jwt' || method === 'apple') && { key_id: key.kid }),
-    ...(key?.alg && method === 'private_key_jwt' && { signing_alg: key.alg }),
+    ...(signing_alg && /_jwt$/.test(method) && { signing_alg }),
+    ...(client.client_assertion_file && { client_assertion_file: client.client_assertion_file }),
     ...(key?.x5c && { certificate: pemOf(key.x5c) }),
     ...(client.apple_team_id && { team_id: client.apple_team_id }),
     redirect_uris: redirectUrisOf(site),

@@ -6,6 +6,7 @@ import { get_access_token } from './get_access_token.js'
 import { get_access_token_by_refresh_token } from './get_access_token_by_refresh_token.js'
 import { get_authorization_url } from './get_authorization_url.js'
 import { get_logout_uri } from './get_logout_uri.js'
+import { get_rp_jwks } from './get_rp_jwks.js'
 import { get_session } from './get_session.js'
 import { get_site } from './get_site.js'
 import { get_site_registration } from './get_site_registration.js'
@@ -24,6 +25,7 @@ export const commands = {
   ping,
   register_site,
   get_site,
+  get_rp_jwks,
   get_site_registration,
   update_site,
   remove_site,

@@ -72,6 +72,12 @@ export const daemonOptions = {
     reload: true,
     read: wholeNumber(30, DAY),
   },
+  client_key_lifetime: {
+    doc: "Days after which a key that relyd made for a site is replaced by a new one, of which the OP is told first (an update of the registration, RFC 7592, or the site's jwks_uri); 0 for never. Where the OP can be told in neither way, keys stay until the site is registered anew.",
+    default: '90',
+    reload: true,
+    read: wholeNumber(0, 3650),
+  },
   session_lifetime: {
     doc: 'Seconds from a login until its session ends.',
     default: '28800',

@@ -8,6 +8,8 @@ import { insecureIfAllowed } from './discovery.js'
 import { initialAccessToken } from './initial_access_token.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
+import { withOwnKeys } from './own_key_wishes.js'
+import { withToldKeys } from './own_keys.js'
 import { plainMembers } from './plain_members.js'
 import type { Provider } from './provider.js'
 import { explicitMembers, type RegistrationWishes, requestOf } from './registration_request.js'
@@ -28,7 +30,7 @@ export interface Registration {
 /**
  * RFC 7591 3: registers a client at the OP.
  *
- * @param secrets what the site gave to be let in with; it is part of the answer
+ * @param secrets what the site gave to be let in with, and the keys that it has; part of the answer
  * @throws CommandError with one of {@link registrationErrors}, or `invalid_request` when the OP
  * offers no registration, or not what was asked for
  */
@@ -46,7 +48,12 @@ export async function registerClient(
       { details: { field: 'client_id' } },
     )
   }
-  const request = requestOf(metadata, wishes)
+  const { request, own_keys } = await withOwnKeys(
+    requestOf(metadata, wishes),
+    metadata,
+    op.clock(),
+    secrets.own_keys,
+  )
   const token = await initialAccessToken(op, provider, secrets)
   let answered: client.ClientMetadata
   try {
@@ -66,7 +73,11 @@ export async function registerClient(
     throw withCure(await asCommandError(error), token !== undefined)
   }
   const registration = readRegistration(answered)
-  return { ...registration, secrets: { ...secrets, ...registration.secrets } }
+  return withToldKeys(
+    { ...registration, secrets: { ...secrets, ...registration.secrets } },
+    own_keys,
+    op.clock(),
+  )
 }
 
 /** RFC 6750 3.1: what can be done about a refusal. */

@@ -1,10 +1,11 @@
 /** A registration that relyd made, read, changed and removed at its OP (RFC 7592). */
 import * as client from 'openid-client'
 import { bounded, CommandError } from '../errors.js'
-import type { ClientMetadata, Site } from '../store/store.js'
+import type { ClientMetadata, OwnKey, Site } from '../store/store.js'
 import { providerOf, registrationUri } from './client.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
+import { type Members, withOwnKeys } from './own_key_wishes.js'
 import { bareConfiguration } from './registration.js'
 import { explicitMembers, requestOf, wishesOf } from './registration_request.js'
 
@@ -35,21 +36,36 @@ export function readClient(op: OpSide, site: Site): Promise<client.ClientMetadat
 }
 
 /**
- * RFC 7592 2.2: replaces what the OP has registered.
+ * RFC 7592 2.2: what replaces the registration.
  *
  * @param site as it is
  * @param wanted as it shall be: the same site with other wishes
+ * @returns the request, and all keys that the site has then, some of which may be new
+ * @throws CommandError `invalid_request` for what the OP does not offer
+ */
+export async function updateRequest(
+  op: OpSide,
+  site: Site,
+  wanted: Site,
+): Promise<{ request: object; own_keys: OwnKey[] }> {
+  const { metadata } = await providerOf(op, site)
+  const { own_keys } = site.secrets
+  return withOwnKeys(updateOf(metadata, site, wanted), metadata, op.clock(), own_keys)
+}
+
+/**
+ * RFC 7592 2.2: replaces what the OP has registered.
+ *
+ * @param request of {@link updateRequest}
  * @returns the answer, as {@link readClient}'s
- * @throws CommandError with one of {@link registrationAccessErrors}, or of `registrationErrors`;
- * `invalid_request` for what the OP does not offer
+ * @throws CommandError with one of {@link registrationAccessErrors}, or of `registrationErrors`
  */
 export async function updateClient(
   op: OpSide,
   site: Site,
-  wanted: Site,
+  request: object,
 ): Promise<client.ClientMetadata> {
-  const { metadata } = await providerOf(op, site)
-  return askForClient(op, site, 'PUT', updateOf(metadata, site, wanted))
+  return askForClient(op, site, 'PUT', request)
 }
 
 /** What an OP alone says of a client, and must not be told (RFC 7592 2.2). */
@@ -61,7 +77,7 @@ const TOLD_ONLY = [
 ]
 
 /** RFC 7592 2.2: all that was registered, and what shall be otherwise. What is left out is taken away. */
-function updateOf(metadata: client.ServerMetadata, site: Site, wanted: Site): object {
+function updateOf(metadata: client.ServerMetadata, site: Site, wanted: Site): Members {
   const before = explicitMembers(wishesOf(site))
   const wishes = wishesOf(wanted)
   const after = explicitMembers(wishes)
@@ -72,6 +88,7 @@ function updateOf(metadata: client.ServerMetadata, site: Site, wanted: Site): ob
   )
   return {
     ...Object.fromEntries(members),
+    ...(isOther('token_endpoint_auth_method') && { token_endpoint_auth_signing_alg: undefined }),
     ...(isOther('response_types') && { grant_types: request['grant_types'] }),
     // RFC 7591 2: by value or by address.
     ...(after['jwks_uri'] !== undefined && { jwks: undefined }),

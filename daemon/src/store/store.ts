@@ -61,6 +61,8 @@ export interface ClientMetadata {
   jwks?: { keys: ClientJwk[] }
   /** Apple's: the team in whose name the daemon makes client secrets. */
   apple_team_id?: string
+  /** Where the platform keeps the operator's client assertion and renews it (RFC 7523 2.2). */
+  client_assertion_file?: string
   [name: string]: unknown
 }
 
@@ -68,7 +70,7 @@ export interface ClientMetadata {
 export interface ClientJwk {
   kty: string
   kid: string
-  use: 'sig'
+  use: 'sig' | 'enc'
   alg?: string
   /** The certificate and those that lead to its CA, each DER in base64. */
   x5c?: string[]
@@ -122,6 +124,10 @@ export interface OwnKey {
   /** PKCS#8, as PEM. */
   private_key: string
   made_at: Seconds
+  /** From when on it signs; absent until the OP has its public half. */
+  ready_at?: Seconds
+  /** When the OP was last asked to take it, in vain so far. */
+  asked_at?: Seconds
   /** When a newer one took its place; it still decrypts for a while. */
   retired_at?: Seconds
 }

@@ -1,9 +1,9 @@
 import { boolean, required, string, type Values } from '../../command.js'
 import type { Realm } from '../../context.js'
 import { CommandError } from '../../errors.js'
+import { preferredSecretMethod } from '../../op/client_authentication.js'
 import { admitOp } from '../../op/discovery.js'
 import { readOpHost } from '../../op/op_host.js'
-import { preferredAuthMethod } from '../../op/registration_request.js'
 import { quotaExceeded } from '../../quota.js'
 import { claimOfName, issuedSite, registerSite, registerSiteErrors } from '../../registrations.js'
 import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
@@ -96,7 +96,7 @@ async function addIssued(
   await admitOp(op.http, op_host)
   const { metadata } = await op.providers.get(op_host)
   const given = pick(credentialParams, params)
-  const credential = requiredCredentialOf(given, () => preferredAuthMethod(metadata))
+  const credential = requiredCredentialOf(given, () => preferredSecretMethod(metadata))
   const wanted: Site = {
     ...(await issuedSite({ ...context, realm, op }, op_host, {
       client_id,

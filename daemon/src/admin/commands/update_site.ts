@@ -1,6 +1,7 @@
 import { listOf, string, type Values } from '../../command.js'
 import { CommandError } from '../../errors.js'
 import { checkRegistration } from '../../op/client.js'
+import { isSecretMethod } from '../../op/client_authentication.js'
 import { issuedClient } from '../../op/client_credential.js'
 import { asksOtherwise } from '../../op/registration.js'
 import { wishesOf } from '../../op/registration_request.js'
@@ -11,6 +12,7 @@ import type { Site } from '../../store/store.js'
 import { adminCommand } from '../admin_command.js'
 import { selectErrors, selectSite, servedRealm, wholeSite } from '../select_site.js'
 import {
+  type Credentials,
   checkName,
   credentialOf,
   credentialParams,
@@ -121,9 +123,9 @@ function credentialsOf(
   now: number,
 ): Pick<Site, 'client' | 'secrets'> {
   const { client } = stored
-  const method = authMethodOf(client)
-  const credential = credentialOf(pick(credentialParams, params), () =>
-    method === 'client_secret_post' ? method : 'client_secret_basic',
+  const method = authMethodOf(stored)
+  const credential = credentialOf(withAlg(pick(credentialParams, params), stored), () =>
+    isSecretMethod(method) ? method : 'client_secret_basic',
   )
   if (!credential) return stored
   const issued = issuedClient(client.client_id, credential, now)
@@ -135,4 +137,12 @@ function credentialsOf(
       redirect_uris: redirectUrisOf({ ...stored, sessions: 0 }),
     },
   }
+}
+
+/** A new secret alone leaves it at what is signed with the secret. */
+function withAlg(given: Credentials, { client }: Site): Credentials {
+  const { token_endpoint_auth_method: method, token_endpoint_auth_signing_alg: alg } = client
+  const is_new_secret = given.client_secret !== undefined && given.auth_method === undefined
+  if (!is_new_secret || method !== 'client_secret_jwt' || alg === undefined) return given
+  return { signing_alg: alg, ...given }
 }
