@@ -27,6 +27,8 @@ export const get_authorization_url = command({
   doc: 'Starts a login: answers the address to send the browser to, and the cookie that ties the login to this browser. Send both in one response: the redirect and `Set-Cookie`.',
   spec: ['OIDC Core 3.1.2.1', 'RFC 6749 4.1.1', 'RFC 7636 4.3'],
   retry: 'safe',
+  // Of a site whose client secret has expired: for another one.
+  asks_op: true,
   params: {
     oxd_id,
     scope: strings({
@@ -163,6 +165,7 @@ export const get_authorization_url = command({
         secrets: {
           nonce,
           code_verifier,
+          client_id: site.client.client_id,
           ...(params.return_to !== undefined && { return_to: params.return_to }),
           ...asked.kept,
         },
