@@ -113,7 +113,7 @@ export async function registerSite(
   if (name === undefined && !realm.registrations.take()) {
     throw quotaExceeded(realm, { quota: 'registrations_per_minute', level: 'realm' })
   }
-  await admitOp(op.http, op_host)
+  await admitOp(op, op_host)
   // The intent is committed before the OP is asked: a second caller waits instead of asking too.
   const start = await store.beginRegistration(
     {
@@ -175,7 +175,7 @@ export async function issuedSite(
   given: IssuedSite,
 ): Promise<Site> {
   const { client, secrets } = issuedClient(given.client_id, given.credential, clock())
-  await admitOp(op.http, op_host)
+  await admitOp(op, op_host)
   const provider = await op.providers.get(op_host)
   const site: Site = {
     oxd_id: randomUUID(),

@@ -36,6 +36,7 @@ const policy: RealmPolicy = {
   name: 'shop',
   tokens: 'site',
   allowed_op_hosts: [],
+  webfinger: false,
   quotas: ample,
 }
 

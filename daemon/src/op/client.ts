@@ -3,8 +3,9 @@ import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 import { authenticationOf, certificateOf } from './client_authentication.js'
-import { admitNamed, checkAliases, insecureIfAllowed } from './discovery.js'
+import { admitNamed, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
+import { checkAliases } from './metadata.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
@@ -164,7 +165,7 @@ function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.
   const { mtls_endpoint_aliases, ...plain } = withoutSignedUserInfo(provider.metadata)
   if (!certificateOf(site)) return plain as client.ServerMetadata
   const aliases = mtls_endpoint_aliases ?? {}
-  checkAliases(http, provider.op_host, aliases)
+  checkAliases(http.policy, provider.op_host, aliases)
   const address = aliases.token_endpoint ?? provider.metadata.token_endpoint
   if (!address?.startsWith('https:')) {
     throw new CommandError(

@@ -93,7 +93,7 @@ async function addIssued(
   client_id: string,
 ): Promise<boolean> {
   const { op } = realm
-  await admitOp(op.http, op_host)
+  await admitOp(op, op_host)
   const { metadata } = await op.providers.get(op_host)
   const given = pick(credentialParams, params)
   const credential = requiredCredentialOf(given, () => preferredAuthMethod(metadata))
