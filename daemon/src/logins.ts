@@ -3,6 +3,7 @@ import { forgetBinding, hashBinding, isHttps, readBinding } from './binding.js'
 import type { Seconds } from './clock.js'
 import { LIST_LENGTH, STRING_LENGTH } from './command.js'
 import type { Context } from './context.js'
+import { checkArrival } from './op/arrival.js'
 import { redeem, type Tokens, tokenErrors } from './op/token.js'
 import { accessSecrets, hashToken } from './sessions.js'
 import { hideExpiringId, makeExpiringId, parseExpiringId, refOf } from './store/expiring_id.js'
@@ -33,6 +34,8 @@ export interface BroughtBack {
   response: URLSearchParams
   /** Whether `response` is all that came, so that an absent `iss` was not merely dropped on the way. */
   whole: boolean
+  /** As the site passed it on, which may tell where it came. */
+  callback?: string
   binding?: string
   cookie?: string
 }
@@ -48,6 +51,7 @@ export async function completeLogin(
   brought: BroughtBack,
 ): Promise<CompletedLogin> {
   const login = await takeLogin(context, site, brought)
+  checkArrival(brought.callback, login)
   // The operator may have moved the site meanwhile; the OP wants the address it was asked with.
   const { redirect_uri } = login
   const site_then = redirect_uri === site.redirect_uri ? site : { ...site, redirect_uri }

@@ -3,6 +3,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import type { Context, Realm, Services } from './context.js'
 import { sameDigest, sha256 } from './digest.js'
 import { CommandError } from './errors.js'
+import { checkApart, redirectUriFor } from './op/arrival.js'
 import { checkRegistration } from './op/client.js'
 import { type ClientCredential, issuedClient } from './op/client_credential.js'
 import { admitOp } from './op/discovery.js'
@@ -74,6 +75,7 @@ export const registerSiteErrors = [
   'invalid_op_metadata',
   'registration_in_progress',
   'idempotency_key_reused',
+  'invalid_authorization_redirect_uri',
   ...registrationErrors,
 ] as const
 
@@ -131,10 +133,12 @@ export async function registerSite(
   if (start.outcome !== 'begun') return answerOf(start)
   try {
     const provider = await op.providers.get(op_host)
-    const registration = site.issued
-      ? givenClient(provider, site.wishes, site.issued)
-      : await registerClient(op, provider, site.wishes)
-    const made = newSite(context, provider, start.oxd_id, site, registration)
+    const here = { ...site, wishes: wishesAt(provider, site.wishes) }
+    await checkApart(store, op, provider, realm.name, here.wishes.redirect_uris)
+    const registration = here.issued
+      ? givenClient(provider, here.wishes, here.issued)
+      : await registerClient(op, provider, here.wishes)
+    const made = newSite(context, provider, start.oxd_id, here, registration)
     try {
       await checkRegistration(context.op, made)
       await store.finishRegistration(made, idempotency_hash)
@@ -177,16 +181,17 @@ export async function issuedSite(
   const { client, secrets } = issuedClient(given.client_id, given.credential, clock())
   await admitOp(op, op_host)
   const provider = await op.providers.get(op_host)
+  const redirect_uris = given.redirect_uris.map((uri) => redirectUriFor(uri, provider.issuer))
   const site: Site = {
     oxd_id: randomUUID(),
     realm: realm.name,
     op_host: provider.op_host,
     issuer: provider.issuer,
-    redirect_uri: given.redirect_uris[0],
+    redirect_uri: redirect_uris[0] as string,
     registered_by: 'operator',
     client: {
       ...client,
-      redirect_uris: given.redirect_uris,
+      redirect_uris,
       ...(given.id_token_signed_response_alg !== undefined && {
         id_token_signed_response_alg: given.id_token_signed_response_alg,
       }),
@@ -197,6 +202,14 @@ export async function issuedSite(
   }
   await checkRegistration(op, site)
   return site
+}
+
+/** What the site wishes, with its redirect URIs for this OP. */
+function wishesAt({ issuer }: Provider, wishes: RegistrationWishes): RegistrationWishes {
+  return {
+    ...wishes,
+    redirect_uris: wishes.redirect_uris.map((uri) => redirectUriFor(uri, issuer)),
+  }
 }
 
 function newSite(

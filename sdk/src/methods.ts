@@ -65,7 +65,7 @@ export interface GetJwksResult {
 
 /** Parameters of `register_site`. */
 export interface RegisterSiteParams {
-  /** Where the OP sends the browser back to after a login (RFC 6749 3.1.2). */
+  /** Where the OP sends the browser back to after a login. `{op}` in it, and in redirect_uris, becomes a name of the OP: a website with several OPs gives each its own so (RFC 6749 3.1.2). */
   authorization_redirect_uri: string
   /** The OP's issuer address. Without it, the daemon's default OP (OIDC Discovery 4). */
   op_host?: string | undefined
@@ -111,6 +111,8 @@ export interface RegisterSiteResult {
   oxd_id: string
   /** The OP it is registered at. */
   op_host: string
+  /** Where logins come back to, where that was given with `{op}` in it. */
+  authorization_redirect_uri?: string
 }
 
 /** Parameters of `get_site`, besides the site itself. */
@@ -600,7 +602,7 @@ export abstract class Methods {
   /**
    * Starts a login: answers the address to send the browser to, and the cookie that ties the login to this browser. Send both in one response: the redirect and `Set-Cookie`.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
+   * @throws {CommandError} `invalid_oxd_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `invalid_authorization_redirect_uri`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.1)
    * @see [RFC 6749 4.1.1](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.1)

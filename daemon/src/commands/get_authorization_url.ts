@@ -9,6 +9,7 @@ import {
   stringMap,
   strings,
 } from '../command.js'
+import { checkApart } from '../op/arrival.js'
 import { authorizationUrl } from '../op/authorization.js'
 import { providerOf } from '../op/client.js'
 import { optionsOf } from '../op/op_options.js'
@@ -71,9 +72,12 @@ export const get_authorization_url = command({
     'no_connect_discovery_response',
     'invalid_op_metadata',
     'op_host_not_allowed',
+    'invalid_authorization_redirect_uri',
   ],
   async run({ realm, op, store, clock, settings, refuse }, site, params) {
-    const { metadata, issuer } = await providerOf(op, site)
+    const provider = await providerOf(op, site)
+    const { metadata, issuer } = provider
+    await checkApart(store, op, provider, site.realm, [site.redirect_uri])
     const options = optionsOf(op.options, site.op_host)
     const is_posted = options?.response_mode === 'form_post'
     const has_binding = site.settings.login_binding !== 'none'

@@ -24,6 +24,7 @@ export const get_tokens_by_callback = command({
     const login = await completeLogin(context, site, {
       response: readCallback(callback),
       whole: true,
+      callback,
       ...(binding !== undefined && { binding }),
       ...(cookie !== undefined && { cookie }),
     })

@@ -18,7 +18,7 @@ export const register_site = command({
   params: {
     authorization_redirect_uri: required(
       string({
-        doc: 'Where the OP sends the browser back to after a login.',
+        doc: 'Where the OP sends the browser back to after a login. `{op}` in it, and in redirect_uris, becomes a name of the OP: a website with several OPs gives each its own so.',
         spec: 'RFC 6749 3.1.2',
       }),
     ),
@@ -49,8 +49,11 @@ export const register_site = command({
   result: {
     oxd_id: required(string({ doc: 'The site, in every other command.' })),
     op_host: required(string({ doc: 'The OP it is registered at.' })),
+    authorization_redirect_uri: string({
+      doc: 'Where logins come back to, where that was given with `{op}` in it.',
+    }),
   },
-  errors: ['invalid_op_host', 'invalid_authorization_redirect_uri', ...registerSiteErrors],
+  errors: ['invalid_op_host', ...registerSiteErrors],
   async run(context, _site, params) {
     const { op, settings, refuse } = context
     const op_host = params.op_host ?? settings.default_op
@@ -92,6 +95,12 @@ export const register_site = command({
       settings: wished,
     })
     warnOfUnsafe(context.log, oxd_id, wished)
-    return { oxd_id, op_host: issuer }
+    const site = await context.store.getSite(oxd_id, context.realm.name)
+    const is_made = site !== undefined && site.redirect_uri !== params.authorization_redirect_uri
+    return {
+      oxd_id,
+      op_host: issuer,
+      ...(is_made && { authorization_redirect_uri: site.redirect_uri }),
+    }
   },
 })

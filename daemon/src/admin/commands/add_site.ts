@@ -1,6 +1,7 @@
 import { boolean, required, string, type Values } from '../../command.js'
 import type { Realm } from '../../context.js'
 import { CommandError } from '../../errors.js'
+import { checkApart, redirectUriFor } from '../../op/arrival.js'
 import { admitOp } from '../../op/discovery.js'
 import { readOpHost } from '../../op/op_host.js'
 import { preferredAuthMethod } from '../../op/registration.js'
@@ -20,13 +21,7 @@ import {
 } from '../site_params.js'
 import { describeOneSite, oneSiteResult } from '../site_result.js'
 
-const errors = [
-  'invalid_op_host',
-  'invalid_authorization_redirect_uri',
-  'site_exists',
-  'no_such_site',
-  ...registerSiteErrors,
-] as const
+const errors = ['invalid_op_host', 'site_exists', 'no_such_site', ...registerSiteErrors] as const
 
 const params = {
   name: required(
@@ -94,9 +89,9 @@ async function addIssued(
 ): Promise<boolean> {
   const { op } = realm
   await admitOp(op, op_host)
-  const { metadata } = await op.providers.get(op_host)
+  const provider = await op.providers.get(op_host)
   const given = pick(credentialParams, params)
-  const credential = requiredCredentialOf(given, () => preferredAuthMethod(metadata))
+  const credential = requiredCredentialOf(given, () => preferredAuthMethod(provider.metadata))
   const wanted: Site = {
     ...(await issuedSite({ ...context, realm, op }, op_host, {
       client_id,
@@ -107,6 +102,8 @@ async function addIssued(
     })),
     name: params.name,
   }
+  const { redirect_uris = [] } = wanted.client as { redirect_uris?: string[] }
+  await checkApart(context.store, op, provider, realm.name, redirect_uris)
   const added = await context.store.addSites([wanted], context.clock(), () => realm.quotas)
   if (added === 'added') return true
   if (added.outcome === 'exceeded') throw quotaExceeded(realm, added)
@@ -143,7 +140,8 @@ async function registerAnew(
   })
   if (!made) {
     const stored = await context.store.getSite(oxd_id, realm.name)
-    const wanted = { op_host, redirect_uri: redirect_uris[0], registered_by: 'relyd', settings }
+    const redirect_uri = redirectUriFor(redirect_uris[0], stored?.issuer ?? op_host)
+    const wanted = { op_host, redirect_uri, registered_by: 'relyd', settings }
     // What else it is, the OP has said.
     if (stored)
       checkSame(stored, { ...stored, ...wanted } as Site, ['op_host', 'redirect_uris', 'settings'])

@@ -1,5 +1,6 @@
 import { listOf, string, type Values } from '../../command.js'
 import { CommandError } from '../../errors.js'
+import { redirectUriFor } from '../../op/arrival.js'
 import { checkRegistration } from '../../op/client.js'
 import { issuedClient } from '../../op/client_credential.js'
 import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
@@ -59,7 +60,8 @@ export const update_site = adminCommand({
     }
     const listed = await selectSite(context, params)
     const stored = await wholeSite(context, listed)
-    const { redirect_uris, name } = params
+    const { name } = params
+    const redirect_uris = params.redirect_uris?.map((uri) => redirectUriFor(uri, stored.issuer))
     if (name !== undefined) checkName(name)
     if (redirect_uris?.length === 0) {
       return refuse('invalid_request', 'redirect_uris is empty; give one at least')
@@ -69,7 +71,7 @@ export const update_site = adminCommand({
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
     const changed: Site = {
       ...stored,
-      ...changedClient(stored, params, clock()),
+      ...changedClient(stored, { ...params, ...(redirect_uris && { redirect_uris }) }, clock()),
       redirect_uri: redirect_uris?.[0] ?? stored.redirect_uri,
       settings: changedSettings(stored, params),
       name: name ?? stored.name ?? null,
