@@ -2,7 +2,7 @@
 import { promisify } from 'node:util'
 import type { CustomFetch } from 'openid-client'
 import { type Dispatcher, request, errors as undici } from 'undici'
-import { bounded, CommandError } from '../errors.js'
+import { CommandError } from '../errors.js'
 import { callingSite, recordOpCall } from '../on_behalf.js'
 import { AddressPolicy, isLiteral } from './address_policy.js'
 import { CertifiedConnections } from './certified_connections.js'
@@ -19,13 +19,10 @@ import {
 import { checkJsonNesting } from './nesting.js'
 import type { OpPlaces } from './op_places.js'
 import { noteAnswered, noteSent } from './op_secrets.js'
+import { redirectTarget } from './redirects.js'
 
 /** Longest rest of a refused answer that is read so that its connection can be used again, in bytes. */
 const WORTH_READING = 16 * 1024
-
-/** RFC 9110 15.4: those that say where a GET is answered instead. */
-const REDIRECTS = [301, 302, 303, 307, 308]
-const MOST_REDIRECTS = 3
 
 /** A call to an OP, as it went. */
 export interface OpCall {
@@ -198,29 +195,10 @@ export class OpHttp {
     for (let followed = 0; ; followed += 1) {
       const request = { method: 'GET', headers: { accept }, body: undefined, signal }
       const response = await this.#fetch(url.href, { ...request, redirect: 'manual' })
-      if (!REDIRECTS.includes(response.status)) return response
-      url = this.#next(url, response, followed)
+      const next = redirectTarget(this.policy, url, response, followed)
+      if (!next) return response
+      url = next
     }
-  }
-
-  /** Where a redirect leads. */
-  #next(from: URL, response: Response, followed: number): URL {
-    const location = response.headers.get('location') ?? ''
-    const refusal = (why: string) =>
-      new CommandError('invalid_op_response', `${from.host} redirects ${why}`, {
-        details: { host: from.host, http_status: response.status },
-      })
-    if (followed === MOST_REDIRECTS) throw refusal(`further than ${MOST_REDIRECTS} times`)
-    if (location === '' || !URL.canParse(location, from.href)) throw refusal('nowhere')
-    const to = new URL(location, from)
-    if (!this.policy.isSecure(to)) throw refusal(`to ${bounded(to.origin)}, which is not https`)
-    if (to.username || to.password) throw refusal('to an address with a user')
-    // A stranger chooses no path at a host that may be called only because the operator named it.
-    if (this.policy.isOwn(to) && !this.policy.isOwn(from) && to.pathname !== from.pathname) {
-      throw refusal(`to another path of ${bounded(to.host)}`)
-    }
-    to.hash = ''
-    return to
   }
 
   /** Ends all connections; a request that still runs fails. */
