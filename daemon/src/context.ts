@@ -23,6 +23,8 @@ export interface RealmPolicy {
   front_channel_access_tokens: boolean
   /** Hosts of OPs that may have any address, as the address policy compares them. */
   allowed_op_hosts: string[]
+  /** Whether sites may have the OP of an identifier found. */
+  webfinger: boolean
   quotas: Quotas
 }
 
@@ -37,6 +39,8 @@ export interface Realm extends RealmPolicy {
   requests: InFlight
   /** Registrations that the realm may still make at this moment. */
   registrations: Throttle
+  /** Questions to OPs about no site that it may still ask. */
+  lookups: Throttle
 }
 
 /** What outlives a single command. */

@@ -38,6 +38,7 @@ const policy: RealmPolicy = {
   tokens: 'site',
   front_channel_access_tokens: false,
   allowed_op_hosts: [],
+  webfinger: false,
   quotas: ample,
 }
 
