@@ -20,8 +20,12 @@ export interface RealmPolicy {
   name: string
   /** `daemon` keeps tokens from every site of the realm. */
   tokens: 'site' | 'daemon'
+  /** Whether logins may have an OP send access tokens through the browser. */
+  front_channel_access_tokens: boolean
   /** Hosts of OPs that may have any address, as the address policy compares them. */
   allowed_op_hosts: string[]
+  /** Whether sites may have the OP of an identifier found. */
+  webfinger: boolean
   quotas: Quotas
 }
 
@@ -36,6 +40,8 @@ export interface Realm extends RealmPolicy {
   requests: InFlight
   /** Registrations that the realm may still make at this moment. */
   registrations: Throttle
+  /** Questions to OPs about no site that it may still ask. */
+  lookups: Throttle
 }
 
 /** What outlives a single command. */

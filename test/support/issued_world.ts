@@ -37,7 +37,9 @@ const daemon = {
 const policy: RealmPolicy = {
   name: 'shop',
   tokens: 'site',
+  front_channel_access_tokens: false,
   allowed_op_hosts: [],
+  webfinger: false,
   quotas: ample,
 }
 

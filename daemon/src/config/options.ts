@@ -1,6 +1,7 @@
 /** Every option of relyd.cfg: the loader reads it, the shipped sample and the documentation are made from it. */
 import {
   authorizationParameters,
+  claimsProviders,
   endpoint,
   issuer,
   opAddress,
@@ -9,6 +10,7 @@ import {
 } from './op_option.js'
 import {
   address,
+  list,
   loopbackAddress,
   mode,
   name,
@@ -95,6 +97,12 @@ export const daemonOptions = {
     default: '3600',
     reload: true,
     read: wholeNumber(10, 30 * DAY),
+  },
+  clock_tolerance: {
+    doc: "Seconds by which an OP's clock and this host's may differ: for so long an ID Token is still good after its end, and already before its beginning.",
+    default: '60',
+    reload: true,
+    read: wholeNumber(0, 900),
   },
   drain_timeout: {
     doc: 'Seconds that running commands have to finish when the daemon is told to stop. A refresh of tokens that an OP is being asked for is finished all the same (twice op_timeout at most): its answer may be the only copy of a refresh token.',
@@ -192,11 +200,25 @@ export const realmOptions = {
     reload: true,
     read: opHosts,
   },
+  webfinger: {
+    doc: '`yes` lets sites find the OP of an End-User by what the End-User types in, such as an e-mail address (get_issuer). The daemon then asks whatever public host that names; which OPs a site trusts is for the site to say.',
+    default: 'no',
+    reload: true,
+    read: oneOf('yes', 'no'),
+  },
   tokens: {
     doc: '`daemon` keeps tokens from all sites of the realm; access tokens they get of get_access_token alone.',
     default: 'site',
     reload: true,
     read: oneOf('site', 'daemon'),
+  },
+  front_channel_access_tokens: {
+    doc: '`yes` lets sites ask for response types with `token`: the OP then sends access tokens through the browser.',
+    default: 'no',
+    unsafe:
+      'They leak from there (history, scripts, other sites), and whoever has one may use it. RFC 9700 2.1.2 advises against it.',
+    reload: true,
+    read: oneOf('yes', 'no'),
   },
   sites: {
     doc: 'Sites that the realm may have. Where a limit is reached, commands that would go beyond it answer quota_exceeded, and what is there stays.',
@@ -206,6 +228,12 @@ export const realmOptions = {
   },
   registrations_per_minute: {
     doc: 'New sites in a minute. Asking again with the same idempotency_key is not counted.',
+    default: '60',
+    reload: true,
+    read: wholeNumber(1, 100_000),
+  },
+  lookups_per_minute: {
+    doc: 'Questions to OPs in a minute that are about no site: get_issuer, and get_discovery and get_jwks of an OP that is not known.',
     default: '60',
     reload: true,
     read: wholeNumber(1, 100_000),
@@ -293,6 +321,12 @@ export const opOptions = {
     reload: true,
     read: tenants,
   },
+  metadata_file: {
+    doc: "A file with the OP's metadata as JSON (OIDC Discovery 3), for an OP that publishes none: the OP is not asked for it. Its keys are fetched from jwks_uri, or stand in the file as jwks. It is read again at a reload.",
+    example: '/etc/relyd/op.json',
+    reload: true,
+    read: text,
+  },
   authorization_parameters: {
     doc: 'Further parameters of every authorization request, NAME=VALUE separated by white space.',
     example: 'access_type=offline prompt=consent',
@@ -316,6 +350,24 @@ export const opOptions = {
     example: 'logout_uri',
     reload: true,
     read: parameterName,
+  },
+  trusted_audiences: {
+    doc: 'Audiences that ID Tokens may have beside the client, separated by commas. The claim azp must then say that they were issued to the client. Without this, an ID Token for anybody else too is refused.',
+    example: 'https://api.example.com, 0123456789',
+    reload: true,
+    read: list,
+  },
+  userinfo_method: {
+    doc: 'How UserInfo is asked for. The access token is in the Authorization header either way.',
+    default: 'GET',
+    reload: true,
+    read: oneOf('GET', 'POST'),
+  },
+  claims_providers: {
+    doc: 'Issuers, separated by commas, whose claims the OP may pass on (aggregated) or point to (distributed), each signed by its issuer. get_user_info answers them as `sourced_claims`. Without this, no such claim is used and nobody is asked.',
+    example: 'https://claims.example.com',
+    reload: true,
+    read: claimsProviders,
   },
   client_assertion_audience: {
     doc: "`token_endpoint` where the OP wants the token endpoint's address as the audience of client assertions (Entra ID, Okta). By default it is the issuer alone, which no other OP can misuse.",
