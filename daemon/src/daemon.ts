@@ -7,11 +7,13 @@ import { type Config, realmsOf } from './config/config.js'
 import { EventHub } from './events.js'
 import { InForce } from './in_force.js'
 import { keepKeys } from './key_keeper.js'
+import { KeyRotation } from './key_rotation.js'
 import { flushLog, type Log } from './log.js'
 import { Metrics } from './metrics/metrics.js'
 import { observeCommits, readFrom } from './metrics/wiring.js'
 import { Readiness } from './readiness.js'
 import { Refreshes } from './refreshes.js'
+import { Renewals } from './registration_renewal.js'
 import { type Reloaded, reload } from './reload.js'
 import { takePassedSockets } from './server/activation.js'
 import { createAdminDispatch } from './server/admin_dispatch.js'
@@ -63,9 +65,20 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     )
   }
   const events = new EventHub()
+  const sites = new SiteCache(store)
+  const renewals = new Renewals({
+    store,
+    sites,
+    clock,
+    log,
+    onDone: (outcome) => metrics.count('relyd_registration_renewals_total', outcome).add(),
+  })
+  const key_rotation = new KeyRotation({ store, sites, clock, log })
   const services = {
     store,
-    sites: new SiteCache(store),
+    sites,
+    renewals,
+    key_rotation,
     events,
     clock,
     log,
@@ -99,6 +112,11 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   })
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
+  renewals.start(() => in_force.realms)
+  key_rotation.start(() => ({
+    realms: in_force.realms,
+    lifetime: in_force.services.settings.client_key_lifetime,
+  }))
   const watchdog = startWatchdog(store, manager)
   readFrom(metrics, { store, in_force, server, events, sweeping, clock })
 
@@ -113,6 +131,8 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     const realms = [...in_force.realms.values()]
     await Promise.all([
       services.refreshes.finish(),
+      renewals.stop(),
+      key_rotation.stop(),
       ...realms.map(({ passed_on }) => passed_on.finish()),
     ])
     await port?.close()

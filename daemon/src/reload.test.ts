@@ -14,11 +14,13 @@ import { sections } from './config/options.js'
 import { CommandError } from './errors.js'
 import { EventHub } from './events.js'
 import { InForce } from './in_force.js'
+import { KeyRotation } from './key_rotation.js'
 import { createLog } from './log.js'
 import { Metrics } from './metrics/metrics.js'
 import { onBehalfOf } from './on_behalf.js'
 import type { OpOptions } from './op/op_options.js'
 import { Refreshes } from './refreshes.js'
+import { Renewals } from './registration_renewal.js'
 import { type Reloaded, reload } from './reload.js'
 import { Server } from './server/server.js'
 import { createSiteDispatch } from './server/site_dispatch.js'
@@ -67,10 +69,13 @@ class World {
     const { store } = await openStore(config.daemon)
     const events = new EventHub()
     const log = this.#logger
+    const sites = new SiteCache(store)
     const refreshes = new Refreshes({ store, events, clock: systemClock, op_timeout: 1 })
     this.in_force = new InForce(config, {
       store,
-      sites: new SiteCache(store),
+      sites,
+      renewals: new Renewals({ store, sites, clock: systemClock, log }),
+      key_rotation: new KeyRotation({ store, sites, clock: systemClock, log }),
       events,
       clock: systemClock,
       log,
@@ -259,6 +264,11 @@ const probes: Record<string, Probe> = {
     after: '60',
     look: ({ in_force }) => in_force.services.settings.session_lifetime,
     seen: [28_800, 60],
+  },
+  'daemon client_key_lifetime': {
+    after: '7',
+    look: ({ in_force }) => in_force.services.settings.client_key_lifetime,
+    seen: [90, 7],
   },
   'daemon op_timeout': { after: '3', look: ({ realm }) => realm.op.http.timeout, seen: [10, 3] },
   'daemon op_refresh': { after: '30', look: refreshes, seen: [0, 1] },

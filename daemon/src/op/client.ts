@@ -2,12 +2,16 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
-import { authenticationOf, certificateOf } from './client_authentication.js'
-import { admitNamed, checkAliases, insecureIfAllowed } from './discovery.js'
+import { AssertionFileError, readAssertionFile } from './assertion_file.js'
+import { assertionFileOf, authenticationOf, certificateOf } from './client_authentication.js'
+import { refused } from './credential_error.js'
+import { admitNamed, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
 import { checkJwtAlgs } from './jwt_registered.js'
+import { checkAliases } from './metadata.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
+import { checkEncryption } from './own_key_wishes.js'
 import type { Provider } from './provider.js'
 
 export interface SiteClient {
@@ -67,7 +71,7 @@ async function configure(
       ...withoutSignedAnswers(site.client),
       use_mtls_endpoint_aliases: certificateOf(site) !== undefined,
     },
-    await authenticationOf(op, provider, site),
+    authenticationOf(op, provider, site),
   )
   useHttpLayer(op, provider, configuration)
   configuration[client.customFetch] = hidingIdToken(fetchOf(op, site))
@@ -148,7 +152,7 @@ function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.
   const { mtls_endpoint_aliases, ...plain } = provider.metadata
   if (!certificateOf(site)) return plain as client.ServerMetadata
   const aliases = mtls_endpoint_aliases ?? {}
-  checkAliases(http, provider.op_host, aliases)
+  checkAliases(http.policy, provider.op_host, aliases)
   const address = aliases.token_endpoint ?? provider.metadata.token_endpoint
   if (!address?.startsWith('https:')) {
     throw new CommandError(
@@ -173,12 +177,26 @@ function withoutSignedAnswers(metadata: Site['client']): Partial<client.ClientMe
  */
 export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
   const provider = await op.providers.get(site.op_host)
-  await authenticationOf(op, provider, site)
+  authenticationOf(op, provider, site)
   endpointsFor(op, site, provider)
   checkJwtAlgs(site)
+  await checkAssertionFile(op, site)
+  if (site.registered_by === 'relyd') checkEncryption(site.client, site.secrets.own_keys)
   // Where the daemon may never call, the site could never be removed.
   const uri = registrationUri(op.http, site)
   if (uri !== undefined) await admitNamed(op.http, uri)
+}
+
+/** What the operator named must be there now; later it is read at each request. */
+async function checkAssertionFile({ clock }: OpSide, site: Site): Promise<void> {
+  const path = assertionFileOf(site)
+  if (path === undefined) return
+  try {
+    await readAssertionFile(path, clock())
+  } catch (error) {
+    if (!(error instanceof AssertionFileError)) throw error
+    throw refused('client_assertion_file', error.message)
+  }
 }
 
 /**
