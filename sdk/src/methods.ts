@@ -557,8 +557,17 @@ export interface GetUserInfoParams {
 
 /** Result of `get_user_info`. */
 export interface GetUserInfoResult {
-  /** The claims as the OP answered them (OIDC Core 5.3.2). */
+  /** The claims as the OP answered them, names with language tags (`name#de`) too; without those that are null or an empty text, of which the OP has no value (OIDC Core 5.3.2). */
   claims: Record<string, unknown>
+  /** Aggregated and distributed claims: those that others vouch for, of whom the operator lists each (`claims_providers`), verified. What `sub` or another claim of the OP says is not theirs to say (OIDC Core 5.6.2). */
+  sourced_claims?: { source: string; issuer: string; claims: Record<string, unknown> }[]
+  /** Sources whose claims were not used (OIDC Core 5.6.2). */
+  failed_sources?: {
+    source: string
+    claim_names: string[]
+    error: string
+    error_description: string
+  }[]
   /** `id_token`: the OP has no UserInfo (Apple), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User (OIDC Core 5.1). */
   source?: 'id_token'
 }
@@ -861,7 +870,7 @@ export abstract class Methods {
   /**
    * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token and stores a session. A callback succeeds once.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.7](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.7)
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
@@ -882,7 +891,7 @@ export abstract class Methods {
   /**
    * Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
    * @see [RFC 6749 4.1.3](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.3)
@@ -918,7 +927,7 @@ export abstract class Methods {
   /**
    * Asks the OP for the End-User's claims, and checks that they are this End-User's.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 5.3](https://openid.net/specs/openid-connect-core-1_0.html#section-5.3)
    */
@@ -934,7 +943,7 @@ export abstract class Methods {
   /**
    * An access token for calls to APIs on behalf of the session's End-User. It is answered from the store while it is good, and refreshed otherwise: once, however many processes ask, and whatever `tokens` says.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
@@ -954,7 +963,7 @@ export abstract class Methods {
   /**
    * Redeems a refresh token that the site keeps itself. If it belongs to a session here, that session is refreshed. Within a minute of its use it answers the tokens that it brought, so that all who ask with the same token are one refresh. get_access_token needs no token and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)

@@ -305,6 +305,9 @@ function readOps(
       if (url === undefined || policy.isSecure(new URL(url))) continue
       throw refuse(option, 'must be an https address')
     }
+    if (op.claims_providers?.some((one) => !policy.isSecure(new URL(one)))) {
+      throw refuse('claims_providers', 'must list https addresses')
+    }
     const other = optionsOf(ops, op.op_host)
     if (other) throw refuse('op_host', `is that of [op ${other.name}] too; keep one section`)
     const many = op.issuer?.includes(TENANT) ?? false

@@ -2,7 +2,7 @@
  * Everything that a realm needs to deal with OPs, in one bundle for the functions of this folder. Each
  * realm has its own: connections, documents and limits.
  */
-import type { Clock } from '../clock.js'
+import type { Clock, Seconds } from '../clock.js'
 import type { Log } from '../log.js'
 import type { Store } from '../store/store.js'
 import { type HttpLimits, type HttpOptions, OpHttp } from './http.js'
@@ -17,6 +17,8 @@ export interface OpSide {
   readonly options: OpOptionsByHost
   readonly clock: Clock
   readonly log: Log
+  /** Seconds by which the clocks of OPs and ours may differ. */
+  readonly clock_tolerance: Seconds
   /** One with other limits, and with them other documents and connections, for who begins from now on. */
   changed(limits: OpLimits): OpSide
   /** Ends it, and those that it was made of. */
@@ -27,6 +29,8 @@ export interface OpSide {
 export interface OpLimits extends HttpLimits {
   /** Seconds after which metadata and keys are fetched anew in the background. */
   refresh_after: number
+  /** Seconds by which an OP's clock and ours may differ. */
+  clock_tolerance: Seconds
   /** What relyd.cfg says of OPs; nothing, if absent. */
   ops?: OpOptionsByHost
 }
@@ -47,6 +51,7 @@ export function createOpSide(options: OpSideOptions, earlier?: OpSide): OpSide {
     options: providers.ops,
     clock: options.clock,
     log: options.log,
+    clock_tolerance: options.clock_tolerance,
     changed(limits) {
       providers.close()
       return createOpSide({ ...options, ...limits }, side)

@@ -47,12 +47,17 @@ async function redeemOnce(
   callback.search = response.toString()
   const answer = await client.authorizationCodeGrant(configuration, callback, {
     expectedState: login.state,
-    expectedNonce: login.secrets.nonce,
     pkceCodeVerifier: login.secrets.code_verifier,
-    idTokenExpected: true,
-    ...(login.max_age !== null && { maxAge: login.max_age }),
   })
-  const tokens = await checkTokenAnswer(op, site, provider, answer)
-  // openid-client has refused an answer without an ID Token, as idTokenExpected says.
+  const tokens = await checkTokenAnswer(op, site, provider, answer, {
+    nonce: login.secrets.nonce,
+    max_age: login.max_age,
+    essential: login.secrets.essential,
+    code: response.get('code') ?? undefined,
+    state: login.state,
+  })
+  if (tokens.id_token === undefined) {
+    throw new CommandError('no_id_token', 'the OP answered tokens without an ID Token')
+  }
   return tokens as Tokens
 }
