@@ -1,5 +1,5 @@
 /** A registration that is read, changed, renewed and removed (RFC 7592, RFC 7591 3.2.1). */
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
@@ -348,6 +348,27 @@ describe('P8 a change that cannot be made changes nothing:', () => {
     },
   )
 
+  test('get_site_registration of a client that somebody issued', async () => {
+    op.addClient({
+      client_id: 'issued',
+      token_endpoint_auth_method: 'none',
+      redirect_uris: [authorization_redirect_uri],
+    })
+    const { oxd_id } = await BentSite.register(wire, op, { client_id: 'issued' })
+    expect(await wire.refused('get_site_registration', { oxd_id })).toMatchObject({
+      error: 'invalid_registration_client_url',
+      error_description: expect.stringContaining('operator issued'),
+    })
+    const start = op.asked.length
+    const further = 'https://site.example/further'
+    await wire.ok('update_site', { oxd_id, authorization_redirect_uri: further, scope: ['openid'] })
+    expect(op.calls(start)).toEqual({})
+    expect(await wire.ok('get_site', { oxd_id })).toMatchObject({
+      authorization_redirect_uri: further,
+      scope: ['openid'],
+    })
+  })
+
   test('of a site that the operator added, by the site', async () => {
     const { oxd_id } = await admin.ok('add_site', {
       name: 'shop',
@@ -439,10 +460,32 @@ describe('P9 M15 a client secret that expires', () => {
     one.client_secret_lifetime = 2
     const initial_access_token = 'the-token-of-the-site'
     const site = await BentSite.register(wire, one, { initial_access_token })
+    one.client_secret_lifetime = 2
+    await expect.poll(() => one.calls()).toMatchObject({ registration: 2 })
+    // From the next one on with a client that gets a token first.
+    one.initial_access_tokens.clear()
+    one.addClient({
+      client_id: 'registrar',
+      client_secret: 'the secret of the registrar',
+      token_endpoint_auth_method: 'client_secret_basic',
+      redirect_uris: [],
+      grant_types: ['client_credentials'],
+    })
+    await wire.ok('update_site', {
+      oxd_id: site.oxd_id,
+      registration_client_id: 'registrar',
+      registration_client_secret: 'the secret of the registrar',
+      registration_scope: ['dcr'],
+    })
     one.client_secret_lifetime = 86_400
     await renewed(site.oxd_id)
-    expect(one.calls()).toMatchObject({ registration: 2 })
+    expect(one.calls()).toMatchObject({ registration: 3, token: 1 })
     await site.accepts()
+    const store = join(daemon.folder, 'state/store')
+    const files = readdirSync(store).map((name) => readFileSync(join(store, name), 'latin1'))
+    for (const secret of [initial_access_token, 'the secret of the registrar']) {
+      expect(files.join()).not.toContain(secret)
+    }
   })
 
   test('is replaced by one of two daemons, once', async () => {
