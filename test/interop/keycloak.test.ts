@@ -157,12 +157,22 @@ describe.skipIf(!hasKeycloak())('a real Keycloak', () => {
       session_id = (await logIn(oxd_id)).session_id
     })
 
-    test('C14 P33 is refreshed, and Keycloak takes what it brought', async () => {
+    test('C14 C16 P33 P34 oidcc-client-test-refresh-token: is refreshed, and Keycloak takes what it brought', async () => {
       const { data: before } = await accessToken()
       const { data: after } = await accessToken({ rejected_access_token: before.access_token })
       expect(after).toMatchObject({ access_token: expect.any(String), expires_in: 300 })
       expect(after.access_token).not.toBe(before.access_token)
       expect((await userInfo()).data.claims).toMatchObject({ preferred_username: 'alice' })
+    })
+
+    test('oidcc-client-test-scope-userinfo-claims: has the claims of its scopes, and no others', async () => {
+      const claimsFor = async (scope: string[]) => {
+        const { session_id } = await logIn(oxd_id, { scope })
+        const { claims } = await wire.ok('get_user_info', { oxd_id, session_id })
+        return Object.keys(claims).sort()
+      }
+      expect(await claimsFor(['email'])).toEqual(['email', 'email_verified', 'sub'])
+      expect(await claimsFor([])).toEqual(['sub'])
     })
 
     test('and a login survive a rotation of keys', async () => {

@@ -191,7 +191,7 @@ describe('a request', () => {
   })
 })
 
-describe('custom_parameters', () => {
+describe('C10 S39 custom_parameters', () => {
   test.each(reserved)('cannot carry %s', (name) => {
     const field = `custom_parameters.${name}`
     fc.assert(
