@@ -1,9 +1,11 @@
 /** The admin socket and the commands of the operator. */
 import { statSync } from 'node:fs'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { adminCommands } from '../../daemon/src/admin/commands/index.js'
 import { BentOp } from '../support/bent_op/index.js'
 import { relyd } from '../support/cli.js'
+import { closed } from '../support/closed.js'
 import { TestDaemon } from '../support/daemon.js'
 import { readRecord } from '../support/record.js'
 import { Wire } from '../support/wire.js'
@@ -61,10 +63,9 @@ test('S43 what the operator’s commands are sent amiss is refused, and harms no
     '\u0000',
     '}'.repeat(1000),
   ]) {
-    using stranger = await Wire.connect(daemon.admin_socket)
-    stranger.socket.write(bytes)
-    stranger.socket.end()
-    await stranger.closed
+    const stranger = connect(daemon.admin_socket)
+    stranger.resume().end(bytes)
+    await closed(stranger)
   }
   expect(await wire.ok('status')).toMatchObject({ pid: daemon.pid })
 })
