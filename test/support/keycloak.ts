@@ -142,6 +142,8 @@ export class Keycloak implements AsyncDisposable {
       env: {
         ...process.env,
         JAVA_OPTS_KC_HEAP: '-Xms256m -Xmx768m',
+        // It lives for a minute: to be compiled well takes longer than it saves.
+        JAVA_OPTS_APPEND: '-XX:TieredStopAtLevel=1',
         KC_BOOTSTRAP_ADMIN_USERNAME: ADMIN,
         KC_BOOTSTRAP_ADMIN_PASSWORD: PASSWORD,
       },
