@@ -9,6 +9,7 @@ import type { OpSide } from './op/op_side.js'
 import type { PassedOn } from './passed_on.js'
 import type { InFlight, Quotas } from './quota.js'
 import type { Refreshes } from './refreshes.js'
+import type { Renewals } from './registration_renewal.js'
 import type { SiteCache } from './sites.js'
 import type { Store } from './store/store.js'
 import type { Throttle } from './throttle.js'
@@ -46,6 +47,7 @@ export interface Services {
   settings: Settings
   refreshes: Refreshes
   metrics: Metrics
+  renewals: Renewals
 }
 
 /** Options that handlers look at. */

@@ -103,6 +103,16 @@ export const errors = {
     doc: 'The site has sessions, which would end with it (`details.sessions` says how many); `relyd sites remove --yes`, or `end_sessions`, removes it all the same.',
     retryable: false,
   },
+  invalid_registration_client_url: {
+    doc: 'The OP gave no usable registration_client_uri and registration access token when it registered the site, so that the registration can be neither read nor changed. Remove the site and register it anew.',
+    spec: 'RFC 7592 3',
+    retryable: false,
+  },
+  registration_access_denied: {
+    doc: "The OP does not accept the site's registration access token: the client was removed there, or the token was revoked. Remove the site and register it anew.",
+    spec: 'RFC 7592 2.1',
+    retryable: false,
+  },
   remove_site_failed: {
     doc: 'The OP did not remove the registration, so the site was kept: try again when the OP answers. Or the operator added the site, who alone can remove it (then not retryable).',
     spec: 'RFC 7592 2.3',
@@ -122,6 +132,11 @@ export const errors = {
   invalid_op_response: {
     doc: 'The OP answered with something its specification does not allow.',
     retryable: false,
+  },
+  no_client_assertion: {
+    doc: "The file from which the daemon takes this site's client assertion is missing, cannot be read, or holds one that has expired; the OP was not asked. The daemon's log names it, at the `request_id`. See to what renews it.",
+    spec: 'RFC 7523 2.2',
+    retryable: true,
   },
 
   // Logins.

@@ -100,6 +100,14 @@ async function takeLogin(context: LoginContext, site: Site, brought: BroughtBack
       'no login of this site waits for this state: it expired or was completed before; start the login again',
     )
   }
+  // RFC 6749 4.1.3: a code is for the client that asked. The operator's change of it is none of ours.
+  const { client_id = site.client.client_id } = login.secrets
+  if (client_id !== site.client.client_id && site.registered_by === 'relyd') {
+    return refuse(
+      'invalid_state',
+      'the site was registered anew at the OP since this login began; start the login again',
+    )
+  }
   return login
 }
 

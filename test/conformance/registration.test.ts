@@ -264,7 +264,7 @@ describe('client authentication', () => {
       authorization_redirect_uri: redirect_uri,
       client_id,
       ...client_secret,
-      client_token_endpoint_auth_method: method,
+      token_endpoint_auth_method: method,
     })
     await site.accepts()
     const { url, headers, body } = op.last('token')
@@ -324,7 +324,7 @@ describe('client authentication', () => {
       authorization_redirect_uri: redirect_uri,
       client_id,
       client_secret: 'not the secret',
-      client_token_endpoint_auth_method: method,
+      token_endpoint_auth_method: method,
     })
   }
 })

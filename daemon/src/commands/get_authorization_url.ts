@@ -106,6 +106,7 @@ export const get_authorization_url = command({
         secrets: {
           nonce,
           code_verifier,
+          client_id: site.client.client_id,
           ...(params.return_to !== undefined && { return_to: params.return_to }),
         },
       },

@@ -285,7 +285,10 @@ export function policyOf(name: string, options: OptionValues<typeof realmOptions
   }
 }
 
-function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOptionsByHost {
+function readOps(
+  file: IniFile,
+  { insecure_op_hosts = [], state_directory }: DaemonConfig,
+): OpOptionsByHost {
   const policy = new AddressPolicy({
     realm: '',
     allowed_hosts: [],
@@ -312,7 +315,11 @@ function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOpt
     if (op.logout_return_parameter && !op.logout_endpoint) {
       throw refuse('logout_return_parameter', 'works with logout_endpoint only')
     }
-    ops.set(sectionKey(op.op_host), op)
+    const token_file = op.initial_access_token_file
+    ops.set(sectionKey(op.op_host), {
+      ...op,
+      initial_access_token_file: token_file && resolve(state_directory, token_file),
+    })
   }
   return ops
 }

@@ -72,6 +72,12 @@ export const daemonOptions = {
     reload: true,
     read: wholeNumber(30, DAY),
   },
+  client_key_lifetime: {
+    doc: "Days after which a key that relyd made for a site is replaced by a new one, of which the OP is told first (an update of the registration, RFC 7592, or the site's jwks_uri); 0 for never. Where the OP can be told in neither way, keys stay until the site is registered anew.",
+    default: '90',
+    reload: true,
+    read: wholeNumber(0, 3650),
+  },
   session_lifetime: {
     doc: 'Seconds from a login until its session ends.',
     default: '28800',
@@ -316,6 +322,12 @@ export const opOptions = {
     default: 'issuer',
     reload: true,
     read: oneOf('issuer', 'token_endpoint'),
+  },
+  initial_access_token_file: {
+    doc: 'A file of mode 0600 with the initial access token that the OP wants to see before it registers a site (RFC 7591 3), for sites that give none of their own. It is read each time. Whoever may register sites here may use it.',
+    example: '/etc/relyd/op.token',
+    reload: true,
+    read: text,
   },
 } as const satisfies Options
 

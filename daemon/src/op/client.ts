@@ -2,11 +2,14 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
-import { authenticationOf, certificateOf } from './client_authentication.js'
+import { AssertionFileError, readAssertionFile } from './assertion_file.js'
+import { assertionFileOf, authenticationOf, certificateOf } from './client_authentication.js'
+import { refused } from './credential_error.js'
 import { admitNamed, checkAliases, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
+import { checkEncryption } from './own_key_wishes.js'
 import type { Provider } from './provider.js'
 
 /** Seconds by which an OP's clock and ours may differ. */
@@ -75,7 +78,7 @@ async function configure(
       use_mtls_endpoint_aliases: certificateOf(site) !== undefined,
       [client.clockTolerance]: CLOCK_TOLERANCE,
     },
-    await authenticationOf(op, provider, site),
+    authenticationOf(op, provider, site),
   )
   useHttpLayer(op, provider, configuration)
   configuration[client.customFetch] = fetchOf(op, site)
@@ -193,8 +196,10 @@ function signingAlg(site: Site): Partial<client.ClientMetadata> {
  */
 export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
   const provider = await op.providers.get(site.op_host)
-  await authenticationOf(op, provider, site)
+  authenticationOf(op, provider, site)
   endpointsFor(op, site, provider)
+  await checkAssertionFile(op, site)
+  if (site.registered_by === 'relyd') checkEncryption(site.client, site.secrets.own_keys)
   const alg = site.client.id_token_signed_response_alg
   if (alg !== undefined && !SIGNING_ALGS.test(alg)) {
     throw new CommandError(
@@ -205,6 +210,18 @@ export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
   // Where the daemon may never call, the site could never be removed.
   const uri = registrationUri(op.http, site)
   if (uri !== undefined) await admitNamed(op.http, uri)
+}
+
+/** What the operator named must be there now; later it is read at each request. */
+async function checkAssertionFile({ clock }: OpSide, site: Site): Promise<void> {
+  const path = assertionFileOf(site)
+  if (path === undefined) return
+  try {
+    await readAssertionFile(path, clock())
+  } catch (error) {
+    if (!(error instanceof AssertionFileError)) throw error
+    throw refused('client_assertion_file', error.message)
+  }
 }
 
 /**

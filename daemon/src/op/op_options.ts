@@ -16,6 +16,8 @@ export interface OpOptions {
   logout_endpoint?: string | undefined
   logout_return_parameter?: string | undefined
   client_assertion_audience: 'issuer' | 'token_endpoint'
+  /** Absolute; shown to the OP for sites that bring no initial access token of their own. */
+  initial_access_token_file?: string | undefined
 }
 
 /** By {@link sectionKey} of `op_host`. */

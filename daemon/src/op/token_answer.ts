@@ -22,6 +22,7 @@ export const tokenAnswerErrors = [
   'invalid_op_metadata',
   'op_host_not_allowed',
   'op_unreachable',
+  'no_client_assertion',
   'op_error',
   'invalid_op_response',
   'invalid_id_token',

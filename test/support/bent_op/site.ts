@@ -2,27 +2,38 @@
 import { expect } from 'vitest'
 import type { Reply, Wire } from '../wire.js'
 import type { BentOp } from './op.js'
-import type { Bends, Calls, Members } from './types.js'
+import type { Bends, Calls, Members, Mode } from './types.js'
 
 /** What a login that must fail is expected to come to. */
 export interface Refused {
   error: string
   /** Members that `details` must have among others. */
   details?: Members
-  /** What the OP was asked from the callback on; unless said otherwise, its token endpoint once. */
+  /**
+   * What the OP was asked from the callback on; unless said otherwise, its token endpoint once where
+   * the response brings a code and nothing in it was bent.
+   */
   calls?: Calls
   /** False where the callback was refused before the login was taken. */
   spent?: false
-  /** What the OP is asked in the honest login that follows, if not token endpoint and UserInfo once. */
+  /** What the OP is asked in the honest login that follows, if not what {@link BentSite.accepts} says. */
   next?: Calls
 }
 
 export interface BentLogin {
+  /** From the authorization response on. */
   bends?: Bends
   /** Changes the authorization response's parameters. */
   callback?: (response: URLSearchParams) => void
+  /** How the response comes, whatever was asked for. */
+  as?: Mode
   /** Parameters of get_authorization_url beside oxd_id. */
-  request?: object
+  request?: LoginRequest
+}
+
+export interface LoginRequest {
+  response_type?: string
+  [name: string]: unknown
 }
 
 /** A site registered at a bent OP, with what a conformance row has to show. */
@@ -30,42 +41,45 @@ export class BentSite {
   readonly wire: Wire
   readonly op: BentOp
   readonly oxd_id: string
+  /** Of logins that name none. */
+  readonly response_type: string
 
-  constructor(wire: Wire, op: BentOp, oxd_id: string) {
+  constructor(wire: Wire, op: BentOp, oxd_id: string, response_type = 'code') {
     this.wire = wire
     this.op = op
     this.oxd_id = oxd_id
+    this.response_type = response_type
   }
 
   /** Registers dynamically, or with the client that `params` name. */
-  static async register(wire: Wire, op: BentOp, params: object = {}): Promise<BentSite> {
+  static async register(wire: Wire, op: BentOp, params: LoginRequest = {}): Promise<BentSite> {
     const { oxd_id } = await wire.ok('register_site', {
       op_host: op.issuer,
       authorization_redirect_uri: 'https://site.example/callback',
       ...params,
     })
-    return new BentSite(wire, op, oxd_id)
+    return new BentSite(wire, op, oxd_id, params.response_type)
   }
 
-  /** Starts a login and lets the End-User agree. @returns the parameters that complete it */
-  async begin({ callback, request }: BentLogin = {}): Promise<{
+  /** Starts a login and lets the End-User agree; bends remain. @returns the parameters that complete it */
+  async begin({ bends, callback, as, request }: BentLogin = {}): Promise<{
     oxd_id: string
     callback: string
     binding: string
   }> {
     const { oxd_id } = this
     const login = await this.wire.ok('get_authorization_url', { oxd_id, ...request })
+    if (bends) this.op.bend(bends)
     return {
       oxd_id,
-      callback: this.op.authorize(login.authorization_url, callback),
+      callback: this.op.authorize(login.authorization_url, callback, as),
       binding: login.binding,
     }
   }
 
-  /** A login with the OP bent from the callback on. @returns the reply, whichever it is */
+  /** A login with the OP bent from the authorization response on. @returns the reply, whichever it is */
   async attempt(login: BentLogin = {}): Promise<Reply> {
-    const begun = await this.begin(login)
-    this.op.bend(login.bends ?? {})
+    const begun = await this.begin({ bends: {}, ...login })
     const reply = await this.wire.call('get_tokens_by_callback', begun)
     this.op.straighten()
     return reply
@@ -74,20 +88,31 @@ export class BentSite {
   /**
    * A login that succeeds and whose session works.
    *
-   * @param calls what the OP is asked; unless said otherwise, token endpoint and UserInfo once each
+   * @param calls what the OP is asked; unless said otherwise, the token endpoint once if the response
+   * brings a code, and UserInfo once if the login brings an access token
    */
-  async accepts(
-    login: BentLogin = {},
-    calls: Calls = { token: 1, userinfo: 1 },
-  ): Promise<Reply['data']> {
+  async accepts(login: BentLogin = {}, calls?: Calls): Promise<Reply['data']> {
+    const brings = this.#brings(login)
     const start = this.op.asked.length
     const { status, data } = await this.attempt(login)
     expect({ status, data }).toMatchObject({ status: 'ok', data: { sub: this.op.sub } })
     const { oxd_id } = this
+    if (!brings.code && !brings.token) {
+      // The session is there all the same.
+      await this.wire.ok('get_session', { oxd_id, session_id: data.session_id })
+      expect(this.op.calls(start)).toEqual(calls ?? {})
+      return data
+    }
     const { claims } = await this.wire.ok('get_user_info', { oxd_id, session_id: data.session_id })
     expect(claims).toMatchObject({ sub: this.op.sub })
-    expect(this.op.calls(start)).toEqual(calls)
+    expect(this.op.calls(start)).toEqual(calls ?? { ...(brings.code && { token: 1 }), userinfo: 1 })
     return data
+  }
+
+  /** What the authorization response of a login brings. */
+  #brings({ request }: BentLogin): { code: boolean; token: boolean } {
+    const types = (request?.response_type ?? this.response_type).split(' ')
+    return { code: types.includes('code'), token: types.includes('token') }
   }
 
   /**
@@ -96,13 +121,15 @@ export class BentSite {
    */
   async refuses(login: BentLogin, refused: Refused): Promise<Reply['data']> {
     const { op, wire, oxd_id } = this
-    const { error, details, calls = { token: 1 }, spent = true } = refused
-    const begun = await this.begin(login)
+    const bends = login.bends ?? {}
+    const is_front = Object.keys(bends).some((name) => name.startsWith('front_'))
+    const honest_calls = this.#brings(login).code && !is_front ? { token: 1 } : {}
+    const { error, details, calls = honest_calls, spent = true } = refused
     const secrets = op.secrets.length
     const tokens = op.access_tokens.length
+    const begun = await this.begin({ ...login, bends })
     const start = op.asked.length
 
-    op.bend(login.bends ?? {})
     const { status, data } = await wire.call('get_tokens_by_callback', begun)
     op.straighten()
     expect({ status, data }).toMatchObject({
@@ -122,7 +149,7 @@ export class BentSite {
       error: spent ? 'invalid_state' : error,
     })
     expect(op.calls(start)).toEqual(calls)
-    await this.accepts({}, refused.next)
+    await this.accepts({ ...(login.request && { request: login.request }) }, refused.next)
     return data
   }
 }
