@@ -19,6 +19,8 @@ export interface RealmPolicy {
   name: string
   /** `daemon` keeps tokens from every site of the realm. */
   tokens: 'site' | 'daemon'
+  /** Whether logins may have an OP send access tokens through the browser. */
+  front_channel_access_tokens: boolean
   /** Hosts of OPs that may have any address, as the address policy compares them. */
   allowed_op_hosts: string[]
   quotas: Quotas

@@ -183,10 +183,10 @@ async function exchange(
   if (rotated) await changeSite(context, site, (one) => withSecrets(one, rotated))
   const { client_secret_expires_at } = asked.client
   // Not every OP says it again, of a secret that is still the same.
-  const { client, secrets } = readRegistration(
-    { ...(client_secret_expires_at !== undefined && { client_secret_expires_at }), ...answer },
-    clock(),
-  )
+  const { client, secrets } = readRegistration({
+    ...(client_secret_expires_at !== undefined && { client_secret_expires_at }),
+    ...answer,
+  })
   const { registration_client_uri } = asked.client
   const known = {
     ...(registration_client_uri !== undefined && { registration_client_uri }),
@@ -206,7 +206,7 @@ async function exchange(
   }
   const next = answered(asked)
   await providerOf(op, next)
-  checkAnswered(next)
+  checkAnswered(next, clock())
   await checkRegistration(op, next)
   return changeSite(context, site, (one) => (isSameClient(one, asked) ? answered(one) : gone()))
 }

@@ -166,18 +166,17 @@ async function registerAnew(
   const { client_secret: _, registration_access_token: __, ...kept } = before.secrets
   const provider = await providerOf(op, before)
   const { client, secrets } = await registerClient(op, provider, wishesOf(before), kept)
-  const { jwks } = before.client
   const renewed = (one: Site): Site => {
     const next = {
       ...one,
-      client: { ...client, ...(jwks && { jwks }) },
+      client,
       secrets: { ...kept, ...secrets },
     }
     return { ...next, settings: settingsAnswered(next), renew_at: renewalOf(next, clock()) }
   }
   const made = renewed(before)
   try {
-    checkAnswered(made)
+    checkAnswered(made, clock())
     await checkRegistration(op, made)
     return await changeSite(context, site, (one) => {
       if (one.client.client_id === before.client.client_id) return renewed(one)

@@ -142,7 +142,7 @@ export async function registerSite(
       : await registerClient(op, provider, site.wishes, site.access)
     const made = newSite(context, provider, start.oxd_id, site, registration)
     try {
-      checkAnswered(made)
+      checkAnswered(made, clock())
       await checkRegistration(context.op, made)
       await store.finishRegistration(made, idempotency_hash)
     } catch (error) {

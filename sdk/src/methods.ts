@@ -403,20 +403,43 @@ export interface RemoveSiteResult {
 
 /** Parameters of `get_authorization_url`, besides the site itself. */
 export interface GetAuthorizationUrlParams {
-  /** Scopes to ask for instead of the site's own; openid is added if missing (OIDC Core 5.4). */
+  /** Scopes to ask for instead of the site's own; openid is added if missing. With offline_access, some OPs give a refresh token only if prompt has consent, others without: relyd adds no prompt by itself (OIDC Core 5.4, 11). */
   scope?: string[] | undefined
   /** Authentication contexts, in order of preference (OIDC Core 3.1.2.1). */
   acr_values?: string[] | undefined
+  /** Whether the login fails unless the End-User was authenticated in one of acr_values, which alone are a wish. It asks the OP by `claims`, where its metadata says that it knows them, and is checked when the login comes back. Default: false (OIDC Core 5.5.1.1). */
+  require_acr?: boolean | undefined
   /** `none`, or any of `login`, `consent`, `select_account`, `create`, separated by a space (OIDC Core 3.1.2.1). */
   prompt?: string | undefined
   /** Seconds since the End-User last authenticated, at most. It is checked when the login comes back (OIDC Core 3.1.2.1). */
   max_age?: number | undefined
+  /** How the OP's pages are shown (OIDC Core 3.1.2.1). */
+  display?: 'page' | 'popup' | 'touch' | 'wap' | undefined
   /** Who is about to log in (OIDC Core 3.1.2.1). */
   login_hint?: string | undefined
+  /** A session whose End-User shall log in again, as for a stronger `acr`: its ID Token goes along as id_token_hint, and the login fails if another End-User comes back. The session itself stays as it is (OIDC Core 3.1.2.1). */
+  session_id?: string | undefined
+  /** An ID Token instead, if the site has one. Nobody else than its `sub` may come back (OIDC Core 3.1.2.1). */
+  id_token_hint?: string | undefined
   /** Languages of the OP's pages (OIDC Core 3.1.2.1). */
   ui_locales?: string[] | undefined
-  /** Single claims to ask for (OIDC Core 5.5). */
+  /** Languages of the claims (OIDC Core 5.2). */
+  claims_locales?: string[] | undefined
+  /** Single claims to ask for. What is asked of the ID Token is checked when the login comes back: `sub` with a value, `acr` as essential with values, `auth_time` as essential (OIDC Core 5.5). */
   claims?: Record<string, unknown> | undefined
+  /** What a self-issued OP shall know of the site; other OPs look at their own registration, or refuse it (OIDC Core 7.2.1). */
+  registration?: Record<string, unknown> | undefined
+  /** What the OP answers with, instead of the site's own response_type. Those with `token` need the realm's front_channel_access_tokens (OIDC Core 3). */
+  response_type?:
+    | 'code'
+    | 'id_token'
+    | 'code id_token'
+    | 'id_token token'
+    | 'code token'
+    | 'code id_token token'
+    | undefined
+  /** How the answer comes back, instead of the site's own response_mode: in the callback's query or fragment, or as a form that is posted to it (https only) (OAuth Response Modes 2.1). */
+  response_mode?: 'query' | 'fragment' | 'form_post' | undefined
   /** Where the site sends the browser after the login. relyd does not look at it: it comes back with the tokens, and to nobody else. */
   return_to?: string | undefined
   /** Further parameters for the OP. They cannot set what the protocol sets itself. */
@@ -437,7 +460,7 @@ export interface GetAuthorizationUrlResult {
 
 /** Parameters of `get_tokens_by_callback`, besides the site itself. */
 export interface GetTokensByCallbackParams {
-  /** The URL that the browser requested (whole, or from its path on), or the form body that it posted. */
+  /** The URL that the browser requested (whole, or from its path on; with its fragment, where the response came in that), the form body that it posted, or the text of the fragment, which a page of the site posted. */
   callback: string
   /** The binding that get_authorization_url answered, for a site that keeps it itself. */
   binding?: string | undefined
@@ -459,7 +482,7 @@ export interface GetTokensByCallbackResult {
   id_token_claims: Record<string, unknown>
   /** The ID Token. Absent where the daemon keeps the tokens (OIDC Core 2). */
   id_token?: string
-  /** The access token. Absent where the daemon keeps the tokens (RFC 6749 5.1). */
+  /** The access token. Absent where the daemon keeps the tokens. A login of response_type id_token brings none (RFC 6749 5.1). */
   access_token?: string
   /** The refresh token, if the OP issued one. Absent where the daemon keeps the tokens (RFC 6749 1.5). */
   refresh_token?: string
@@ -501,7 +524,7 @@ export interface GetTokensByCodeResult {
   id_token_claims: Record<string, unknown>
   /** The ID Token. Absent where the daemon keeps the tokens (OIDC Core 2). */
   id_token?: string
-  /** The access token. Absent where the daemon keeps the tokens (RFC 6749 5.1). */
+  /** The access token. Absent where the daemon keeps the tokens. A login of response_type id_token brings none (RFC 6749 5.1). */
   access_token?: string
   /** The refresh token, if the OP issued one. Absent where the daemon keeps the tokens (RFC 6749 1.5). */
   refresh_token?: string
@@ -557,9 +580,18 @@ export interface GetUserInfoParams {
 
 /** Result of `get_user_info`. */
 export interface GetUserInfoResult {
-  /** The claims as the OP answered them (OIDC Core 5.3.2). */
+  /** The claims as the OP answered them, names with language tags (`name#de`) too; without those that are null or an empty text, of which the OP has no value (OIDC Core 5.3.2). */
   claims: Record<string, unknown>
-  /** `id_token`: the OP has no UserInfo (Apple), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User (OIDC Core 5.1). */
+  /** Aggregated and distributed claims: those that others vouch for, of whom the operator lists each (`claims_providers`), verified. What `sub` or another claim of the OP says is not theirs to say (OIDC Core 5.6.2). */
+  sourced_claims?: { source: string; issuer: string; claims: Record<string, unknown> }[]
+  /** Sources whose claims were not used (OIDC Core 5.6.2). */
+  failed_sources?: {
+    source: string
+    claim_names: string[]
+    error: string
+    error_description: string
+  }[]
+  /** `id_token`: the OP has no UserInfo (Apple), or the login asked for an ID Token alone (response_type id_token), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User (OIDC Core 5.1). */
   source?: 'id_token'
 }
 
@@ -840,7 +872,7 @@ export abstract class Methods {
   /**
    * Starts a login: answers the address to send the browser to, and the cookie that ties the login to this browser. Send both in one response: the redirect and `Set-Cookie`.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.1)
    * @see [RFC 6749 4.1.1](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.1)
@@ -853,18 +885,20 @@ export abstract class Methods {
     return this.request(
       'get_authorization_url',
       params,
-      { site: true, retry: 'safe', op: false },
+      { site: true, retry: 'safe', op: true },
       options,
     ) as Promise<GetAuthorizationUrlResult>
   }
 
   /**
-   * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token and stores a session. A callback succeeds once.
+   * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token (one that came through the browser, before anything is asked of the OP) and stores a session. A callback succeeds once.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.7](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.7)
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
+   * @see [OIDC Core 3.2.2.8](https://openid.net/specs/openid-connect-core-1_0.html#section-3.2.2.8)
+   * @see [OIDC Core 3.3.2.8](https://openid.net/specs/openid-connect-core-1_0.html#section-3.3.2.8)
    * @see [RFC 9207 2.4](https://www.rfc-editor.org/rfc/rfc9207.html#section-2.4)
    */
   getTokensByCallback(
@@ -880,9 +914,9 @@ export abstract class Methods {
   }
 
   /**
-   * Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.
+   * Completes a login with the parts of the callback that the caller picked out. For logins of response_type code alone. get_tokens_by_callback takes it whole and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
    * @see [RFC 6749 4.1.3](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.3)
@@ -918,7 +952,7 @@ export abstract class Methods {
   /**
    * Asks the OP for the End-User's claims, and checks that they are this End-User's.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 5.3](https://openid.net/specs/openid-connect-core-1_0.html#section-5.3)
    */
@@ -934,7 +968,7 @@ export abstract class Methods {
   /**
    * An access token for calls to APIs on behalf of the session's End-User. It is answered from the store while it is good, and refreshed otherwise: once, however many processes ask, and whatever `tokens` says.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
@@ -954,7 +988,7 @@ export abstract class Methods {
   /**
    * Redeems a refresh token that the site keeps itself. If it belongs to a session here, that session is refreshed. Within a minute of its use it answers the tokens that it brought, so that all who ask with the same token are one refresh. get_access_token needs no token and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)

@@ -36,6 +36,7 @@ const daemon = {
 const policy: RealmPolicy = {
   name: 'shop',
   tokens: 'site',
+  front_channel_access_tokens: false,
   allowed_op_hosts: [],
   quotas: ample,
 }

@@ -1,6 +1,7 @@
 import { command, required, string, strings, token } from '../command.js'
 import { metadataFields } from '../op/client_metadata.js'
 import { readOpHost } from '../op/op_host.js'
+import { checkExposure } from '../op/response_type.js'
 import { refused } from '../op/registration_request.js'
 import { changedByOp, claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
 import {
@@ -73,6 +74,7 @@ export const register_site = command({
     checkRedirectUri(params.authorization_redirect_uri, 'authorization_redirect_uri')
     for (const uri of params.redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
+    checkExposure(params, context.realm)
     if (params.client_secret !== undefined && params.client_id === undefined) {
       return refuse('invalid_request', 'client_id is missing; client_secret belongs to one', {
         details: { field: 'client_id' },

@@ -272,6 +272,7 @@ export function policyOf(name: string, options: OptionValues<typeof realmOptions
   return {
     name,
     tokens: options.tokens,
+    front_channel_access_tokens: options.front_channel_access_tokens === 'yes',
     allowed_op_hosts: options.allowed_op_hosts ?? [],
     quotas: {
       sites: options.sites,
@@ -304,6 +305,9 @@ function readOps(
       const url = op[option]?.replace(TENANT, 'tenant')
       if (url === undefined || policy.isSecure(new URL(url))) continue
       throw refuse(option, 'must be an https address')
+    }
+    if (op.claims_providers?.some((one) => !policy.isSecure(new URL(one)))) {
+      throw refuse('claims_providers', 'must list https addresses')
     }
     const other = optionsOf(ops, op.op_host)
     if (other) throw refuse('op_host', `is that of [op ${other.name}] too; keep one section`)

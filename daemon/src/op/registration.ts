@@ -30,7 +30,7 @@ export interface Registration {
 /**
  * RFC 7591 3: registers a client at the OP.
  *
- * @param secrets what the site gave to be let in with; it is part of the answer
+ * @param secrets what the site gave to be let in with, and the keys that it has; part of the answer
  * @throws CommandError with one of {@link registrationErrors}, or `invalid_request` when the OP
  * offers no registration, or not what was asked for
  */
@@ -48,7 +48,12 @@ export async function registerClient(
       { details: { field: 'client_id' } },
     )
   }
-  const { request, own_keys } = await withOwnKeys(requestOf(metadata, wishes), metadata, op.clock())
+  const { request, own_keys } = await withOwnKeys(
+    requestOf(metadata, wishes),
+    metadata,
+    op.clock(),
+    secrets.own_keys,
+  )
   const token = await initialAccessToken(op, provider, secrets)
   let answered: client.ClientMetadata
   try {
@@ -67,7 +72,7 @@ export async function registerClient(
   } catch (error) {
     throw withCure(await asCommandError(error), token !== undefined)
   }
-  const registration = readRegistration(answered, op.clock())
+  const registration = readRegistration(answered)
   return withToldKeys(
     { ...registration, secrets: { ...secrets, ...registration.secrets } },
     own_keys,
@@ -94,7 +99,7 @@ function withCure(error: CommandError, shown: boolean): CommandError {
  *
  * @throws CommandError `invalid_op_response` for what cannot be kept
  */
-export function readRegistration(answered: client.ClientMetadata, now: Seconds): Registration {
+export function readRegistration(answered: client.ClientMetadata): Registration {
   const { client_secret, registration_access_token, ...rest } = answered
   const kept = plainMembers(rest)
   for (const name of ['token_endpoint_auth_method', 'id_token_signed_response_alg']) {
@@ -105,14 +110,8 @@ export function readRegistration(answered: client.ClientMetadata, now: Seconds):
   if (!Number.isSafeInteger(kept['default_max_age']) || Number(kept['default_max_age']) < 0) {
     delete kept['default_max_age']
   }
-  if (typeof client_secret === 'string' || kept['client_secret_expires_at'] !== undefined) {
-    const expires_at = secondsOf(kept['client_secret_expires_at'])
-    if (expires_at === undefined) throw unusable('has a client_secret_expires_at that is no time')
-    if (expires_at !== 0 && expires_at <= now) {
-      throw unusable('has a client_secret_expires_at that is over already; check the clocks')
-    }
-    kept['client_secret_expires_at'] = expires_at
-  }
+  const expires_at = secondsOf(kept['client_secret_expires_at'])
+  if (expires_at !== undefined) kept['client_secret_expires_at'] = expires_at
   return {
     client: kept as ClientMetadata,
     secrets: {
@@ -135,7 +134,21 @@ function secondsOf(value: unknown): Seconds | undefined {
  *
  * @throws CommandError `invalid_op_response`
  */
-export function checkAnswered({ client, redirect_uri, settings }: Site): void {
+export function checkAnswered(
+  { registered_by, client, secrets, redirect_uri, settings }: Site,
+  now: Seconds,
+): void {
+  if (registered_by === 'operator') return
+  const { client_secret_expires_at: expires_at } = client
+  if (secrets.client_secret !== undefined || expires_at !== undefined) {
+    // RFC 7591 3.2.1.
+    if (secondsOf(expires_at) === undefined) {
+      throw unusable('has a client_secret_expires_at that is no time')
+    }
+    if (expires_at !== 0 && Number(expires_at) <= now) {
+      throw unusable('has a client_secret_expires_at that is over already; check the clocks')
+    }
+  }
   const { response_type = 'code' } = settings
   const lists: [name: string, wanted: string][] = [
     ['redirect_uris', redirect_uri],

@@ -71,6 +71,7 @@ export function requestOf(metadata: ServerMetadata, wishes: RegistrationWishes):
     token_endpoint_auth_method: preferredAuthMethod(metadata),
     id_token_signed_response_alg: preferredSigningAlg(metadata),
     ...asked,
+    response_types: asSpelled(types, offeredBy(metadata, 'response_types_supported')),
   }
   checkGrants(types, request['grant_types'] as string[])
   checkRedirectUris(request)
@@ -143,6 +144,11 @@ function checkOffered(metadata: ServerMetadata, asked: Members, settings: SiteSe
 function isSameWords(one: string, other: string): boolean {
   const sorted = (text: string) => text.split(' ').sort().join(' ')
   return one === other || sorted(one) === sorted(other)
+}
+
+/** As the OP writes them, which may compare them to the letter. */
+function asSpelled(types: readonly string[], offered: readonly string[] = []): string[] {
+  return types.map((type) => offered.find((one) => isSameWords(one, type)) ?? type)
 }
 
 function shown(offered: readonly string[]): string {
@@ -272,8 +278,9 @@ export function changedMembers(site: Site): string[] {
 
 function isSame(asked: unknown, answered: unknown): boolean {
   const sorted = (value: unknown) => {
-    if (typeof value === 'string') return value.split(' ').sort()
-    return Array.isArray(value) ? value.map(String).sort() : value
+    const words = (text: string) => text.split(' ').sort().join(' ')
+    if (typeof value === 'string') return words(value)
+    return Array.isArray(value) ? value.map((one) => words(String(one))).sort() : value
   }
   return isDeepStrictEqual(sorted(asked), sorted(answered))
 }

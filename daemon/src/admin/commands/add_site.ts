@@ -4,6 +4,7 @@ import { CommandError } from '../../errors.js'
 import { preferredSecretMethod } from '../../op/client_authentication.js'
 import { admitOp } from '../../op/discovery.js'
 import { readOpHost } from '../../op/op_host.js'
+import { checkExposure } from '../../op/response_type.js'
 import { quotaExceeded } from '../../quota.js'
 import { claimOfName, issuedSite, registerSite, registerSiteErrors } from '../../registrations.js'
 import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
@@ -71,6 +72,7 @@ export const add_site = adminCommand({
       })
     }
     checkLength(pick(settingParams, params))
+    checkExposure(params, realm)
     for (const uri of redirect_uris) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
     const issuer = readOpHost(realm.op.http, op_host)

@@ -3,6 +3,7 @@ import { CommandError } from '../../errors.js'
 import { checkRegistration } from '../../op/client.js'
 import { isSecretMethod } from '../../op/client_authentication.js'
 import { issuedClient } from '../../op/client_credential.js'
+import { checkExposure } from '../../op/response_type.js'
 import { asksOtherwise } from '../../op/registration.js'
 import { wishesOf } from '../../op/registration_request.js'
 import { changeRegistration, registrationChangeErrors } from '../../registration_changes.js'
@@ -61,6 +62,9 @@ export const update_site = adminCommand({
     if (stored.registered_by === 'relyd') refuseCredential(params)
     const change = (site: Site): Site => changedSite(site, params, clock())
     const changed = change(stored)
+    if (params.response_type ?? params.response_mode) {
+      checkExposure(changed.settings, servedRealm(context, stored.realm))
+    }
     if (stored.registered_by === 'relyd' && asksOtherwise(wishesOf(stored), wishesOf(changed))) {
       const { op } = servedRealm(context, stored.realm)
       await changeRegistration({ ...context, op }, stored, change)
