@@ -97,6 +97,11 @@ describe('refuses', () => {
       { error: 'invalid_state', calls },
     ],
     [
+      'an access token from the front channel, which nobody asked for',
+      bent((response) => response.set('access_token', 'x')),
+      { error: 'invalid_op_response', details: { parameter: 'access_token' }, calls },
+    ],
+    [
       'neither code nor error',
       bent((response) => response.delete('code')),
       { error: 'invalid_op_response', calls },
@@ -223,7 +228,44 @@ describe('refuses', () => {
   })
 })
 
+/** OAuth and OIDC errors by what another login can come to. */
+describe('oidcc-client-test-form-post-error: tells whether another login can help', () => {
+  test.each([
+    ['with_end_user', 'login_required', 'start the login without prompt=none'],
+    ['with_end_user', 'interaction_required', 'start the login without prompt=none'],
+    ['with_end_user', 'account_selection_required', 'start the login without prompt=none'],
+    ['with_end_user', 'consent_required', 'start the login without prompt=none'],
+    ['later', 'temporarily_unavailable', 'start the login again later'],
+    ['later', 'server_error', 'start the login again later'],
+    ['no', 'access_denied', 'said no'],
+    ['no', 'unmet_authentication_requirements', 'cannot authenticate the End-User'],
+    ['no', 'registration_not_supported', 'leave registration out'],
+    [undefined, 'of_its_own', 'the OP answered of_its_own'],
+    [undefined, 'constructor', 'the OP answered constructor'],
+  ])('%s: %s', async (login_retry, code, words) => {
+    for (const response_mode of ['query', 'fragment', 'form_post']) {
+      const { details, error_description } = await site.refuses(
+        { ...error({ error: code }), request: { response_mode } },
+        { error: 'op_error', calls },
+      )
+      expect(details).toEqual({ error: code, ...(login_retry && { login_retry }) })
+      expect(error_description).toContain(words)
+    }
+  })
+})
+
 describe('accepts', () => {
+  test.each(['query', 'fragment', 'form_post'] as const)(
+    'P13 oidcc-client-test (form-post): a code by %s',
+    async (response_mode) => {
+      await site.accepts({ request: { response_mode } })
+    },
+  )
+
+  test('a code in a query from an OP that knows nothing else', async () => {
+    await site.accepts({ as: 'query', request: { response_mode: 'form_post' } })
+  })
+
   test('no iss from an OP that does not announce it', async () => {
     await old_site.accepts()
   })
