@@ -51,7 +51,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
     expect(jwks.keys).toContainEqual(expect.objectContaining({ kty: 'RSA', use: 'sig' }))
   })
 
-  test('a site registers, logs a user in, asks who it is, logs out and is removed', async () => {
+  test('C7 C12 C17 C18 P20 P39 a site registers, logs a user in, asks who it is, logs out and is removed', async () => {
     using wire = await Wire.connect(daemon.socket, dialect)
     expect(await wire.ok('ping')).toEqual({ version: expect.stringMatching(/^\d/) })
 
@@ -161,7 +161,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
 })
 
 describe.each<DialectName>(['json', 'msgpack'])('tokens over %s', (dialect) => {
-  test('are refreshed, introspected, revoked and forgotten', async () => {
+  test('C14 C15 P36 are refreshed, introspected, revoked and forgotten', async () => {
     using wire = await Wire.connect(daemon.socket, dialect)
     const { oxd_id } = await wire.ok('register_site', {
       authorization_redirect_uri: redirect_uri,
