@@ -9,6 +9,7 @@ import type { OpSide } from './op/op_side.js'
 import type { PassedOn } from './passed_on.js'
 import type { InFlight, Quotas } from './quota.js'
 import type { Refreshes } from './refreshes.js'
+import type { Renewals } from './registration_renewal.js'
 import type { SiteCache } from './sites.js'
 import type { Store } from './store/store.js'
 import type { Throttle } from './throttle.js'
@@ -22,6 +23,8 @@ export interface RealmPolicy {
   front_channel_access_tokens: boolean
   /** Hosts of OPs that may have any address, as the address policy compares them. */
   allowed_op_hosts: string[]
+  /** Whether sites may have the OP of an identifier found. */
+  webfinger: boolean
   quotas: Quotas
 }
 
@@ -36,6 +39,8 @@ export interface Realm extends RealmPolicy {
   requests: InFlight
   /** Registrations that the realm may still make at this moment. */
   registrations: Throttle
+  /** Questions to OPs about no site that it may still ask. */
+  lookups: Throttle
 }
 
 /** What outlives a single command. */
@@ -48,6 +53,7 @@ export interface Services {
   settings: Settings
   refreshes: Refreshes
   metrics: Metrics
+  renewals: Renewals
 }
 
 /** Options that handlers look at. */

@@ -70,12 +70,21 @@ export const errors = {
     retryable: true,
   },
   invalid_op_metadata: {
-    doc: "The OP's metadata cannot be used: another issuer, a missing endpoint, or one that is not https.",
+    doc: "The OP's metadata cannot be used: another issuer, a missing endpoint, or one that is not https. `details.member` names what is wrong.",
     spec: 'OIDC Discovery 4.3',
     retryable: false,
   },
+  webfinger_not_allowed: {
+    doc: 'The operator has not allowed sites of this realm to find OPs by WebFinger (`webfinger = yes`). Name the OP in op_host.',
+    retryable: false,
+  },
+  no_issuer_found: {
+    doc: "The identifier's host names no OP by WebFinger, or none that can be used. Ask the End-User for the OP's address, or offer the OPs that the site knows.",
+    spec: 'OIDC Discovery 2',
+    retryable: false,
+  },
   invalid_authorization_redirect_uri: {
-    doc: 'A redirect URI is not an absolute http(s) URL without fragment.',
+    doc: "A redirect URI is not an absolute http(s) URL without fragment, or another OP's sites have it too and neither OP names itself in its responses (`iss`): give each OP its own, as with `{op}`.",
     spec: 'RFC 6749 3.1.2',
     retryable: false,
   },
@@ -103,6 +112,16 @@ export const errors = {
     doc: 'The site has sessions, which would end with it (`details.sessions` says how many); `relyd sites remove --yes`, or `end_sessions`, removes it all the same.',
     retryable: false,
   },
+  invalid_registration_client_url: {
+    doc: 'The OP gave no usable registration_client_uri and registration access token when it registered the site, so that the registration can be neither read nor changed. Remove the site and register it anew.',
+    spec: 'RFC 7592 3',
+    retryable: false,
+  },
+  registration_access_denied: {
+    doc: "The OP does not accept the site's registration access token: the client was removed there, or the token was revoked. Remove the site and register it anew.",
+    spec: 'RFC 7592 2.1',
+    retryable: false,
+  },
   remove_site_failed: {
     doc: 'The OP did not remove the registration, so the site was kept: try again when the OP answers. Or the operator added the site, who alone can remove it (then not retryable).',
     spec: 'RFC 7592 2.3',
@@ -123,6 +142,11 @@ export const errors = {
     doc: 'The OP answered with something its specification does not allow.',
     retryable: false,
   },
+  no_client_assertion: {
+    doc: "The file from which the daemon takes this site's client assertion is missing, cannot be read, or holds one that has expired; the OP was not asked. The daemon's log names it, at the `request_id`. See to what renews it.",
+    spec: 'RFC 7523 2.2',
+    retryable: true,
+  },
 
   // Logins.
   invalid_state: {
@@ -136,7 +160,7 @@ export const errors = {
     retryable: false,
   },
   invalid_issuer: {
-    doc: 'The callback lacks `iss`, or it names another OP than the login was sent to.',
+    doc: "The callback lacks `iss`, it names another OP than the login was sent to, or it came to another address than this login's redirect URI.",
     spec: 'RFC 9207 2.4',
     retryable: false,
   },
@@ -240,8 +264,13 @@ export const errors = {
     retryable: false,
   },
   invalid_user_info: {
-    doc: "UserInfo's `sub` is not the one of the login, so it was not used.",
+    doc: "UserInfo's `sub` is not the one of the login, or it is not signed by the OP for this client, so it was not used. `details` says what did not fit.",
     spec: 'OIDC Core 5.3.2',
+    retryable: false,
+  },
+  claims_provider_not_trusted: {
+    doc: 'Claims come from, or would have to be fetched from, an issuer that the operator does not list in claims_providers of the section [op NAME]. They were not used, and nothing was sent there.',
+    spec: 'OIDC Core 5.6.2',
     retryable: false,
   },
   no_end_session_endpoint_at_op: {
@@ -263,24 +292,29 @@ export interface CommandErrorOptions {
   details?: Record<string, unknown> | undefined
   /** Set where the code's usual answer does not hold, as when the state is spent. */
   retryable?: boolean
+  /** The section that was held against the OP, where it is finer than the code's. */
+  spec?: string | undefined
   cause?: unknown
 }
 
 /**
- * Why a command was refused. Code, description and details cross the socket; `cause` stays inside
- * the process.
+ * Why a command was refused. Code, description, section and details cross the socket; `cause` stays
+ * inside the process.
  */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code: ErrorCode
   readonly details: Record<string, unknown> | undefined
   readonly retryable: boolean
+  readonly spec: string | undefined
 
   constructor(code: ErrorCode, description: string, options: CommandErrorOptions = {}) {
     super(description, { cause: options.cause })
+    const { retryable, spec }: ErrorSpec = errors[code]
     this.code = code
     this.details = options.details
-    this.retryable = options.retryable ?? errors[code].retryable
+    this.retryable = options.retryable ?? retryable
+    this.spec = options.spec ?? spec
   }
 }
 

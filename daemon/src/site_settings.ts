@@ -2,6 +2,7 @@
 import { oneOf, string, strings } from './command.js'
 import { CommandError } from './errors.js'
 import type { Log } from './log.js'
+import { metadataFields } from './op/client_metadata.js'
 import { responseModes, responseTypes } from './op/response_type.js'
 import type { SiteSettings } from './store/store.js'
 
@@ -68,18 +69,62 @@ const optional = [
   'post_logout_redirect_uri',
 ] as const satisfies readonly (keyof SiteSettings)[]
 
-/** Settings as they are asked for. */
-export type WishedSettings = { [S in keyof SiteSettings]?: SiteSettings[S] | undefined }
+/** Settings as they are asked for, and among them the metadata of the registration. */
+export type WishedSettings = {
+  [S in Exclude<keyof SiteSettings, 'metadata'>]?: SiteSettings[S] | undefined
+} & Partial<Record<keyof typeof metadataFields, unknown>>
 
 /** What was wished, and the defaults. */
 export function settingsOf(params: WishedSettings): SiteSettings {
   const given = optional.flatMap((name) => (params[name] ? [[name, params[name]] as const] : []))
+  const metadata = metadataOf(params)
   return {
     scope: params.scope ?? DEFAULT_SCOPE,
     login_binding: params.login_binding ?? 'required',
     tokens: params.tokens ?? 'site',
     ...Object.fromEntries(given),
+    ...(Object.keys(metadata).length > 0 && { metadata }),
   }
+}
+
+function metadataOf(params: object): Record<string, unknown> {
+  const given = Object.entries(params).filter(
+    ([name, value]) => Object.hasOwn(metadataFields, name) && value !== undefined,
+  )
+  // An empty list wishes for nothing.
+  return Object.fromEntries(given.filter(([, value]) => !(Array.isArray(value) && !value.length)))
+}
+
+/** Settings and metadata that a site need not have, by the names of their parameters. */
+export const unsettable = [
+  ...optional,
+  ...(Object.keys(metadataFields) as (keyof typeof metadataFields)[]),
+] as const
+
+/**
+ * Settings with some of them changed.
+ *
+ * @param params what is given replaces what was; of `metadata`, the whole
+ * @param unset what shall be there no more
+ */
+export function changedSettings(
+  before: SiteSettings,
+  params: WishedSettings,
+  unset: readonly (typeof unsettable)[number][] = [],
+): SiteSettings {
+  const { metadata, wished_scope, redirect_uris, ...rest } = before
+  const merged: WishedSettings = {
+    ...rest,
+    ...metadata,
+    ...(wished_scope && { scope: wished_scope }),
+    ...withoutUndefined(params),
+  }
+  for (const name of unset) delete merged[name]
+  return { ...settingsOf(merged), ...(redirect_uris && { redirect_uris }) }
+}
+
+function withoutUndefined(params: object): object {
+  return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined))
 }
 
 /** Bytes that the texts of a site may have in all, as JSON. */

@@ -20,6 +20,7 @@ export interface SiteOptions {
   certificate?: string
   tlsCertificate?: string
   tlsKey?: string
+  clientAssertionFile?: string
   appleTeamId?: string
   appleKeyId?: string
   appleKey?: string
@@ -52,6 +53,10 @@ export function withSiteOptions(command: Command): Command {
     .option('--certificate <file>', 'certificate of that key, where the OP wants it (Entra ID)')
     .option('--tls-certificate <file>', 'certificate that the client shows to the OP (RFC 8705)')
     .option('--tls-key <file>', 'private key of that certificate, or -')
+    .option(
+      '--client-assertion-file <path>',
+      'file of a client assertion that the platform renews (workload identity); read by the daemon at each use',
+    )
     .option('--apple-team-id <id>', 'Sign in with Apple: the team')
     .option('--apple-key-id <id>', 'Sign in with Apple: the id of the key')
     .option('--apple-key <file>', 'Sign in with Apple: the file AuthKey_….p8, or -')
@@ -123,7 +128,7 @@ export function requireBoth(client_id: string | undefined, options: SiteOptions)
   }
   if (client_id === undefined || flag !== undefined || options.authMethod !== undefined) return
   throw wrongUsage(
-    'no credential; give --client-secret-file, --private-key, --tls-certificate or --apple-key, or --auth-method none for a public client',
+    'no credential; give --client-secret-file, --private-key, --tls-certificate, --client-assertion-file or --apple-key, or --auth-method none for a public client',
   )
 }
 
@@ -142,6 +147,7 @@ const ways = [
   ['privateKey', 'keyId', 'signingAlg', 'certificate'],
   ['tlsCertificate', 'tlsKey'],
   ['appleTeamId', 'appleKeyId', 'appleKey'],
+  ['clientAssertionFile'],
 ] as const satisfies (keyof SiteOptions)[][]
 
 function credentialsOf(options: SiteOptions) {
@@ -168,6 +174,7 @@ function credentialsOf(options: SiteOptions) {
     key_id: options.keyId ?? options.appleKeyId,
     signing_alg: options.signingAlg,
     certificate: plain('--certificate', certificate) ?? plain('--tls-certificate', tlsCertificate),
+    client_assertion_file: options.clientAssertionFile,
     team_id: options.appleTeamId,
   })
 }

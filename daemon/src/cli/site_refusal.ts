@@ -10,6 +10,7 @@ const options: Record<string, string> = {
   auth_method: '--auth-method',
   client_secret: '--client-secret-file',
   signing_alg: '--signing-alg',
+  client_assertion_file: '--client-assertion-file',
   team_id: '--apple-team-id',
   redirect_uris: '--redirect-uri',
   post_logout_redirect_uri: '--post-logout-redirect-uri',

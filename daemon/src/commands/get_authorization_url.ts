@@ -13,6 +13,7 @@ import {
   token,
 } from '../command.js'
 import type { Context } from '../context.js'
+import { checkApart } from '../op/arrival.js'
 import { askFor, responseWishOf } from '../op/authorization.js'
 import { providerOf } from '../op/client.js'
 import { optionsOf } from '../op/op_options.js'
@@ -27,6 +28,8 @@ export const get_authorization_url = command({
   doc: 'Starts a login: answers the address to send the browser to, and the cookie that ties the login to this browser. Send both in one response: the redirect and `Set-Cookie`.',
   spec: ['OIDC Core 3.1.2.1', 'RFC 6749 4.1.1', 'RFC 7636 4.3'],
   retry: 'safe',
+  // Of a site whose client secret has expired: for another one.
+  asks_op: true,
   params: {
     oxd_id,
     scope: strings({
@@ -120,10 +123,13 @@ export const get_authorization_url = command({
     'no_connect_discovery_response',
     'invalid_op_metadata',
     'op_host_not_allowed',
+    'invalid_authorization_redirect_uri',
   ],
   async run(context, site, params) {
     const { realm, op, store, clock, settings, refuse } = context
-    const { metadata, issuer } = await providerOf(op, site)
+    const provider = await providerOf(op, site)
+    const { metadata, issuer } = provider
+    await checkApart(store, op, provider, site.realm, [site.redirect_uri])
     const options = optionsOf(op.options, site.op_host)
     const wish = responseWishOf(site, params, options)
     // What relyd.cfg says of the OP is the operator's word against its metadata.
@@ -163,6 +169,7 @@ export const get_authorization_url = command({
         secrets: {
           nonce,
           code_verifier,
+          client_id: site.client.client_id,
           ...(params.return_to !== undefined && { return_to: params.return_to }),
           ...asked.kept,
         },

@@ -82,3 +82,13 @@ export function parameterName(value: string): string {
   if (/^(client_id|id_token_hint)$/.test(value)) throw new Error(`cannot be ${value}`)
   return value
 }
+
+/** Issuers of others than the OP; each names one alone. */
+export function claimsProviders(value: string): string[] {
+  const issuers = list(value)
+  for (const one of issuers) {
+    if (one.includes(TENANT)) throw new Error(`may not hold ${TENANT}`)
+    issuer(one)
+  }
+  return issuers
+}

@@ -1,6 +1,7 @@
 /** Every option of relyd.cfg: the loader reads it, the shipped sample and the documentation are made from it. */
 import {
   authorizationParameters,
+  claimsProviders,
   endpoint,
   issuer,
   opAddress,
@@ -72,6 +73,12 @@ export const daemonOptions = {
     default: '600',
     reload: true,
     read: wholeNumber(30, DAY),
+  },
+  client_key_lifetime: {
+    doc: "Days after which a key that relyd made for a site is replaced by a new one, of which the OP is told first (an update of the registration, RFC 7592, or the site's jwks_uri); 0 for never. Where the OP can be told in neither way, keys stay until the site is registered anew.",
+    default: '90',
+    reload: true,
+    read: wholeNumber(0, 3650),
   },
   session_lifetime: {
     doc: 'Seconds from a login until its session ends.',
@@ -193,6 +200,12 @@ export const realmOptions = {
     reload: true,
     read: opHosts,
   },
+  webfinger: {
+    doc: '`yes` lets sites find the OP of an End-User by what the End-User types in, such as an e-mail address (get_issuer). The daemon then asks whatever public host that names; which OPs a site trusts is for the site to say.',
+    default: 'no',
+    reload: true,
+    read: oneOf('yes', 'no'),
+  },
   tokens: {
     doc: '`daemon` keeps tokens from all sites of the realm; access tokens they get of get_access_token alone.',
     default: 'site',
@@ -215,6 +228,12 @@ export const realmOptions = {
   },
   registrations_per_minute: {
     doc: 'New sites in a minute. Asking again with the same idempotency_key is not counted.',
+    default: '60',
+    reload: true,
+    read: wholeNumber(1, 100_000),
+  },
+  lookups_per_minute: {
+    doc: 'Questions to OPs in a minute that are about no site: get_issuer, and get_discovery and get_jwks of an OP that is not known.',
     default: '60',
     reload: true,
     read: wholeNumber(1, 100_000),
@@ -302,6 +321,12 @@ export const opOptions = {
     reload: true,
     read: tenants,
   },
+  metadata_file: {
+    doc: "A file with the OP's metadata as JSON (OIDC Discovery 3), for an OP that publishes none: the OP is not asked for it. Its keys are fetched from jwks_uri, or stand in the file as jwks. It is read again at a reload.",
+    example: '/etc/relyd/op.json',
+    reload: true,
+    read: text,
+  },
   authorization_parameters: {
     doc: 'Further parameters of every authorization request, NAME=VALUE separated by white space.',
     example: 'access_type=offline prompt=consent',
@@ -332,11 +357,29 @@ export const opOptions = {
     reload: true,
     read: list,
   },
+  userinfo_method: {
+    doc: 'How UserInfo is asked for. The access token is in the Authorization header either way.',
+    default: 'GET',
+    reload: true,
+    read: oneOf('GET', 'POST'),
+  },
+  claims_providers: {
+    doc: 'Issuers, separated by commas, whose claims the OP may pass on (aggregated) or point to (distributed), each signed by its issuer. get_user_info answers them as `sourced_claims`. Without this, no such claim is used and nobody is asked.',
+    example: 'https://claims.example.com',
+    reload: true,
+    read: claimsProviders,
+  },
   client_assertion_audience: {
     doc: "`token_endpoint` where the OP wants the token endpoint's address as the audience of client assertions (Entra ID, Okta). By default it is the issuer alone, which no other OP can misuse.",
     default: 'issuer',
     reload: true,
     read: oneOf('issuer', 'token_endpoint'),
+  },
+  initial_access_token_file: {
+    doc: 'A file of mode 0600 with the initial access token that the OP wants to see before it registers a site (RFC 7591 3), for sites that give none of their own. It is read each time. Whoever may register sites here may use it.',
+    example: '/etc/relyd/op.token',
+    reload: true,
+    read: text,
   },
 } as const satisfies Options
 

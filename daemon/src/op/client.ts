@@ -2,12 +2,16 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
-import { authenticationOf, certificateOf } from './client_authentication.js'
-import { admitNamed, checkAliases, insecureIfAllowed } from './discovery.js'
+import { AssertionFileError, readAssertionFile } from './assertion_file.js'
+import { assertionFileOf, authenticationOf, certificateOf } from './client_authentication.js'
+import { refused } from './credential_error.js'
+import { admitNamed, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
-import { asymmetricAlgs, isOneOf } from './jwt_algorithms.js'
+import { checkJwtAlgs } from './jwt_registered.js'
+import { checkAliases } from './metadata.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
+import { checkEncryption } from './own_key_wishes.js'
 import type { Provider } from './provider.js'
 
 export interface SiteClient {
@@ -67,7 +71,7 @@ async function configure(
       ...withoutSignedAnswers(site.client),
       use_mtls_endpoint_aliases: certificateOf(site) !== undefined,
     },
-    await authenticationOf(op, provider, site),
+    authenticationOf(op, provider, site),
   )
   useHttpLayer(op, provider, configuration)
   configuration[client.customFetch] = hidingIdToken(fetchOf(op, site))
@@ -133,34 +137,22 @@ export async function providerOf(op: OpSide, site: Site): Promise<Provider> {
   return provider
 }
 
-/**
- * Algorithms that the site's ID Tokens may be signed with, pinned to the registration.
- * OIDC Registration 2: without `id_token_signed_response_alg`, RS256.
- */
-export function idTokenAlgs(site: Site, metadata: client.ServerMetadata): string[] {
-  const pinned = site.client.id_token_signed_response_alg
-  if (pinned) return [pinned]
-  if (site.registered_by === 'relyd') return ['RS256']
-  // The operator's registration may say otherwise where relyd cannot read it.
-  const offered = metadata.id_token_signing_alg_values_supported ?? ['RS256']
-  return offered.filter((alg) => isOneOf(asymmetricAlgs, alg))
-}
-
-/**
- * openid-client reads a UserInfo response that is a JWT without verifying its signature. Nothing
- * asked for one; with no algorithm to hold it against, openid-client refuses it.
- */
-function withoutSignedUserInfo(metadata: client.ServerMetadata): client.ServerMetadata {
-  const { userinfo_signing_alg_values_supported: _, ...rest } = metadata
-  return rest as client.ServerMetadata
+/** Where UserInfo is asked for: at its alias, by who shows a certificate. */
+export function userInfoEndpoint(
+  site: Site,
+  configuration: client.Configuration,
+): string | undefined {
+  const { userinfo_endpoint, mtls_endpoint_aliases } = configuration.serverMetadata()
+  const alias = certificateOf(site) && mtls_endpoint_aliases?.userinfo_endpoint
+  return alias ?? userinfo_endpoint
 }
 
 /** RFC 8705 5: the aliases of endpoints are for who shows a certificate, and for nobody else. */
 function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.ServerMetadata {
-  const { mtls_endpoint_aliases, ...plain } = withoutSignedUserInfo(provider.metadata)
+  const { mtls_endpoint_aliases, ...plain } = provider.metadata
   if (!certificateOf(site)) return plain as client.ServerMetadata
   const aliases = mtls_endpoint_aliases ?? {}
-  checkAliases(http, provider.op_host, aliases)
+  checkAliases(http.policy, provider.op_host, aliases)
   const address = aliases.token_endpoint ?? provider.metadata.token_endpoint
   if (!address?.startsWith('https:')) {
     throw new CommandError(
@@ -171,7 +163,7 @@ function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.
   return { ...plain, mtls_endpoint_aliases: aliases } as client.ServerMetadata
 }
 
-/** The same of introspection, which openid-client would ask for as a JWT. */
+/** openid-client would ask for introspection as a JWT (RFC 9701), whose signature it leaves to others. */
 function withoutSignedAnswers(metadata: Site['client']): Partial<client.ClientMetadata> {
   const { introspection_signed_response_alg: _, ...rest } = metadata
   return rest as Partial<client.ClientMetadata>
@@ -180,22 +172,31 @@ function withoutSignedAnswers(metadata: Site['client']): Partial<client.ClientMe
 /**
  * Refuses a registration with which no login could ever end well.
  *
- * @throws CommandError `invalid_op_response`, `op_host_not_allowed`
+ * @throws CommandError `invalid_op_response`, `op_host_not_allowed`; `invalid_request` for what an
+ * operator has said
  */
 export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
   const provider = await op.providers.get(site.op_host)
-  await authenticationOf(op, provider, site)
+  authenticationOf(op, provider, site)
   endpointsFor(op, site, provider)
-  const alg = site.client.id_token_signed_response_alg
-  if (alg !== undefined && !isOneOf(asymmetricAlgs, alg)) {
-    throw new CommandError(
-      'invalid_op_response',
-      'the OP registered the site for ID Tokens that are not signed with a key of the OP',
-    )
-  }
+  checkJwtAlgs(site)
+  await checkAssertionFile(op, site)
+  if (site.registered_by === 'relyd') checkEncryption(site.client, site.secrets.own_keys)
   // Where the daemon may never call, the site could never be removed.
   const uri = registrationUri(op.http, site)
   if (uri !== undefined) await admitNamed(op.http, uri)
+}
+
+/** What the operator named must be there now; later it is read at each request. */
+async function checkAssertionFile({ clock }: OpSide, site: Site): Promise<void> {
+  const path = assertionFileOf(site)
+  if (path === undefined) return
+  try {
+    await readAssertionFile(path, clock())
+  } catch (error) {
+    if (!(error instanceof AssertionFileError)) throw error
+    throw refused('client_assertion_file', error.message)
+  }
 }
 
 /**

@@ -3,26 +3,10 @@ import { createHash, createSecretKey, type KeyObject } from 'node:crypto'
 import { compactDecrypt } from 'jose'
 import { live } from '../live_secrets.js'
 import type { Site } from '../store/store.js'
-import { DEFAULT_ENC, isOneOf, secretKeyAlgs, secretKeyBits } from './jwt_algorithms.js'
+import { isOneOf, secretKeyAlgs, secretKeyBits } from './jwt_algorithms.js'
 import { type JwtKind, malformed, partsOf, readJweHeader } from './jwt_parts.js'
+import type { Encryption } from './jwt_registered.js'
 import { decryptionKeys } from './own_keys.js'
-
-/** How an OP encrypts to a site, as it was registered (OIDC Registration 2). */
-export interface Encryption {
-  alg: string
-  enc: string
-}
-
-/** What `<name>_encrypted_response_alg` and `_enc` of a registration say; undefined: not encrypted. */
-export function encryptionOf(
-  { client }: Pick<Site, 'client'>,
-  name: 'id_token' | 'userinfo',
-): Encryption | undefined {
-  const alg = client[`${name}_encrypted_response_alg`]
-  return alg === undefined
-    ? undefined
-    : { alg, enc: client[`${name}_encrypted_response_enc`] ?? DEFAULT_ENC }
-}
 
 /**
  * OIDC Core 3.1.3.7 step 1, RFC 7516 5.2: decrypts what was registered as encrypted, and refuses it

@@ -1,4 +1,5 @@
 /** What relyd.cfg says of an OP in `[op NAME]`: the only exceptions from the specifications that are made. */
+import type { StaticMetadata } from './static_metadata.js'
 
 /** Stands in an issuer for the id of a tenant. */
 export const TENANT = '{tenantid}'
@@ -11,13 +12,22 @@ export interface OpOptions {
   /** Compared exactly; with `{tenantid}`, those of `tenants` in turn. Absent, `op_host` it is. */
   issuer?: string | undefined
   tenants?: readonly string[] | undefined
+  metadata_file?: string | undefined
+  /** What that file says: the OP is not asked for it. */
+  static?: StaticMetadata | undefined
   authorization_parameters?: Readonly<Record<string, string>> | undefined
   response_mode?: 'form_post' | undefined
   logout_endpoint?: string | undefined
   logout_return_parameter?: string | undefined
   /** Audiences of ID Tokens that are accepted beside the client. */
   trusted_audiences?: readonly string[] | undefined
+  /** Absent, GET. */
+  userinfo_method?: 'GET' | 'POST' | undefined
+  /** Issuers whose aggregated and distributed claims are believed. */
+  claims_providers?: readonly string[] | undefined
   client_assertion_audience: 'issuer' | 'token_endpoint'
+  /** Absolute; shown to the OP for sites that bring no initial access token of their own. */
+  initial_access_token_file?: string | undefined
 }
 
 /** By {@link sectionKey} of `op_host`. */

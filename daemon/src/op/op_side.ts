@@ -18,6 +18,7 @@ export interface OpSide {
   readonly clock: Clock
   /** Seconds by which the clocks of OPs and ours may differ. */
   readonly clock_tolerance: Seconds
+  readonly log: Log
   /** One with other limits, and with them other documents and connections, for who begins from now on. */
   changed(limits: OpLimits): OpSide
   /** Ends it, and those that it was made of. */
@@ -50,6 +51,7 @@ export function createOpSide(options: OpSideOptions, earlier?: OpSide): OpSide {
     options: providers.ops,
     clock: options.clock,
     clock_tolerance: options.clock_tolerance,
+    log: options.log,
     changed(limits) {
       providers.close()
       return createOpSide({ ...options, ...limits }, side)

@@ -49,8 +49,12 @@ export const ownEncryptionAlgs = [
 
 export type OwnKeyAlg = (typeof ownSigningAlgs)[number] | (typeof ownEncryptionAlgs)[number]
 
-/** Seconds for which a replaced key of use `enc` still decrypts: an OP may have kept its public half. */
-export const DECRYPTS_RETIRED = 7 * 24 * 60 * 60
+/**
+ * Seconds for which a replaced key is kept. One that signed is still published: other daemons, and
+ * assertions under way, may have it yet. One that decrypts is not, but an OP may have kept its public
+ * half.
+ */
+const KEPT = { sig: 60 * 60, enc: 7 * 24 * 60 * 60 } as const
 
 export function isOwnSigningAlg(alg: unknown): alg is (typeof ownSigningAlgs)[number] {
   return (ownSigningAlgs as readonly unknown[]).includes(alg)
@@ -106,6 +110,69 @@ export function publicHalf({ kid, use, alg, private_key }: OwnKey): ClientJwk {
   return { ...members, kty, kid, use, alg }
 }
 
+/** Those whose public halves an OP is to know. */
+export function publishedKeys(own_keys: readonly OwnKey[], now: Seconds): OwnKey[] {
+  return own_keys.filter(
+    ({ use, retired_at = Number.POSITIVE_INFINITY }) =>
+      now < retired_at + (use === 'sig' ? KEPT.sig : 0),
+  )
+}
+
+/** A client with its secrets. */
+type WithKeys = Pick<Site, 'client' | 'secrets'>
+
+/**
+ * A client once its OP was told of keys: the newest are used from now on, what they replace is kept for
+ * a while, and then forgotten.
+ *
+ * @param told what the OP knows now; others, which somebody made meanwhile, still wait
+ */
+export function withToldKeys<C extends WithKeys>(
+  site: C,
+  told: readonly OwnKey[],
+  now: Seconds,
+): C {
+  const { own_keys: stored = [] } = site.secrets
+  const known = new Map(told.map((key) => [key.kid, key]))
+  const all = [...told.filter(({ kid }) => !stored.some((key) => key.kid === kid)), ...stored]
+  if (all.length === 0) return site
+  const used = all.filter(({ kid, ready_at }) => known.has(kid) || ready_at !== undefined)
+  const settled = all.map((key): OwnKey => {
+    const at = used.indexOf(key)
+    if (at === -1) return key
+    const { asked_at: _, ...rest } = key
+    const isReplaced = used.slice(0, at).some(({ alg }) => alg === key.alg)
+    const retired_at =
+      key.retired_at ?? known.get(key.kid)?.retired_at ?? (isReplaced ? now : undefined)
+    return {
+      ...rest,
+      ready_at: key.ready_at ?? now,
+      ...(retired_at !== undefined && { retired_at }),
+    }
+  })
+  return withPublished(site, keptKeys(settled, now), now)
+}
+
+/** A client with these keys and their public halves, which an OP may have answered changed, or not at all. */
+export function withPublished<C extends WithKeys>(site: C, own_keys: OwnKey[], now: Seconds): C {
+  const { jwks: _, ...client } = site.client
+  const { own_keys: __, ...secrets } = site.secrets
+  const ready = own_keys.filter(({ ready_at }) => ready_at !== undefined)
+  const keys = publishedKeys(ready, now).map(publicHalf)
+  return {
+    ...site,
+    client: { ...client, ...(keys.length > 0 && { jwks: { keys } }) },
+    secrets: { ...secrets, ...(own_keys.length > 0 && { own_keys }) },
+  }
+}
+
+/** Without those that nobody needs any more. */
+export function keptKeys(own_keys: readonly OwnKey[], now: Seconds): OwnKey[] {
+  return own_keys.filter(
+    ({ use, retired_at = Number.POSITIVE_INFINITY }) => now < retired_at + KEPT[use],
+  )
+}
+
 /** Members of a public JWK (RFC 7517 4, RFC 7518 6). What is not named here is never published. */
 const PUBLIC_MEMBERS = ['kty', 'use', 'alg', 'kid', 'crv', 'x', 'y', 'n', 'e', 'x5c', 'x5t#S256']
 
@@ -132,10 +199,10 @@ export function signingKey(
   { secrets }: Pick<Site, 'secrets'>,
   now: Seconds,
 ): (Pick<OwnKey, 'kid' | 'alg'> & { key: KeyObject }) | undefined {
-  const signs = (secrets.own_keys ?? []).filter(
-    ({ use, ready_at = Number.POSITIVE_INFINITY }) => use === 'sig' && ready_at <= now,
+  const newest = secrets.own_keys?.find(
+    ({ use, ready_at = Number.POSITIVE_INFINITY, retired_at = Number.POSITIVE_INFINITY }) =>
+      use === 'sig' && ready_at <= now && now < retired_at,
   )
-  const [newest] = signs.sort((one, other) => other.made_at - one.made_at)
   return newest && { kid: newest.kid, alg: newest.alg, key: privateKeyOf(newest) }
 }
 

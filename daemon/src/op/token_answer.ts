@@ -15,6 +15,7 @@ export const tokenAnswerErrors = [
   'invalid_op_metadata',
   'op_host_not_allowed',
   'op_unreachable',
+  'no_client_assertion',
   'op_error',
   ...idTokenErrors,
 ] as const
