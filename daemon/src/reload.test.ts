@@ -368,6 +368,7 @@ const probes: Record<string, Probe> = {
   },
   'op logout_endpoint': ofOp('logout_endpoint', `${ISSUER}/logout`, `${ISSUER}/out`),
   'op logout_return_parameter': ofOp('logout_return_parameter', 'returnTo', 'logout_uri'),
+  'op initial_access_token_file': ofOp('initial_access_token_file', '/a.token', '/b.token'),
   'op client_assertion_audience': ofOp('client_assertion_audience', 'issuer', 'token_endpoint'),
 }
 

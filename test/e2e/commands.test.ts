@@ -69,6 +69,13 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
       client_name: 'Ünïcode ❤',
     })
     expect(JSON.stringify(site)).not.toMatch(/secret"/)
+    const registered = await wire.ok('get_site_registration', { oxd_id })
+    expect(registered.client_metadata).toMatchObject({ client_id: site.client_id })
+    expect(JSON.stringify(registered)).not.toMatch(/secret"|access_token"/)
+    expect(await wire.ok('update_site', { oxd_id, client_name: 'Ünïcode ♥' })).toEqual({ oxd_id })
+    expect(await op.provider.Client.find(site.client_id)).toMatchObject({
+      clientName: 'Ünïcode ♥',
+    })
     expect(await wire.ok('get_rp_jwks', { oxd_id })).toEqual({ keys: [] })
 
     const user = new EndUser()
