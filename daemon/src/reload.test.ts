@@ -19,6 +19,7 @@ import { Metrics } from './metrics/metrics.js'
 import { onBehalfOf } from './on_behalf.js'
 import type { OpOptions } from './op/op_options.js'
 import { Refreshes } from './refreshes.js'
+import { Renewals } from './registration_renewal.js'
 import { type Reloaded, reload } from './reload.js'
 import { Server } from './server/server.js'
 import { createSiteDispatch } from './server/site_dispatch.js'
@@ -67,10 +68,12 @@ class World {
     const { store } = await openStore(config.daemon)
     const events = new EventHub()
     const log = this.#logger
+    const sites = new SiteCache(store)
     const refreshes = new Refreshes({ store, events, clock: systemClock, op_timeout: 1 })
     this.in_force = new InForce(config, {
       store,
-      sites: new SiteCache(store),
+      sites,
+      renewals: new Renewals({ store, sites, clock: systemClock, log }),
       events,
       clock: systemClock,
       log,

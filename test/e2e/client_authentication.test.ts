@@ -2,11 +2,8 @@
 import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  type ClientCredential,
-  issuedClient,
-  publicKeys,
-} from '../../daemon/src/op/client_credential.js'
+import { type ClientCredential, issuedClient } from '../../daemon/src/op/client_credential.js'
+import { publicJwks } from '../../daemon/src/op/own_keys.js'
 import { hasOpenssl, type Issued, TestCa } from '../support/certificates.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
@@ -69,7 +66,7 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
       Object.entries(credentials).map(([client_id, credential]) => {
         const { client, secrets } = issuedClient(client_id, credential, Date.now() / 1000)
         const { jwks: _, ...metadata } = client
-        const entered = publicKeys(client)
+        const entered = publicJwks({ client }).keys
         return {
           ...metadata,
           ...(secrets.client_secret !== undefined && { client_secret }),

@@ -41,6 +41,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
       client_name: 'Ünïcode ❤',
     })
     expect(JSON.stringify(site)).not.toMatch(/secret"/)
+    expect(await wire.ok('get_rp_jwks', { oxd_id })).toEqual({ keys: [] })
 
     const user = new EndUser()
     const logIn = async (request: object = {}) => {

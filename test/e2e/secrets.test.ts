@@ -141,7 +141,7 @@ test('a whole run leaves none', async () => {
   const issued = await BentSite.register(wire, op, {
     client_id,
     client_secret,
-    client_token_endpoint_auth_method: 'client_secret_post',
+    token_endpoint_auth_method: 'client_secret_post',
   })
   op.bend({ registration: (honest) => json({ ...(honest.body as object), client_id: 7 }, 201) })
   await call('register_site', {

@@ -272,6 +272,7 @@ export function policyOf(name: string, options: OptionValues<typeof realmOptions
   return {
     name,
     tokens: options.tokens,
+    front_channel_access_tokens: options.front_channel_access_tokens === 'yes',
     allowed_op_hosts: options.allowed_op_hosts ?? [],
     quotas: {
       sites: options.sites,
@@ -285,7 +286,10 @@ export function policyOf(name: string, options: OptionValues<typeof realmOptions
   }
 }
 
-function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOptionsByHost {
+function readOps(
+  file: IniFile,
+  { insecure_op_hosts = [], state_directory }: DaemonConfig,
+): OpOptionsByHost {
   const policy = new AddressPolicy({
     realm: '',
     allowed_hosts: [],
@@ -302,6 +306,9 @@ function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOpt
       if (url === undefined || policy.isSecure(new URL(url))) continue
       throw refuse(option, 'must be an https address')
     }
+    if (op.claims_providers?.some((one) => !policy.isSecure(new URL(one)))) {
+      throw refuse('claims_providers', 'must list https addresses')
+    }
     const other = optionsOf(ops, op.op_host)
     if (other) throw refuse('op_host', `is that of [op ${other.name}] too; keep one section`)
     const many = op.issuer?.includes(TENANT) ?? false
@@ -312,7 +319,11 @@ function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOpt
     if (op.logout_return_parameter && !op.logout_endpoint) {
       throw refuse('logout_return_parameter', 'works with logout_endpoint only')
     }
-    ops.set(sectionKey(op.op_host), op)
+    const token_file = op.initial_access_token_file
+    ops.set(sectionKey(op.op_host), {
+      ...op,
+      initial_access_token_file: token_file && resolve(state_directory, token_file),
+    })
   }
   return ops
 }

@@ -1,9 +1,10 @@
 import { boolean, required, string, type Values } from '../../command.js'
 import type { Realm } from '../../context.js'
 import { CommandError } from '../../errors.js'
+import { preferredSecretMethod } from '../../op/client_authentication.js'
 import { admitOp } from '../../op/discovery.js'
 import { readOpHost } from '../../op/op_host.js'
-import { preferredAuthMethod } from '../../op/registration.js'
+import { checkExposure } from '../../op/response_type.js'
 import { quotaExceeded } from '../../quota.js'
 import { claimOfName, issuedSite, registerSite, registerSiteErrors } from '../../registrations.js'
 import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
@@ -71,6 +72,7 @@ export const add_site = adminCommand({
       })
     }
     checkLength(pick(settingParams, params))
+    checkExposure(params, realm)
     for (const uri of redirect_uris) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
     const issuer = readOpHost(realm.op.http, op_host)
@@ -96,14 +98,13 @@ async function addIssued(
   await admitOp(op.http, op_host)
   const { metadata } = await op.providers.get(op_host)
   const given = pick(credentialParams, params)
-  const credential = requiredCredentialOf(given, () => preferredAuthMethod(metadata))
+  const credential = requiredCredentialOf(given, () => preferredSecretMethod(metadata))
   const wanted: Site = {
     ...(await issuedSite({ ...context, realm, op }, op_host, {
       client_id,
       credential,
       redirect_uris: unique(params.redirect_uris),
       settings: settingsOf(params),
-      id_token_signed_response_alg: params.id_token_signed_response_alg,
     })),
     name: params.name,
   }
@@ -129,21 +130,23 @@ async function registerAnew(
     })
   }
   const settings = settingsOf(params)
-  const { post_logout_redirect_uri, client_name } = params
   const redirect_uris = unique(params.redirect_uris)
   const { oxd_id, made } = await registerSite({ ...context, realm, op: realm.op }, op_host, {
     claim: claimOfName(params.name),
-    wishes: {
-      redirect_uris,
-      post_logout_redirect_uris: post_logout_redirect_uri ? [post_logout_redirect_uri] : [],
-      scope: settings.scope,
-      client_name,
-    },
-    settings,
+    wishes: { redirect_uris, settings },
   })
   if (!made) {
     const stored = await context.store.getSite(oxd_id, realm.name)
-    const wanted = { op_host, redirect_uri: redirect_uris[0], registered_by: 'relyd', settings }
+    const { scope } = stored?.settings ?? settings
+    const all = redirect_uris.length > 1 && { redirect_uris }
+    const wished_scope = stored?.settings.wished_scope && settings.scope
+    const wanted = {
+      op_host,
+      redirect_uri: redirect_uris[0],
+      registered_by: 'relyd',
+      // The OP may allow less than the scope that is wished for.
+      settings: { ...settings, ...all, ...(wished_scope && { scope, wished_scope }) },
+    }
     // What else it is, the OP has said.
     if (stored)
       checkSame(stored, { ...stored, ...wanted } as Site, ['op_host', 'redirect_uris', 'settings'])
