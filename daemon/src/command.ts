@@ -56,11 +56,9 @@ export function token(doc: FieldDoc) {
   return string({ secret: true, ...doc, maxLength: TOKEN_LENGTH })
 }
 
-export function strings(doc: FieldDoc) {
-  return field(
-    doc,
-    Type.Array(Type.String({ minLength: 1, maxLength: STRING_LENGTH }), { maxItems: LIST_LENGTH }),
-  )
+export function strings(doc: FieldDoc & { maxLength?: number }) {
+  const { maxLength = STRING_LENGTH } = doc
+  return field(doc, Type.Array(Type.String({ minLength: 1, maxLength }), { maxItems: LIST_LENGTH }))
 }
 
 export function integer(doc: FieldDoc & { minimum?: number }) {

@@ -9,6 +9,7 @@ import type { OpSide } from './op/op_side.js'
 import type { PassedOn } from './passed_on.js'
 import type { InFlight, Quotas } from './quota.js'
 import type { Refreshes } from './refreshes.js'
+import type { Renewals } from './registration_renewal.js'
 import type { SiteCache } from './sites.js'
 import type { Store } from './store/store.js'
 import type { Throttle } from './throttle.js'
@@ -18,6 +19,8 @@ export interface RealmPolicy {
   name: string
   /** `daemon` keeps tokens from every site of the realm. */
   tokens: 'site' | 'daemon'
+  /** Whether logins may have an OP send access tokens through the browser. */
+  front_channel_access_tokens: boolean
   /** Hosts of OPs that may have any address, as the address policy compares them. */
   allowed_op_hosts: string[]
   /** Whether sites may have the OP of an identifier found. */
@@ -50,6 +53,7 @@ export interface Services {
   settings: Settings
   refreshes: Refreshes
   metrics: Metrics
+  renewals: Renewals
 }
 
 /** Options that handlers look at. */

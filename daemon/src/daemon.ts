@@ -12,6 +12,7 @@ import { Metrics } from './metrics/metrics.js'
 import { observeCommits, readFrom } from './metrics/wiring.js'
 import { Readiness } from './readiness.js'
 import { Refreshes } from './refreshes.js'
+import { Renewals } from './registration_renewal.js'
 import { type Reloaded, reload } from './reload.js'
 import { takePassedSockets } from './server/activation.js'
 import { createAdminDispatch } from './server/admin_dispatch.js'
@@ -63,9 +64,18 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     )
   }
   const events = new EventHub()
+  const sites = new SiteCache(store)
+  const renewals = new Renewals({
+    store,
+    sites,
+    clock,
+    log,
+    onDone: (outcome) => metrics.count('relyd_registration_renewals_total', outcome).add(),
+  })
   const services = {
     store,
-    sites: new SiteCache(store),
+    sites,
+    renewals,
     events,
     clock,
     log,
@@ -99,6 +109,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   })
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
+  renewals.start(() => in_force.realms)
   const watchdog = startWatchdog(store, manager)
   readFrom(metrics, { store, in_force, server, events, sweeping, clock })
 
@@ -113,6 +124,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     const realms = [...in_force.realms.values()]
     await Promise.all([
       services.refreshes.finish(),
+      renewals.stop(),
       ...realms.map(({ passed_on }) => passed_on.finish()),
     ])
     await port?.close()

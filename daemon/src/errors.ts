@@ -112,6 +112,16 @@ export const errors = {
     doc: 'The site has sessions, which would end with it (`details.sessions` says how many); `relyd sites remove --yes`, or `end_sessions`, removes it all the same.',
     retryable: false,
   },
+  invalid_registration_client_url: {
+    doc: 'The OP gave no usable registration_client_uri and registration access token when it registered the site, so that the registration can be neither read nor changed. Remove the site and register it anew.',
+    spec: 'RFC 7592 3',
+    retryable: false,
+  },
+  registration_access_denied: {
+    doc: "The OP does not accept the site's registration access token: the client was removed there, or the token was revoked. Remove the site and register it anew.",
+    spec: 'RFC 7592 2.1',
+    retryable: false,
+  },
   remove_site_failed: {
     doc: 'The OP did not remove the registration, so the site was kept: try again when the OP answers. Or the operator added the site, who alone can remove it (then not retryable).',
     spec: 'RFC 7592 2.3',
@@ -124,13 +134,18 @@ export const errors = {
     retryable: true,
   },
   op_error: {
-    doc: "The OP answered with an OAuth error; `details.error` and `details.error_description` are the OP's.",
+    doc: "The OP answered with an OAuth error; `details.error` and `details.error_description` are the OP's. Where it answered a login, `details.login_retry` says whether another one can go well: `later`, `with_end_user` (start it without prompt=none), or `no`.",
     spec: 'RFC 6749 5.2',
     retryable: false,
   },
   invalid_op_response: {
     doc: 'The OP answered with something its specification does not allow.',
     retryable: false,
+  },
+  no_client_assertion: {
+    doc: "The file from which the daemon takes this site's client assertion is missing, cannot be read, or holds one that has expired; the OP was not asked. The daemon's log names it, at the `request_id`. See to what renews it.",
+    spec: 'RFC 7523 2.2',
+    retryable: true,
   },
 
   // Logins.
@@ -175,7 +190,7 @@ export const errors = {
     retryable: false,
   },
   invalid_id_token_bad_sub: {
-    doc: "The ID Token that came with refreshed tokens is another End-User's. Nothing of the answer was used, and the session has ended: log in again.",
+    doc: "The ID Token is another End-User's than the one that was asked for. If it came with refreshed tokens, nothing of the answer was used, and the session has ended: log in again.",
     spec: 'OIDC Core 12.2',
     retryable: false,
   },
@@ -194,9 +209,19 @@ export const errors = {
     spec: 'OIDC Core 3.1.3.7',
     retryable: false,
   },
+  invalid_id_token_bad_acr: {
+    doc: 'The End-User did not authenticate in one of the ways that the login requires (acr). Start a login again, or require less.',
+    spec: 'OIDC Core 5.5.1.1',
+    retryable: false,
+  },
   invalid_access_token_bad_hash: {
     doc: 'The access token is not the one that the ID Token was issued with (at_hash).',
     spec: 'OIDC Core 3.1.3.8',
+    retryable: false,
+  },
+  invalid_authorization_code_bad_hash: {
+    doc: 'The code (c_hash) or the state (s_hash) is not the one that the ID Token was issued with.',
+    spec: 'OIDC Core 3.3.2.10',
     retryable: false,
   },
 
@@ -206,7 +231,7 @@ export const errors = {
     retryable: false,
   },
   no_refresh_token: {
-    doc: 'The access token of the session has expired or was revoked, and the OP gave no refresh token with it (a site asks for one by the scope offline_access). Log in again.',
+    doc: 'The access token of the session has expired or was revoked, or there never was one (response_type id_token), and the OP gave no refresh token with it (a site asks for one by the scope offline_access). Log in again.',
     spec: 'OIDC Core 11',
     retryable: false,
   },
@@ -239,8 +264,13 @@ export const errors = {
     retryable: false,
   },
   invalid_user_info: {
-    doc: "UserInfo's `sub` is not the one of the login, so it was not used.",
+    doc: "UserInfo's `sub` is not the one of the login, or it is not signed by the OP for this client, so it was not used. `details` says what did not fit.",
     spec: 'OIDC Core 5.3.2',
+    retryable: false,
+  },
+  claims_provider_not_trusted: {
+    doc: 'Claims come from, or would have to be fetched from, an issuer that the operator does not list in claims_providers of the section [op NAME]. They were not used, and nothing was sent there.',
+    spec: 'OIDC Core 5.6.2',
     retryable: false,
   },
   no_end_session_endpoint_at_op: {
@@ -262,24 +292,29 @@ export interface CommandErrorOptions {
   details?: Record<string, unknown> | undefined
   /** Set where the code's usual answer does not hold, as when the state is spent. */
   retryable?: boolean
+  /** The section that was held against the OP, where it is finer than the code's. */
+  spec?: string | undefined
   cause?: unknown
 }
 
 /**
- * Why a command was refused. Code, description and details cross the socket; `cause` stays inside
- * the process.
+ * Why a command was refused. Code, description, section and details cross the socket; `cause` stays
+ * inside the process.
  */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly code: ErrorCode
   readonly details: Record<string, unknown> | undefined
   readonly retryable: boolean
+  readonly spec: string | undefined
 
   constructor(code: ErrorCode, description: string, options: CommandErrorOptions = {}) {
     super(description, { cause: options.cause })
+    const { retryable, spec }: ErrorSpec = errors[code]
     this.code = code
     this.details = options.details
-    this.retryable = options.retryable ?? errors[code].retryable
+    this.retryable = options.retryable ?? retryable
+    this.spec = options.spec ?? spec
   }
 }
 

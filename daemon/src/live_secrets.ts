@@ -140,9 +140,13 @@ export class LiveSecrets {
     else if (secret_names.has(name)) this.note(value)
   }
 
-  /** {@link noteNamed} for all members of an object. */
+  /** {@link noteNamed} for all members of an object, and of those that are in a list of it. */
   noteMembers(members: object): void {
-    for (const name in members) this.noteNamed(name, members[name as keyof typeof members])
+    for (const name in members) {
+      const value: unknown = members[name as keyof typeof members]
+      if (!Array.isArray(value)) this.noteNamed(name, value)
+      else for (const one of value) if (typeof one === 'object' && one) this.noteMembers(one)
+    }
   }
 
   /** Remembers a key for good, in the encodings in which one is written. */

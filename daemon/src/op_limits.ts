@@ -18,6 +18,7 @@ export function limitsOf(
     allowed_hosts: [...allowed_op_hosts, ...(default_op === undefined ? [] : hostsOf(default_op))],
     proxy: options.proxy,
     refresh_after: options.op_refresh,
+    clock_tolerance: options.clock_tolerance,
     ops,
   }
 }

@@ -309,7 +309,7 @@ describe('an answer with a new refresh token and an ID Token', () => {
 
   test('of another iss that is not signed by the OP ends nothing', async () => {
     world.op.bend({ claims: set({ iss: 'https://evil.example' }), id_token: breakSignature })
-    const code = 'invalid_id_token_bad_issuer'
+    const code = 'invalid_id_token_bad_signature'
     await expect(world.refresh()).rejects.toMatchObject({ code })
     expect(await world.present()).toBeDefined()
   })

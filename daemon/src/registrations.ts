@@ -5,21 +5,25 @@ import { sameDigest, sha256 } from './digest.js'
 import { CommandError } from './errors.js'
 import { checkApart, redirectUriFor } from './op/arrival.js'
 import { checkRegistration } from './op/client.js'
-import { type ClientCredential, issuedClient } from './op/client_credential.js'
+import { preferredSecretMethod } from './op/client_authentication.js'
+import { type ClientCredential, checkMacKey, issuedClient } from './op/client_credential.js'
 import { admitOp } from './op/discovery.js'
 import type { OpSide } from './op/op_side.js'
 import type { Provider } from './op/provider.js'
 import {
-  preferredAuthMethod,
+  checkAnswered,
   type Registration,
-  type RegistrationWishes,
   registerClient,
   registrationErrors,
-  unregisterClient,
+  settingsAnswered,
 } from './op/registration.js'
+import { unregisterClient } from './op/registration_access.js'
+import { checkWishes, type RegistrationWishes } from './op/registration_request.js'
 import { quotaExceeded } from './quota.js'
 import { randomToken } from './random.js'
-import type { RegistrationFound, Site, SiteSettings } from './store/store.js'
+import { renewalOf } from './registration_changes.js'
+import { answerAlgs, withoutMetadata } from './site_changes.js'
+import type { RegistrationFound, Site, SiteSecrets, SiteSettings } from './store/store.js'
 
 /**
  * For how many OP timeouts a registration belongs to the call that began it: more than the calls it
@@ -29,7 +33,8 @@ const LEASE_TIMEOUTS = 12
 
 export interface NewSite {
   wishes: RegistrationWishes
-  settings: SiteSettings
+  /** What the OP wants to see before it registers the site. */
+  access?: SiteSecrets
   /** A client that the OP's operator issued. */
   issued?: { client_id: string; client_secret?: string } | undefined
   claim: Claim
@@ -99,6 +104,7 @@ export async function registerSite(
   const { store, clock, realm, op, refuse } = context
   const now = clock()
   const { idempotency_hash, params_hash, name } = site.claim
+  checkWishes(site.wishes)
   const answerOf = (found: NonNullable<RegistrationFound>) => {
     if (!sameDigest(found.params_hash, params_hash)) {
       return refuse(
@@ -137,9 +143,10 @@ export async function registerSite(
     await checkApart(store, op, provider, realm.name, here.wishes.redirect_uris)
     const registration = here.issued
       ? givenClient(provider, here.wishes, here.issued)
-      : await registerClient(op, provider, here.wishes)
+      : await registerClient(op, provider, here.wishes, here.access)
     const made = newSite(context, provider, start.oxd_id, here, registration)
     try {
+      checkAnswered(made, clock())
       await checkRegistration(context.op, made)
       await store.finishRegistration(made, idempotency_hash)
     } catch (error) {
@@ -160,9 +167,8 @@ export interface IssuedSite {
   credential: ClientCredential
   /** The site's own first, then those that the OP knows besides. */
   redirect_uris: [string, ...string[]]
+  /** Among them how the OP signs and encrypts what it answers; absent, as its metadata offers. */
   settings: SiteSettings
-  /** What the OP signs its ID Tokens with; absent, what its metadata offers. */
-  id_token_signed_response_alg?: string | undefined
 }
 
 /**
@@ -192,11 +198,9 @@ export async function issuedSite(
     client: {
       ...client,
       redirect_uris,
-      ...(given.id_token_signed_response_alg !== undefined && {
-        id_token_signed_response_alg: given.id_token_signed_response_alg,
-      }),
+      ...answerAlgs(given.settings),
     },
-    settings: given.settings,
+    settings: withoutMetadata(given.settings),
     created_at: clock(),
     secrets,
   }
@@ -216,21 +220,29 @@ function newSite(
   { realm, clock }: RegistrationContext,
   provider: Provider,
   oxd_id: string,
-  { wishes, settings, issued, claim }: NewSite,
+  { wishes, issued, claim }: NewSite,
   { client, secrets }: Registration,
 ): Site {
+  const { redirect_uris } = wishes
+  const settings: SiteSettings = issued
+    ? withoutMetadata(wishes.settings)
+    : {
+        ...wishes.settings,
+        ...(redirect_uris.length > 1 && { redirect_uris: [...redirect_uris] }),
+      }
   return {
     oxd_id,
     realm: realm.name,
     op_host: provider.op_host,
     issuer: provider.issuer,
-    redirect_uri: wishes.redirect_uris[0] as string,
+    redirect_uri: redirect_uris[0] as string,
     registered_by: issued ? 'operator' : 'relyd',
     client,
-    settings,
+    settings: settingsAnswered({ client, settings }),
     created_at: clock(),
     secrets,
     name: claim.name ?? null,
+    renew_at: issued ? null : renewalOf({ client }, clock()),
   }
 }
 
@@ -239,16 +251,25 @@ function givenClient(
   wishes: RegistrationWishes,
   { client_id, client_secret }: NonNullable<NewSite['issued']>,
 ): Registration {
+  const { metadata = {} } = wishes.settings
   const method =
-    wishes.token_endpoint_auth_method ??
-    (client_secret === undefined ? 'none' : preferredAuthMethod(provider.metadata))
+    (metadata['token_endpoint_auth_method'] as string | undefined) ??
+    (client_secret === undefined ? 'none' : preferredSecretMethod(provider.metadata))
+  if (method === 'private_key_jwt') {
+    throw new CommandError(
+      'invalid_request',
+      'token_endpoint_auth_method cannot be private_key_jwt for a client that somebody issued: leave client_id out, and relyd registers one with a key of its own; or have the operator of relyd add the site with its key',
+      { details: { field: 'token_endpoint_auth_method' } },
+    )
+  }
   if (method !== 'none' && client_secret === undefined) {
     throw new CommandError('invalid_request', `client_secret is missing; ${method} needs it`, {
       details: { field: 'client_secret' },
     })
   }
+  if (method === 'client_secret_jwt') checkMacKey(client_secret ?? '', 'HS256')
   return {
-    client: { client_id, token_endpoint_auth_method: method },
+    client: { ...answerAlgs(wishes.settings), client_id, token_endpoint_auth_method: method },
     secrets: client_secret === undefined ? {} : { client_secret },
   }
 }

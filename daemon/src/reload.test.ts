@@ -19,6 +19,7 @@ import { Metrics } from './metrics/metrics.js'
 import { onBehalfOf } from './on_behalf.js'
 import type { OpOptions } from './op/op_options.js'
 import { Refreshes } from './refreshes.js'
+import { Renewals } from './registration_renewal.js'
 import { type Reloaded, reload } from './reload.js'
 import { Server } from './server/server.js'
 import { createSiteDispatch } from './server/site_dispatch.js'
@@ -67,10 +68,12 @@ class World {
     const { store } = await openStore(config.daemon)
     const events = new EventHub()
     const log = this.#logger
+    const sites = new SiteCache(store)
     const refreshes = new Refreshes({ store, events, clock: systemClock, op_timeout: 1 })
     this.in_force = new InForce(config, {
       store,
-      sites: new SiteCache(store),
+      sites,
+      renewals: new Renewals({ store, sites, clock: systemClock, log }),
       events,
       clock: systemClock,
       log,
@@ -396,6 +399,7 @@ const probes: Record<string, Probe> = {
   },
   'op logout_endpoint': ofOp('logout_endpoint', `${ISSUER}/logout`, `${ISSUER}/out`),
   'op logout_return_parameter': ofOp('logout_return_parameter', 'returnTo', 'logout_uri'),
+  'op initial_access_token_file': ofOp('initial_access_token_file', '/a.token', '/b.token'),
   'op client_assertion_audience': ofOp('client_assertion_audience', 'issuer', 'token_endpoint'),
 }
 

@@ -2,6 +2,8 @@
 import { oneOf, string, strings } from './command.js'
 import { CommandError } from './errors.js'
 import type { Log } from './log.js'
+import { metadataFields } from './op/client_metadata.js'
+import { responseModes, responseTypes } from './op/response_type.js'
 import type { SiteSettings } from './store/store.js'
 
 /** Of a login that names no scope, at a site that was registered with none. */
@@ -26,6 +28,20 @@ export const settingFields = {
     spec: 'OIDC Core 3.1.2.1',
   }),
   claims_locales: strings({ doc: 'Languages of the claims.', spec: 'OIDC Core 5.2' }),
+  response_type: oneOf(
+    {
+      doc: "What logins that name none ask the OP to answer with. Those with `token` bring access tokens through the browser, and need the realm's front_channel_access_tokens. Default: `code`.",
+      spec: 'OIDC Core 3',
+    },
+    responseTypes,
+  ),
+  response_mode: oneOf(
+    {
+      doc: 'How the answer to logins that name none comes back. Default: `query` for `code`, `fragment` for the others.',
+      spec: 'OAuth Response Modes 2.1',
+    },
+    responseModes,
+  ),
   client_name: string({ doc: 'Name that the OP shows to End-Users.', spec: 'RFC 7591 2' }),
   login_binding: oneOf(
     {
@@ -48,21 +64,67 @@ const optional = [
   'acr_values',
   'ui_locales',
   'claims_locales',
+  'response_type',
+  'response_mode',
   'post_logout_redirect_uri',
 ] as const satisfies readonly (keyof SiteSettings)[]
 
-/** Settings as they are asked for. */
-export type WishedSettings = { [S in keyof SiteSettings]?: SiteSettings[S] | undefined }
+/** Settings as they are asked for, and among them the metadata of the registration. */
+export type WishedSettings = {
+  [S in Exclude<keyof SiteSettings, 'metadata'>]?: SiteSettings[S] | undefined
+} & Partial<Record<keyof typeof metadataFields, unknown>>
 
 /** What was wished, and the defaults. */
 export function settingsOf(params: WishedSettings): SiteSettings {
   const given = optional.flatMap((name) => (params[name] ? [[name, params[name]] as const] : []))
+  const metadata = metadataOf(params)
   return {
     scope: params.scope ?? DEFAULT_SCOPE,
     login_binding: params.login_binding ?? 'required',
     tokens: params.tokens ?? 'site',
     ...Object.fromEntries(given),
+    ...(Object.keys(metadata).length > 0 && { metadata }),
   }
+}
+
+function metadataOf(params: object): Record<string, unknown> {
+  const given = Object.entries(params).filter(
+    ([name, value]) => Object.hasOwn(metadataFields, name) && value !== undefined,
+  )
+  // An empty list wishes for nothing.
+  return Object.fromEntries(given.filter(([, value]) => !(Array.isArray(value) && !value.length)))
+}
+
+/** Settings and metadata that a site need not have, by the names of their parameters. */
+export const unsettable = [
+  ...optional,
+  ...(Object.keys(metadataFields) as (keyof typeof metadataFields)[]),
+] as const
+
+/**
+ * Settings with some of them changed.
+ *
+ * @param params what is given replaces what was; of `metadata`, the whole
+ * @param unset what shall be there no more
+ */
+export function changedSettings(
+  before: SiteSettings,
+  params: WishedSettings,
+  unset: readonly (typeof unsettable)[number][] = [],
+): SiteSettings {
+  const { metadata, wished_scope, redirect_uris, ...rest } = before
+  const merged: WishedSettings = {
+    ...rest,
+    ...metadata,
+    ...(wished_scope && { scope: wished_scope }),
+    ...withoutUndefined(params),
+  }
+  for (const name of unset) delete merged[name]
+  return { ...settingsOf(merged), ...(redirect_uris && { redirect_uris }) }
+}
+
+function withoutUndefined(params: object): object {
+  return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined))
 }
 
 /** Bytes that the texts of a site may have in all, as JSON. */

@@ -193,13 +193,14 @@ export class Client extends Methods {
   #withCure(error: unknown): unknown {
     if (!(error instanceof CommandError) || error.code !== 'invalid_oxd_id') return error
     const cure = `take the value of "id" out of ${this.#path} (or RELYD_ID away), and the site registers anew; one that its operator added, the operator adds again (relyd sites add)`
-    const { code, command, message, request_id, details, retryable } = error
+    const { code, command, message, request_id, details, retryable, spec } = error
     return new CommandError(command, {
       error: code,
       error_description: `${message}; if it was never registered there, ${cure}`,
       request_id,
       details,
       retryable,
+      spec,
     })
   }
 

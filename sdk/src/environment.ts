@@ -29,7 +29,15 @@ const rivals: Readonly<Record<string, readonly string[]>> = {
   client_id: ['client_secret', 'client_secret_file'],
   client_secret: ['client_secret_file'],
   client_secret_file: ['client_secret'],
+  initial_access_token: ['initial_access_token_file'],
+  initial_access_token_file: ['initial_access_token'],
+  registration_client_secret: ['registration_client_secret_file'],
+  registration_client_secret_file: ['registration_client_secret'],
   post_logout_redirect_uri: ['logout_redirect_uri'],
+  jwks_uri: ['client_jwks_uri'],
+  request_uris: ['client_request_uris'],
+  sector_identifier_uri: ['client_sector_identifier_uri'],
+  token_endpoint_auth_method: ['client_token_endpoint_auth_method'],
 }
 
 /**

@@ -20,6 +20,8 @@ export class CommandError extends Error {
   readonly details: Record<string, unknown> | undefined
   /** Whether the same command may succeed later, unchanged. */
   readonly retryable: boolean
+  /** The section of the specification by which it was refused, such as `OIDC Core 3.1.3.7`. */
+  readonly spec: string | undefined
 
   constructor(
     command: string,
@@ -29,6 +31,7 @@ export class CommandError extends Error {
       request_id?: string | undefined
       details?: Record<string, unknown> | undefined
       retryable: boolean
+      spec?: string | undefined
     },
   ) {
     super(refusal.error_description)
@@ -37,6 +40,7 @@ export class CommandError extends Error {
     this.request_id = refusal.request_id
     this.details = refusal.details
     this.retryable = refusal.retryable
+    this.spec = refusal.spec
   }
 }
 

@@ -85,24 +85,113 @@ export interface RegisterSiteParams {
   ui_locales?: string[] | undefined
   /** Languages of the claims (OIDC Core 5.2). */
   claims_locales?: string[] | undefined
+  /** What logins that name none ask the OP to answer with. Those with `token` bring access tokens through the browser, and need the realm's front_channel_access_tokens. Default: `code` (OIDC Core 3). */
+  response_type?:
+    | 'code'
+    | 'id_token'
+    | 'code id_token'
+    | 'id_token token'
+    | 'code token'
+    | 'code id_token token'
+    | undefined
+  /** How the answer to logins that name none comes back. Default: `query` for `code`, `fragment` for the others (OAuth Response Modes 2.1). */
+  response_mode?: 'query' | 'fragment' | 'form_post' | undefined
   /** Name that the OP shows to End-Users (RFC 7591 2). */
   client_name?: string | undefined
   /** `none` lets a callback complete a login that another browser started. Unsafe: it opens the site to login CSRF. Default: `required` (RFC 6749 10.12). */
   login_binding?: 'required' | 'none' | undefined
   /** `daemon` keeps tokens from the site, which works with the session_id; access tokens it gets of get_access_token alone. Default: `site`. */
   tokens?: 'site' | 'daemon' | undefined
+  /** All response types that logins of the site may ask for. Default: its response_type (OIDC Registration 2). */
+  response_types?: string[] | undefined
+  /** Grant types. Default: those that its response types need, and refresh_token where the OP offers it (OIDC Registration 2). */
+  grant_types?: string[] | undefined
+  /** Default: `web` (OIDC Registration 2). */
+  application_type?: 'web' | 'native' | undefined
   /** E-mail addresses of those responsible (RFC 7591 2). */
   contacts?: string[] | undefined
+  /** Address of the site's logo, which the OP shows (OIDC Registration 2). */
+  logo_uri?: string | undefined
+  /** Address of the site's home page (OIDC Registration 2). */
+  client_uri?: string | undefined
+  /** Address of what the site says of the data it uses (OIDC Registration 2). */
+  policy_uri?: string | undefined
+  /** Address of the site's terms of service (OIDC Registration 2). */
+  tos_uri?: string | undefined
+  /** Where the site publishes its keys (those of get_rp_jwks), instead of registering them by value (OIDC Registration 2). */
+  jwks_uri?: string | undefined
+  /** Address of a list of redirect URIs; its host is the site's sector for pairwise subjects. The OP fetches it (OIDC Registration 5). */
+  sector_identifier_uri?: string | undefined
+  /** Whether sites see the same subject for an End-User, or each its own (OIDC Core 8). */
+  subject_type?: 'public' | 'pairwise' | undefined
+  /** What the OP signs ID Tokens with. Default: RS256, or the best that the OP offers (OIDC Registration 2). */
+  id_token_signed_response_alg?: string | undefined
+  /** What it encrypts the key of ID Tokens with (OIDC Registration 2). */
+  id_token_encrypted_response_alg?: string | undefined
+  /** What it encrypts their content with (OIDC Registration 2). */
+  id_token_encrypted_response_enc?: string | undefined
+  /** What the OP signs UserInfo with. Default: plain JSON (OIDC Registration 2). */
+  userinfo_signed_response_alg?: string | undefined
+  /** What it encrypts the key of UserInfo with (OIDC Registration 2). */
+  userinfo_encrypted_response_alg?: string | undefined
+  /** What it encrypts its content with (OIDC Registration 2). */
+  userinfo_encrypted_response_enc?: string | undefined
+  /** What request objects are signed with. Registered only (OIDC Registration 2). */
+  request_object_signing_alg?: string | undefined
+  /** What the key of request objects is encrypted with. Registered only (OIDC Registration 2). */
+  request_object_encryption_alg?: string | undefined
+  /** What their content is encrypted with. Registered only (OIDC Registration 2). */
+  request_object_encryption_enc?: string | undefined
+  /** How the daemon authenticates to the OP. Default: by the OP's metadata (OIDC Core 9). */
+  token_endpoint_auth_method?:
+    | 'client_secret_basic'
+    | 'client_secret_post'
+    | 'private_key_jwt'
+    | 'client_secret_jwt'
+    | 'none'
+    | undefined
+  /** What client assertions are signed with (OIDC Registration 2). */
+  token_endpoint_auth_signing_alg?: string | undefined
+  /** Seconds since the End-User last authenticated, at most, of a login that does not say (OIDC Registration 2). */
+  default_max_age?: number | undefined
+  /** Whether ID Tokens must tell it (OIDC Registration 2). */
+  require_auth_time?: boolean | undefined
+  /** Authentication contexts of a login that names none, at the OP (OIDC Registration 2). */
+  default_acr_values?: string[] | undefined
+  /** Where others may send the browser for a login to begin (OIDC Core 4). */
+  initiate_login_uri?: string | undefined
+  /** Addresses of request objects (OIDC Registration 2). */
+  request_uris?: string[] | undefined
+  /** Further addresses to which logouts may come back (OIDC RP-Initiated Logout 3.1). */
+  post_logout_redirect_uris?: string[] | undefined
+  /** Address of the site that the OP has the browser load in a logout (OIDC Front-Channel Logout 2). */
+  frontchannel_logout_uri?: string | undefined
+  /** Whether it needs iss and sid (OIDC Front-Channel Logout 2). */
+  frontchannel_logout_session_required?: boolean | undefined
+  /** Address of the site that the OP posts logout tokens to (OIDC Back-Channel Logout 2.2). */
+  backchannel_logout_uri?: string | undefined
+  /** Whether it needs a sid (OIDC Back-Channel Logout 2.2). */
+  backchannel_logout_session_required?: boolean | undefined
+  /** Names the site's software, whatever its version (RFC 7591 2). */
+  software_id?: string | undefined
+  /** Its version (RFC 7591 2). */
+  software_version?: string | undefined
+  /** A signed JWT about the software, which is passed on as it is (RFC 7591 2.3). */
+  software_statement?: string | undefined
+  /** Further members for the OP: names and texts in other languages (`client_name#de`, `logo_uri#fr`), and what an OP has invented. What has a parameter of its own cannot be set here (RFC 7591 2.2). */
+  metadata?: Record<string, unknown> | undefined
   /** A client that the OP's operator issued. Skips registration. */
   client_id?: string | undefined
   /** The secret of that client. */
   client_secret?: string | undefined
-  /** How the daemon authenticates to the OP. Default: by the OP's metadata (OIDC Core 9). */
-  client_token_endpoint_auth_method?:
-    | 'client_secret_basic'
-    | 'client_secret_post'
-    | 'none'
-    | undefined
+  /** What the OP wants to see before it registers the site, a JWT or any other text, which is sent as it is. It is kept, sealed, for when the registration must be renewed (RFC 7591 3). */
+  initial_access_token?: string | undefined
+  /** A client that gets that token first, by the client credentials grant. It and its secret are kept, sealed (RFC 6749 4.4). */
+  registration_client_id?: string | undefined
+  /** That client's secret. */
+  registration_client_secret?: string | undefined
+  /** Scopes of that token, such as dcr. Default: none. */
+  registration_scope?: string[] | undefined
 }
 
 /** Result of `register_site`. */
@@ -111,6 +200,8 @@ export interface RegisterSiteResult {
   oxd_id: string
   /** The OP it is registered at. */
   op_host: string
+  /** Metadata that the OP registered otherwise than it was asked for, by its names. relyd goes by what the OP registered (RFC 7591 3.2.1). */
+  changed?: string[]
   /** Where logins come back to, where that was given with `{op}` in it. */
   authorization_redirect_uri?: string
 }
@@ -150,6 +241,209 @@ export interface GetSiteResult {
   created_at: number
 }
 
+/** Parameters of `get_rp_jwks`, besides the site itself. */
+export type GetRpJwksParams = Record<never, never>
+
+/** Result of `get_rp_jwks`. */
+export interface GetRpJwksResult {
+  /** Public halves alone, the newest first (RFC 7517 5.1). */
+  keys: {
+    kty: string
+    kid: string
+    use?: 'sig' | 'enc'
+    alg?: string
+    crv?: string
+    x?: string
+    y?: string
+    n?: string
+    e?: string
+    x5c?: string[]
+    'x5t#S256'?: string
+  }[]
+}
+
+/** Parameters of `get_site_registration`, besides the site itself. */
+export type GetSiteRegistrationParams = Record<never, never>
+
+/** Result of `get_site_registration`. */
+export interface GetSiteRegistrationResult {
+  /** The site. */
+  oxd_id: string
+  /** What the OP has registered, without secrets (RFC 7591 3.2.1). */
+  client_metadata: Record<string, unknown>
+  /** Metadata that the OP has registered otherwise than it was asked for, by its names. */
+  changed?: string[]
+}
+
+/** Parameters of `update_site`, besides the site itself. */
+export interface UpdateSiteParams {
+  /** Where the OP sends the browser back to after a login (RFC 6749 3.1.2). */
+  authorization_redirect_uri?: string | undefined
+  /** Further redirect URIs, instead of all that there were (RFC 7591 2). */
+  redirect_uris?: string[] | undefined
+  /** Where the OP sends the browser after a logout (OIDC RP-Initiated Logout 3.1). */
+  post_logout_redirect_uri?: string | undefined
+  /** Scopes of a login that names none. Default: openid, profile, email (OIDC Core 5.4). */
+  scope?: string[] | undefined
+  /** Authentication contexts of a login that names none, in order of preference (OIDC Core 3.1.2.1). */
+  acr_values?: string[] | undefined
+  /** Languages of the OP's pages for a login that names none (OIDC Core 3.1.2.1). */
+  ui_locales?: string[] | undefined
+  /** Languages of the claims (OIDC Core 5.2). */
+  claims_locales?: string[] | undefined
+  /** What logins that name none ask the OP to answer with. Those with `token` bring access tokens through the browser, and need the realm's front_channel_access_tokens. Default: `code` (OIDC Core 3). */
+  response_type?:
+    | 'code'
+    | 'id_token'
+    | 'code id_token'
+    | 'id_token token'
+    | 'code token'
+    | 'code id_token token'
+    | undefined
+  /** How the answer to logins that name none comes back. Default: `query` for `code`, `fragment` for the others (OAuth Response Modes 2.1). */
+  response_mode?: 'query' | 'fragment' | 'form_post' | undefined
+  /** Name that the OP shows to End-Users (RFC 7591 2). */
+  client_name?: string | undefined
+  /** `none` lets a callback complete a login that another browser started. Unsafe: it opens the site to login CSRF. Default: `required` (RFC 6749 10.12). */
+  login_binding?: 'required' | 'none' | undefined
+  /** `daemon` keeps tokens from the site, which works with the session_id; access tokens it gets of get_access_token alone. Default: `site`. */
+  tokens?: 'site' | 'daemon' | undefined
+  /** All response types that logins of the site may ask for. Default: its response_type (OIDC Registration 2). */
+  response_types?: string[] | undefined
+  /** Grant types. Default: those that its response types need, and refresh_token where the OP offers it (OIDC Registration 2). */
+  grant_types?: string[] | undefined
+  /** Default: `web` (OIDC Registration 2). */
+  application_type?: 'web' | 'native' | undefined
+  /** E-mail addresses of those responsible (RFC 7591 2). */
+  contacts?: string[] | undefined
+  /** Address of the site's logo, which the OP shows (OIDC Registration 2). */
+  logo_uri?: string | undefined
+  /** Address of the site's home page (OIDC Registration 2). */
+  client_uri?: string | undefined
+  /** Address of what the site says of the data it uses (OIDC Registration 2). */
+  policy_uri?: string | undefined
+  /** Address of the site's terms of service (OIDC Registration 2). */
+  tos_uri?: string | undefined
+  /** Where the site publishes its keys (those of get_rp_jwks), instead of registering them by value (OIDC Registration 2). */
+  jwks_uri?: string | undefined
+  /** Address of a list of redirect URIs; its host is the site's sector for pairwise subjects. The OP fetches it (OIDC Registration 5). */
+  sector_identifier_uri?: string | undefined
+  /** Whether sites see the same subject for an End-User, or each its own (OIDC Core 8). */
+  subject_type?: 'public' | 'pairwise' | undefined
+  /** What the OP signs ID Tokens with. Default: RS256, or the best that the OP offers (OIDC Registration 2). */
+  id_token_signed_response_alg?: string | undefined
+  /** What it encrypts the key of ID Tokens with (OIDC Registration 2). */
+  id_token_encrypted_response_alg?: string | undefined
+  /** What it encrypts their content with (OIDC Registration 2). */
+  id_token_encrypted_response_enc?: string | undefined
+  /** What the OP signs UserInfo with. Default: plain JSON (OIDC Registration 2). */
+  userinfo_signed_response_alg?: string | undefined
+  /** What it encrypts the key of UserInfo with (OIDC Registration 2). */
+  userinfo_encrypted_response_alg?: string | undefined
+  /** What it encrypts its content with (OIDC Registration 2). */
+  userinfo_encrypted_response_enc?: string | undefined
+  /** What request objects are signed with. Registered only (OIDC Registration 2). */
+  request_object_signing_alg?: string | undefined
+  /** What the key of request objects is encrypted with. Registered only (OIDC Registration 2). */
+  request_object_encryption_alg?: string | undefined
+  /** What their content is encrypted with. Registered only (OIDC Registration 2). */
+  request_object_encryption_enc?: string | undefined
+  /** How the daemon authenticates to the OP. Default: by the OP's metadata (OIDC Core 9). */
+  token_endpoint_auth_method?:
+    | 'client_secret_basic'
+    | 'client_secret_post'
+    | 'private_key_jwt'
+    | 'client_secret_jwt'
+    | 'none'
+    | undefined
+  /** What client assertions are signed with (OIDC Registration 2). */
+  token_endpoint_auth_signing_alg?: string | undefined
+  /** Seconds since the End-User last authenticated, at most, of a login that does not say (OIDC Registration 2). */
+  default_max_age?: number | undefined
+  /** Whether ID Tokens must tell it (OIDC Registration 2). */
+  require_auth_time?: boolean | undefined
+  /** Authentication contexts of a login that names none, at the OP (OIDC Registration 2). */
+  default_acr_values?: string[] | undefined
+  /** Where others may send the browser for a login to begin (OIDC Core 4). */
+  initiate_login_uri?: string | undefined
+  /** Addresses of request objects (OIDC Registration 2). */
+  request_uris?: string[] | undefined
+  /** Further addresses to which logouts may come back (OIDC RP-Initiated Logout 3.1). */
+  post_logout_redirect_uris?: string[] | undefined
+  /** Address of the site that the OP has the browser load in a logout (OIDC Front-Channel Logout 2). */
+  frontchannel_logout_uri?: string | undefined
+  /** Whether it needs iss and sid (OIDC Front-Channel Logout 2). */
+  frontchannel_logout_session_required?: boolean | undefined
+  /** Address of the site that the OP posts logout tokens to (OIDC Back-Channel Logout 2.2). */
+  backchannel_logout_uri?: string | undefined
+  /** Whether it needs a sid (OIDC Back-Channel Logout 2.2). */
+  backchannel_logout_session_required?: boolean | undefined
+  /** Names the site's software, whatever its version (RFC 7591 2). */
+  software_id?: string | undefined
+  /** Its version (RFC 7591 2). */
+  software_version?: string | undefined
+  /** A signed JWT about the software, which is passed on as it is (RFC 7591 2.3). */
+  software_statement?: string | undefined
+  /** Further members for the OP: names and texts in other languages (`client_name#de`, `logo_uri#fr`), and what an OP has invented. What has a parameter of its own cannot be set here (RFC 7591 2.2). */
+  metadata?: Record<string, unknown> | undefined
+  /** What the site shall not have any more. */
+  unset?:
+    | (
+        | 'client_name'
+        | 'acr_values'
+        | 'ui_locales'
+        | 'claims_locales'
+        | 'response_type'
+        | 'response_mode'
+        | 'post_logout_redirect_uri'
+        | 'response_types'
+        | 'grant_types'
+        | 'application_type'
+        | 'contacts'
+        | 'logo_uri'
+        | 'client_uri'
+        | 'policy_uri'
+        | 'tos_uri'
+        | 'jwks_uri'
+        | 'sector_identifier_uri'
+        | 'subject_type'
+        | 'id_token_signed_response_alg'
+        | 'id_token_encrypted_response_alg'
+        | 'id_token_encrypted_response_enc'
+        | 'userinfo_signed_response_alg'
+        | 'userinfo_encrypted_response_alg'
+        | 'userinfo_encrypted_response_enc'
+        | 'request_object_signing_alg'
+        | 'request_object_encryption_alg'
+        | 'request_object_encryption_enc'
+        | 'token_endpoint_auth_method'
+        | 'token_endpoint_auth_signing_alg'
+        | 'default_max_age'
+        | 'require_auth_time'
+        | 'default_acr_values'
+        | 'initiate_login_uri'
+        | 'request_uris'
+        | 'post_logout_redirect_uris'
+        | 'frontchannel_logout_uri'
+        | 'frontchannel_logout_session_required'
+        | 'backchannel_logout_uri'
+        | 'backchannel_logout_session_required'
+        | 'software_id'
+        | 'software_version'
+        | 'software_statement'
+        | 'metadata'
+      )[]
+    | undefined
+}
+
+/** Result of `update_site`. */
+export interface UpdateSiteResult {
+  /** The site. */
+  oxd_id: string
+  /** Metadata that the OP registered otherwise than it was asked for, by its names (RFC 7591 3.2.1). */
+  changed?: string[]
+}
+
 /** Parameters of `remove_site`, besides the site itself. */
 export type RemoveSiteParams = Record<never, never>
 
@@ -163,20 +457,43 @@ export interface RemoveSiteResult {
 
 /** Parameters of `get_authorization_url`, besides the site itself. */
 export interface GetAuthorizationUrlParams {
-  /** Scopes to ask for instead of the site's own; openid is added if missing (OIDC Core 5.4). */
+  /** Scopes to ask for instead of the site's own; openid is added if missing. With offline_access, some OPs give a refresh token only if prompt has consent, others without: relyd adds no prompt by itself (OIDC Core 5.4, 11). */
   scope?: string[] | undefined
   /** Authentication contexts, in order of preference (OIDC Core 3.1.2.1). */
   acr_values?: string[] | undefined
+  /** Whether the login fails unless the End-User was authenticated in one of acr_values, which alone are a wish. It asks the OP by `claims`, where its metadata says that it knows them, and is checked when the login comes back. Default: false (OIDC Core 5.5.1.1). */
+  require_acr?: boolean | undefined
   /** `none`, or any of `login`, `consent`, `select_account`, `create`, separated by a space (OIDC Core 3.1.2.1). */
   prompt?: string | undefined
   /** Seconds since the End-User last authenticated, at most. It is checked when the login comes back (OIDC Core 3.1.2.1). */
   max_age?: number | undefined
+  /** How the OP's pages are shown (OIDC Core 3.1.2.1). */
+  display?: 'page' | 'popup' | 'touch' | 'wap' | undefined
   /** Who is about to log in (OIDC Core 3.1.2.1). */
   login_hint?: string | undefined
+  /** A session whose End-User shall log in again, as for a stronger `acr`: its ID Token goes along as id_token_hint, and the login fails if another End-User comes back. The session itself stays as it is (OIDC Core 3.1.2.1). */
+  session_id?: string | undefined
+  /** An ID Token instead, if the site has one. Nobody else than its `sub` may come back (OIDC Core 3.1.2.1). */
+  id_token_hint?: string | undefined
   /** Languages of the OP's pages (OIDC Core 3.1.2.1). */
   ui_locales?: string[] | undefined
-  /** Single claims to ask for (OIDC Core 5.5). */
+  /** Languages of the claims (OIDC Core 5.2). */
+  claims_locales?: string[] | undefined
+  /** Single claims to ask for. What is asked of the ID Token is checked when the login comes back: `sub` with a value, `acr` as essential with values, `auth_time` as essential (OIDC Core 5.5). */
   claims?: Record<string, unknown> | undefined
+  /** What a self-issued OP shall know of the site; other OPs look at their own registration, or refuse it (OIDC Core 7.2.1). */
+  registration?: Record<string, unknown> | undefined
+  /** What the OP answers with, instead of the site's own response_type. Those with `token` need the realm's front_channel_access_tokens (OIDC Core 3). */
+  response_type?:
+    | 'code'
+    | 'id_token'
+    | 'code id_token'
+    | 'id_token token'
+    | 'code token'
+    | 'code id_token token'
+    | undefined
+  /** How the answer comes back, instead of the site's own response_mode: in the callback's query or fragment, or as a form that is posted to it (https only) (OAuth Response Modes 2.1). */
+  response_mode?: 'query' | 'fragment' | 'form_post' | undefined
   /** Where the site sends the browser after the login. relyd does not look at it: it comes back with the tokens, and to nobody else. */
   return_to?: string | undefined
   /** Further parameters for the OP. They cannot set what the protocol sets itself. */
@@ -197,7 +514,7 @@ export interface GetAuthorizationUrlResult {
 
 /** Parameters of `get_tokens_by_callback`, besides the site itself. */
 export interface GetTokensByCallbackParams {
-  /** The URL that the browser requested (whole, or from its path on), or the form body that it posted. */
+  /** The URL that the browser requested (whole, or from its path on; with its fragment, where the response came in that), the form body that it posted, or the text of the fragment, which a page of the site posted. */
   callback: string
   /** The binding that get_authorization_url answered, for a site that keeps it itself. */
   binding?: string | undefined
@@ -219,7 +536,7 @@ export interface GetTokensByCallbackResult {
   id_token_claims: Record<string, unknown>
   /** The ID Token. Absent where the daemon keeps the tokens (OIDC Core 2). */
   id_token?: string
-  /** The access token. Absent where the daemon keeps the tokens (RFC 6749 5.1). */
+  /** The access token. Absent where the daemon keeps the tokens. A login of response_type id_token brings none (RFC 6749 5.1). */
   access_token?: string
   /** The refresh token, if the OP issued one. Absent where the daemon keeps the tokens (RFC 6749 1.5). */
   refresh_token?: string
@@ -261,7 +578,7 @@ export interface GetTokensByCodeResult {
   id_token_claims: Record<string, unknown>
   /** The ID Token. Absent where the daemon keeps the tokens (OIDC Core 2). */
   id_token?: string
-  /** The access token. Absent where the daemon keeps the tokens (RFC 6749 5.1). */
+  /** The access token. Absent where the daemon keeps the tokens. A login of response_type id_token brings none (RFC 6749 5.1). */
   access_token?: string
   /** The refresh token, if the OP issued one. Absent where the daemon keeps the tokens (RFC 6749 1.5). */
   refresh_token?: string
@@ -317,9 +634,18 @@ export interface GetUserInfoParams {
 
 /** Result of `get_user_info`. */
 export interface GetUserInfoResult {
-  /** The claims as the OP answered them (OIDC Core 5.3.2). */
+  /** The claims as the OP answered them, names with language tags (`name#de`) too; without those that are null or an empty text, of which the OP has no value (OIDC Core 5.3.2). */
   claims: Record<string, unknown>
-  /** `id_token`: the OP has no UserInfo (Apple), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User (OIDC Core 5.1). */
+  /** Aggregated and distributed claims: those that others vouch for, of whom the operator lists each (`claims_providers`), verified. What `sub` or another claim of the OP says is not theirs to say (OIDC Core 5.6.2). */
+  sourced_claims?: { source: string; issuer: string; claims: Record<string, unknown> }[]
+  /** Sources whose claims were not used (OIDC Core 5.6.2). */
+  failed_sources?: {
+    source: string
+    claim_names: string[]
+    error: string
+    error_description: string
+  }[]
+  /** `id_token`: the OP has no UserInfo (Apple), or the login asked for an ID Token alone (response_type id_token), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User (OIDC Core 5.1). */
   source?: 'id_token'
 }
 
@@ -584,6 +910,58 @@ export abstract class Methods {
   }
 
   /**
+   * The public keys of the caller's site, its own and those that its operator gave, as a JWK Set: to publish at its `jwks_uri`, or to be entered at the OP. None where the site has no keys. Published again within the hour, a key that replaces another is known in time: it signs a day after it is here.
+   *
+   * @throws {CommandError} `invalid_oxd_id`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 7517 5](https://www.rfc-editor.org/rfc/rfc7517.html#section-5)
+   * @see [OIDC Registration 2](https://openid.net/specs/openid-connect-registration-1_0.html#section-2)
+   */
+  getRpJwks(params: GetRpJwksParams = {}, options?: CallOptions): Promise<GetRpJwksResult> {
+    return this.request(
+      'get_rp_jwks',
+      params,
+      { site: true, retry: 'safe', op: false },
+      options,
+    ) as Promise<GetRpJwksResult>
+  }
+
+  /**
+   * Asks the OP what it has registered for the caller's site, and goes by that from then on. For clients that relyd registered itself.
+   *
+   * @throws {CommandError} `invalid_oxd_id`, `site_changed`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_registration_client_url`, `registration_access_denied`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 7592 2.1](https://www.rfc-editor.org/rfc/rfc7592.html#section-2.1)
+   */
+  getSiteRegistration(
+    params: GetSiteRegistrationParams = {},
+    options?: CallOptions,
+  ): Promise<GetSiteRegistrationResult> {
+    return this.request(
+      'get_site_registration',
+      params,
+      { site: true, retry: 'never', op: true },
+      options,
+    ) as Promise<GetSiteRegistrationResult>
+  }
+
+  /**
+   * Changes the caller's site: all of what is given, or nothing. Where the OP must know of it and relyd made the registration, the whole of it is put there anew, and the OP has the last word. A site that the operator of relyd added can be changed by the operator only.
+   *
+   * @throws {CommandError} `invalid_authorization_redirect_uri`, `invalid_oxd_id`, `site_changed`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_registration_client_url`, `registration_access_denied`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 7592 2.2](https://www.rfc-editor.org/rfc/rfc7592.html#section-2.2)
+   */
+  updateSite(params: UpdateSiteParams = {}, options?: CallOptions): Promise<UpdateSiteResult> {
+    return this.request(
+      'update_site',
+      params,
+      { site: true, retry: 'never', op: true },
+      options,
+    ) as Promise<UpdateSiteResult>
+  }
+
+  /**
    * Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP's operator made is left there. A site that the operator of relyd added can be removed by the operator only.
    *
    * @throws {CommandError} `invalid_oxd_id`, `op_host_not_allowed`, `remove_site_failed`
@@ -602,7 +980,7 @@ export abstract class Methods {
   /**
    * Starts a login: answers the address to send the browser to, and the cookie that ties the login to this browser. Send both in one response: the redirect and `Set-Cookie`.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `invalid_authorization_redirect_uri`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `invalid_authorization_redirect_uri`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.1)
    * @see [RFC 6749 4.1.1](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.1)
@@ -615,18 +993,20 @@ export abstract class Methods {
     return this.request(
       'get_authorization_url',
       params,
-      { site: true, retry: 'safe', op: false },
+      { site: true, retry: 'safe', op: true },
       options,
     ) as Promise<GetAuthorizationUrlResult>
   }
 
   /**
-   * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token and stores a session. A callback succeeds once.
+   * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token (one that came through the browser, before anything is asked of the OP) and stores a session. A callback succeeds once.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.7](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.7)
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
+   * @see [OIDC Core 3.2.2.8](https://openid.net/specs/openid-connect-core-1_0.html#section-3.2.2.8)
+   * @see [OIDC Core 3.3.2.8](https://openid.net/specs/openid-connect-core-1_0.html#section-3.3.2.8)
    * @see [RFC 9207 2.4](https://www.rfc-editor.org/rfc/rfc9207.html#section-2.4)
    */
   getTokensByCallback(
@@ -642,9 +1022,9 @@ export abstract class Methods {
   }
 
   /**
-   * Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.
+   * Completes a login with the parts of the callback that the caller picked out. For logins of response_type code alone. get_tokens_by_callback takes it whole and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_issuer`, `no_id_token`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
    * @see [RFC 6749 4.1.3](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.3)
@@ -680,7 +1060,7 @@ export abstract class Methods {
   /**
    * Asks the OP for the End-User's claims, and checks that they are this End-User's.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `unknown_access_token`, `invalid_user_info`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 5.3](https://openid.net/specs/openid-connect-core-1_0.html#section-5.3)
    */
@@ -696,7 +1076,7 @@ export abstract class Methods {
   /**
    * An access token for calls to APIs on behalf of the session's End-User. It is answered from the store while it is good, and refreshed otherwise: once, however many processes ask, and whatever `tokens` says.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
@@ -716,7 +1096,7 @@ export abstract class Methods {
   /**
    * Redeems a refresh token that the site keeps itself. If it belongs to a session here, that session is refreshed. Within a minute of its use it answers the tokens that it brought, so that all who ask with the same token are one refresh. get_access_token needs no token and is the better choice.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_access_token_bad_hash`, `invalid_id_token_bad_sub`, `refresh_token_rejected`
+   * @throws {CommandError} `invalid_oxd_id`, `tokens_kept_by_daemon`, `invalid_session_id`, `no_refresh_token`, `refresh_in_progress`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `refresh_token_rejected`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 6749 6](https://www.rfc-editor.org/rfc/rfc6749.html#section-6)
    * @see [OIDC Core 12](https://openid.net/specs/openid-connect-core-1_0.html#section-12)
@@ -736,7 +1116,7 @@ export abstract class Methods {
   /**
    * Asks the OP what an access token is worth that somebody brought, for a site that is an API.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `no_introspection_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`
+   * @throws {CommandError} `invalid_oxd_id`, `no_introspection_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 7662 2](https://www.rfc-editor.org/rfc/rfc7662.html#section-2)
    */
@@ -755,7 +1135,7 @@ export abstract class Methods {
   /**
    * Makes the OP forget a token: one that the site has, or the refresh token of a session (where it has none, its access token). What is revoked is not handed out again.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `tokens_kept_by_daemon`, `no_revocation_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `op_error`, `invalid_op_response`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `tokens_kept_by_daemon`, `no_revocation_endpoint_at_op`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [RFC 7009 2](https://www.rfc-editor.org/rfc/rfc7009.html#section-2)
    */

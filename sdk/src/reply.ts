@@ -35,6 +35,7 @@ export function readMessage(message: unknown): Reply | DaemonEvent | undefined {
     request_id: typeof data['request_id'] === 'string' ? data['request_id'] : undefined,
     details: isObject(data['details']) ? data['details'] : undefined,
     retryable: data['retryable'] === true,
+    spec: typeof data['spec'] === 'string' ? data['spec'] : undefined,
   }
   if (id !== null) return { id, refusal }
   const words = `relyd refused the connection: ${refusal.error_description} (${refusal.error})`

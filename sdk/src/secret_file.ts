@@ -7,9 +7,10 @@ import type { Setting, Settings } from './cfg_section.js'
 import { warnOnce } from './config_warning.js'
 import { atPlace, ConfigError } from './errors.js'
 import { withoutBom } from './ini_file.js'
+import type { clientSecrets } from './site_keys.js'
 
 /** Keys whose value may be in a file that `<key>_file` names. */
-export type SecretKey = 'client_secret' | 'idempotency_key'
+export type SecretKey = (typeof clientSecrets)[number] | 'idempotency_key'
 
 /** No secret is longer; something else was named by mistake. */
 const MOST_BYTES = 4096

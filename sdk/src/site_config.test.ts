@@ -16,7 +16,7 @@ import {
 import { hasOpenssl, type Issued, TestCa } from '../../test/support/certificates.js'
 import { ConfigError } from './errors.js'
 import { readSiteConfig } from './site_config.js'
-import { clientKeys, oxdKeys } from './site_keys.js'
+import { clientKeys, oxdKeys, registrationKeys } from './site_keys.js'
 import { tlsKeys } from './tls_files.js'
 
 const CLIENT = '[client]\nauthorization_redirect_uri = https://site.example/callback\n'
@@ -55,7 +55,7 @@ test('the sample works as it is, and with every key in it', () => {
   // Those are files that must be there: see below, and secret_file.test.ts.
   const files = /^(?:tls_|\w+_file).*\n/gm
   const all = readSiteConfig(newCfg(every.replaceAll(files, '')))
-  expect(Object.keys(all.registration)).toHaveLength(16)
+  expect(Object.keys(all.registration).sort()).toEqual(Object.keys(registrationKeys).sort())
   const shown = [...text.matchAll(/^#?(\w+) =/gm)].map(([, key]) => key)
   expect(shown.sort()).toEqual([...oxdKeys, ...clientKeys].sort())
   expect(all.address).toEqual({ host: 'localhost', port: 8099 })
@@ -64,6 +64,8 @@ test('the sample works as it is, and with every key in it', () => {
     ...tlsKeys,
     'idempotency_key_file',
     'client_secret_file',
+    'initial_access_token_file',
+    'registration_client_secret_file',
   ])
   expect(warnings()).toEqual([])
 })
@@ -148,7 +150,7 @@ describe("oxd-python's files load as they are", () => {
         client_name: 'Sample Client',
       },
       warned: [
-        'cfg:17: "client_logout_uris" is not used by this version of relyd',
+        'cfg:17: "client_logout_uris" is oxd\'s and not used: give one address as frontchannel_logout_uri',
         'cfg:21: "scopes" in [client] is not used; did you mean "scope"?',
       ],
     })
@@ -160,11 +162,11 @@ describe("oxd-python's files load as they are", () => {
         post_logout_redirect_uri: 'https://shop.example/bye',
         scope: ['openid', 'profile', 'email', 'uma_protection'],
         ui_locales: ['en', 'de'],
+        sector_identifier_uri: 'https://shop.example/sector.json',
       },
       warned: [
         'cfg:7: "application_type" is not used: relyd works as if it were web',
-        'cfg:10: "client_logout_uris" is not used by this version of relyd',
-        'cfg:16: "client_sector_identifier_uri" is not used by this version of relyd',
+        'cfg:10: "client_logout_uris" is oxd\'s and not used: give one address as frontchannel_logout_uri',
       ],
     })
   })
@@ -177,7 +179,7 @@ describe("oxd-python's files load as they are", () => {
       },
       warned: [
         'cfg:4: "https_extension" is oxd\'s and not used: relyd is reached by "socket", or by "host" and "port"',
-        'cfg:11: "client_frontchannel_logout_uris" is not used by this version of relyd',
+        'cfg:11: "client_frontchannel_logout_uris" is oxd\'s and not used: give one address as frontchannel_logout_uri',
         'cfg:12: "claims_redirect_uri" is not used by this version of relyd',
         'cfg:15: "grant_types" is not used: relyd works as if it were authorization_code',
         expect.stringMatching(/^cfg:19: "client_registration_access_token" is oxd's and not used/),
@@ -300,6 +302,10 @@ test.each([
   ['[client]\nauthorization_redirect_uri = /cb\n', 2, /must be an absolute URI .*not "\/cb"/],
   [`${CLIENT}login_binding = no\n`, 3, /"login_binding" must be required or none/],
   [`${CLIENT}client_token_endpoint_auth_method = x\n`, 3, /must be client_secret_basic or/],
+  [`${CLIENT}token_endpoint_auth_method = x\n`, 3, /must be client_secret_basic or/],
+  [`${CLIENT}default_max_age = 1h\n`, 3, /"default_max_age" must be a whole number/],
+  [`${CLIENT}require_auth_time = yes\n`, 3, /"require_auth_time" must be true or false/],
+  [`${CLIENT}metadata = [1]\n`, 3, /"metadata" must be a JSON object such as/],
   [`${CLIENT}tokens = no\n`, 3, /"tokens" must be site or daemon/],
   [`${CLIENT}redirect_uris = https://a/, b\n`, 3, /"redirect_uris" must be .*not "b"/],
 ])('%j is refused, naming line and cure', (text, line, message) => {

@@ -14,7 +14,7 @@ import { type IniFile, parseIniFile } from './ini_file.js'
 import type { RegisterSiteParams } from './methods.js'
 import { mayOthersRead, readSecret } from './secret_file.js'
 import { type Address, readAddress, readTimeout } from './site_address.js'
-import { clientKeys, olderNames, oxdKeys, registrationKeys } from './site_keys.js'
+import { clientKeys, clientSecrets, olderNames, oxdKeys, registrationKeys } from './site_keys.js'
 import { readLine, readValue } from './site_values.js'
 import { warnOfUnused } from './unused_keys.js'
 
@@ -105,15 +105,16 @@ function readRegistration(
   path: string,
   headerLine: number | undefined,
 ): RegisterSiteParams {
-  const params = new Map<string, string | string[]>()
+  const params = new Map<string, ReturnType<typeof readValue>>()
   const secret = client.get('client_secret')
   for (const [name, form] of Object.entries(registrationKeys)) {
     const older = [...olderNames].find(([, newer]) => newer === name)?.[0]
     const key = older !== undefined && !client.has(name) ? older : name
-    const setting = name === 'client_secret' ? readSecret(client, name, path) : client.get(key)
+    const secret = clientSecrets.find((one) => one === name)
+    const setting = secret ? readSecret(client, secret, path) : client.get(key)
     if (!setting) continue
     const value = readValue(key, setting, form, path)
-    if (value.length > 0) params.set(name, value)
+    if (!Array.isArray(value) || value.length > 0) params.set(name, value)
   }
   if (!params.has('authorization_redirect_uri')) {
     throw new ConfigError(
@@ -127,10 +128,12 @@ function readRegistration(
     const place = (secret ?? client.get('client_secret_file'))?.place
     throw new ConfigError(path, place, '"client_secret" belongs to a "client_id": give that too')
   }
-  if (typeof secret?.place === 'number' && mayOthersRead(path)) {
+  for (const name of clientSecrets) {
+    const place = client.get(name)?.place
+    if (typeof place !== 'number' || !mayOthersRead(path)) continue
     warnOnce(
-      `${atPlace(path, secret.place)} every user of this host may read the client_secret; ` +
-        `"chmod o= ${path}", or keep it in a file of its own, with client_secret_file`,
+      `${atPlace(path, place)} every user of this host may read the ${name}; ` +
+        `"chmod o= ${path}", or keep it in a file of its own, with ${name}_file`,
     )
   }
   // The table of forms is checked against the parameters' types where it stands.

@@ -13,9 +13,21 @@ export function readValue(
   setting: Setting,
   form: ValueForm,
   path: string,
-): string | string[] {
+): string | string[] | number | boolean | object {
   const fail = failAt(key, setting, path)
   switch (form) {
+    case 'number': {
+      const value = oneLine(setting, fail)
+      if (/^\d{1,15}$/.test(value)) return Number(value)
+      throw fail('must be a whole number')
+    }
+    case 'flag': {
+      const value = oneLine(setting, fail).toLowerCase()
+      if (value === 'true' || value === 'false') return value === 'true'
+      throw fail('must be true or false')
+    }
+    case 'json':
+      return object(setting.value, fail)
     case 'texts':
       return list(setting.value, /[,\n]/)
     case 'scopes':
@@ -55,6 +67,14 @@ function oneLine({ value, place }: Setting, fail: Fail): string {
       ? 'takes one line, but lines below it are indented deeper and continue it; indent all keys alike'
       : 'takes one line',
   )
+}
+
+function object(text: string, fail: Fail): object {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  } catch {}
+  throw fail('must be a JSON object such as {"client_name#de": "Laden"}')
 }
 
 /** RFC 6749 3.1.2: absolute, without fragment. */

@@ -71,7 +71,7 @@ const unusable = { error: 'invalid_op_metadata', retryable: false }
 const nothing = { error: 'no_connect_discovery_response', retryable: false }
 const unreachable = { error: 'no_connect_discovery_response', retryable: true }
 
-test('oidcc-client-test-discovery-openid-config', async () => {
+test('P2 oidcc-client-test-discovery-openid-config', async () => {
   await using op = await BentOp.start({ alg: 'ES256' })
   const site = await BentSite.register(wire, op)
   await site.accepts()
@@ -84,7 +84,7 @@ test('oidcc-client-test-discovery-openid-config', async () => {
 describe('refuses metadata with', () => {
   test.each<[name: string, members: Record<string, unknown>, refused: object]>([
     [
-      'oidcc-client-test-discovery-issuer-mismatch',
+      'P3 oidcc-client-test-discovery-issuer-mismatch, fapi2 discovery-issuer-mismatch',
       { issuer: 'https://op.exampleINVALID' },
       { ...unusable, error_description: expect.stringContaining('https://op.exampleINVALID') },
     ],

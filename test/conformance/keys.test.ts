@@ -51,7 +51,7 @@ const refetched: Calls = { token: 1, jwks: 1, userinfo: 1 }
 const bad = 'invalid_id_token_bad_signature'
 const noKid = { header: set({ kid: undefined }) }
 
-describe('a rotation', () => {
+describe('P28 a rotation', () => {
   test('oidcc-client-test-discovery-jwks-uri-keys', async () => {
     const site = await BentSite.register(wire, op)
     expect(op.calls()).toEqual({ discovery: 1, jwks: 1, registration: 1 })
@@ -102,7 +102,7 @@ describe('a rotation', () => {
   })
 })
 
-describe('without a kid', () => {
+describe('P27 without a kid', () => {
   test('oidcc-client-test-kid-absent-single-jwks', async () => {
     const site = await BentSite.register(wire, op)
     await site.accepts({ bends: noKid })

@@ -74,7 +74,7 @@ async function refuses(registration: Bend, refused: object, undone = 0): Promise
 const invalid = { error: 'invalid_op_response', retryable: false }
 const unreachable = { error: 'op_unreachable', retryable: true }
 
-test('oidcc-client-test-dynamic-registration', async () => {
+test('C3 P6 oidcc-client-test-dynamic-registration', async () => {
   const site = await BentSite.register(wire, op, {
     authorization_redirect_uri: redirect_uri,
     redirect_uris: ['https://site.example/other'],
@@ -124,6 +124,7 @@ describe('refuses for a registration', () => {
       withMembers({ client_secret_expires_at: undefined }),
       invalid,
     ],
+    ['M15 expiry before time began', withMembers({ client_secret_expires_at: -1 }), invalid],
     ['HTML', answers(html(201)), invalid],
     ['302', answers(redirect('/elsewhere')), invalid],
     ['10 MB', answers(huge(10_000_000)), unreachable],
@@ -144,6 +145,11 @@ describe('refuses for a registration', () => {
       'oidcc-client-test-idtoken-sig-none, M15 ID Tokens without signature',
       { id_token_signed_response_alg: 'none' },
     ],
+    ['M15 a secret that has expired already', { client_secret_expires_at: 1_000_000_000 }],
+    ['M15 a secret that expires at 1e300', { client_secret_expires_at: 1e300 }],
+    ['M15 other redirect URIs than the site has', { redirect_uris: ['https://evil.example/cb'] }],
+    ['M15 another response type than the logins ask for', { response_types: ['id_token'] }],
+    ['M15 no grant that redeems a code', { grant_types: ['implicit'] }],
   ])('%s', async (_, members) => {
     await refuses(withMembers(members), invalid, 1)
   })
@@ -249,7 +255,7 @@ describe('client authentication', () => {
 
   test.each<[name: string, method: BentClient['token_endpoint_auth_method']]>([
     ['oidcc-client-test-client-secret-basic', 'client_secret_basic'],
-    ['client_secret_post', 'client_secret_post'],
+    ['C12 rp-token_endpoint-client_secret_post', 'client_secret_post'],
     ['none', 'none'],
   ])('%s, with letters that need encoding', async (_, method) => {
     const client_id = `clïent:${method} 1+%&/=`
@@ -264,7 +270,7 @@ describe('client authentication', () => {
       authorization_redirect_uri: redirect_uri,
       client_id,
       ...client_secret,
-      client_token_endpoint_auth_method: method,
+      token_endpoint_auth_method: method,
     })
     await site.accepts()
     const { url, headers, body } = op.last('token')
@@ -324,7 +330,7 @@ describe('client authentication', () => {
       authorization_redirect_uri: redirect_uri,
       client_id,
       client_secret: 'not the secret',
-      client_token_endpoint_auth_method: method,
+      token_endpoint_auth_method: method,
     })
   }
 })

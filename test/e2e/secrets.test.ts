@@ -127,7 +127,7 @@ async function run(site: BentSite): Promise<string> {
   return session_id
 }
 
-test('a whole run leaves none', async () => {
+test('S30 a whole run leaves none', async () => {
   const idempotency_key = randomBytes(32).toString('base64url')
   const registration = { op_host: op.issuer, idempotency_key }
   const dynamic = await BentSite.register(wire, op, registration)
@@ -141,7 +141,7 @@ test('a whole run leaves none', async () => {
   const issued = await BentSite.register(wire, op, {
     client_id,
     client_secret,
-    client_token_endpoint_auth_method: 'client_secret_post',
+    token_endpoint_auth_method: 'client_secret_post',
   })
   op.bend({ registration: (honest) => json({ ...(honest.body as object), client_id: 7 }, 201) })
   await call('register_site', {
@@ -229,7 +229,7 @@ function filesBelow(folder: string): Buffer[] {
   return readdirSync(folder).map((name) => readFileSync(join(folder, name)))
 }
 
-describe('at any level of the log, redaction follows the declarations', () => {
+describe('P46 S30 at any level of the log, redaction follows the declarations', () => {
   const secrets = Object.entries(commands).flatMap(([command, { params }]) =>
     Object.entries(params as Fields).flatMap(([name, { secret }]) =>
       secret ? [{ command: command as keyof typeof commands, name }] : [],

@@ -10,7 +10,8 @@ export class EndUser {
   /**
    * Follows an authorization URL through the OP's pages, signing in and consenting where asked.
    *
-   * @returns the callback, as the browser would request it from the site
+   * @returns the callback, as the browser would request it from the site, with its fragment; or the
+   * form that the browser would post there
    */
   async logIn(authorization_url: string): Promise<string> {
     const redirect_uri = new URL(authorization_url).searchParams.get('redirect_uri') as string
@@ -26,7 +27,10 @@ export class EndUser {
         continue
       }
       if (!new URL(url).pathname.startsWith('/interaction/')) {
-        throw new Error(`the OP stopped at ${url}: ${response.status} ${await response.text()}`)
+        const page = await response.text()
+        const posted = formTo(redirect_uri, page)
+        if (posted !== undefined) return posted
+        throw new Error(`the OP stopped at ${url}: ${response.status} ${page}`)
       }
       form = new URLSearchParams({ name: this.#user.name, password: this.#user.password })
     }
@@ -48,4 +52,20 @@ export class EndUser {
     }
     return response
   }
+}
+
+/** OAuth Form Post Response Mode 2: what a page posts to the site by itself. */
+function formTo(redirect_uri: string, page: string): string | undefined {
+  if (!page.includes(`<form method="post" action="${redirect_uri}">`)) return undefined
+  const inputs = page.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"\/>/g)
+  return new URLSearchParams(
+    [...inputs].map(([, name, value]) => [unescaped(name), unescaped(value)]),
+  ).toString()
+}
+
+function unescaped(text = ''): string {
+  const characters: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"' }
+  return text.replace(/&(?:#(\d+)|(\w+));/g, (_, code?: string, name = '') =>
+    code === undefined ? (characters[name] as string) : String.fromCodePoint(Number(code)),
+  )
 }

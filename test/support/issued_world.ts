@@ -14,6 +14,7 @@ import type { OpOptions } from '../../daemon/src/op/op_options.js'
 import type { OpSide } from '../../daemon/src/op/op_side.js'
 import type { OpConfig } from '../../daemon/src/op_limits.js'
 import { Refreshes } from '../../daemon/src/refreshes.js'
+import { Renewals } from '../../daemon/src/registration_renewal.js'
 import { issuedSite } from '../../daemon/src/registrations.js'
 import { SiteCache } from '../../daemon/src/sites.js'
 import { openStore } from '../../daemon/src/store/open.js'
@@ -35,6 +36,7 @@ const daemon = {
 const policy: RealmPolicy = {
   name: 'shop',
   tokens: 'site',
+  front_channel_access_tokens: false,
   allowed_op_hosts: [],
   webfinger: false,
   quotas: ample,
@@ -66,9 +68,11 @@ export class IssuedWorld implements AsyncDisposable {
     const clock = () => this.now
     const log = createLog('silent')
     const events = new EventHub()
+    const sites = new SiteCache(store)
     this.#services = {
       store,
-      sites: new SiteCache(store),
+      sites,
+      renewals: new Renewals({ store, sites, clock, log }),
       events,
       clock,
       log,

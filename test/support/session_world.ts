@@ -60,6 +60,7 @@ export class SessionWorld implements AsyncDisposable {
       insecure_hosts: ['127.0.0.1'],
       allowed_hosts: [],
       places: amplePlaces,
+      clock_tolerance: 60,
       refresh_after: 3600,
     })
     this.passed_on = new PassedOn(() => this.now)

@@ -7,8 +7,8 @@ export function errorsPage(): string {
   return `# Error codes
 
 Generated from \`daemon/src/errors.ts\`. A reply with \`status: "error"\` carries \`error\` (the code), an
-\`error_description\` for people, the \`request_id\` that finds the request in the daemon's log, \`retryable\`, and for some
-codes \`details\`. Branch on the code only.
+\`error_description\` for people, the \`request_id\` that finds the request in the daemon's log, \`retryable\`, and where there are
+any the section of the specification (\`spec\`) and the evidence (\`details\`, never a secret). Branch on the code only.
 
 ${Object.entries(errors as Record<string, ErrorSpec>)
   .map(([code, spec]) => section(code, spec))

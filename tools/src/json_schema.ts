@@ -40,6 +40,10 @@ export function jsonSchema(): object {
                 description: "Finds the request in the daemon's log.",
               },
               retryable: { type: 'boolean' },
+              spec: {
+                type: 'string',
+                description: 'The section of the specification by which it was refused.',
+              },
               details: { type: 'object' },
             },
           },

@@ -51,7 +51,10 @@ export function typeOf(schema: object): string {
 
 function membersOf(properties: Record<string, FieldSchema>, required: string[]): string {
   return Object.entries(properties)
-    .map(([name, schema]) => `${name}${required.includes(name) ? '' : '?'}: ${typeOf(schema)}`)
+    .map(
+      ([name, schema]) =>
+        `${/^\w+$/.test(name) ? name : `'${name}'`}${required.includes(name) ? '' : '?'}: ${typeOf(schema)}`,
+    )
     .join('; ')
 }
 

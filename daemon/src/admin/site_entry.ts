@@ -2,6 +2,7 @@
 import { oneOf, required, string, type Values } from '../command.js'
 import { pemOf } from '../op/client_certificate.js'
 import { credentialMethods } from '../op/credential_methods.js'
+import { answerAlgs } from '../site_changes.js'
 import { areTooLong } from '../site_settings.js'
 import type { ListedSite } from '../store/store.js'
 import { credentialParams, settingParams } from './site_params.js'
@@ -37,9 +38,9 @@ export function exportedSite(site: ListedSite): ExportedSite | undefined {
   const { client, settings, name } = site
   if (!name || site.registered_by !== 'operator') return undefined
   if (areTooLong({ ...settings, redirect_uris: redirectUrisOf(site) })) return undefined
-  const method = authMethodOf(client) as ExportedSite['auth_method']
+  const method = authMethodOf(site) as ExportedSite['auth_method']
   const key = client.jwks?.keys[0]
-  const alg = client.id_token_signed_response_alg
+  const signing_alg = client.token_endpoint_auth_signing_alg
   return {
     name,
     realm: site.realm,
@@ -49,11 +50,12 @@ export function exportedSite(site: ListedSite): ExportedSite | undefined {
     client_id: client.client_id,
     auth_method: method,
     ...(key && (method === 'private_key_jwt' || method === 'apple') && { key_id: key.kid }),
-    ...(key?.alg && method === 'private_key_jwt' && { signing_alg: key.alg }),
+    ...(signing_alg && /_jwt$/.test(method) && { signing_alg }),
+    ...(client.client_assertion_file && { client_assertion_file: client.client_assertion_file }),
     ...(key?.x5c && { certificate: pemOf(key.x5c) }),
     ...(client.apple_team_id && { team_id: client.apple_team_id }),
     redirect_uris: redirectUrisOf(site),
-    ...(alg && { id_token_signed_response_alg: alg }),
+    ...answerAlgs({ ...settings, metadata: client }),
     ...settings,
   }
 }

@@ -1,6 +1,8 @@
 /** Parameters by which the operator's commands name a site and say what it shall be. */
 import { type Fields, oneOf, required, string, strings, type Values } from '../command.js'
+import type { SecretMethod } from '../op/client_authentication.js'
 import type { ClientCredential } from '../op/client_credential.js'
+import { metadataFields } from '../op/client_metadata.js'
 import { refused } from '../op/credential_error.js'
 import { credentialMethods } from '../op/credential_methods.js'
 import { settingFields } from '../site_settings.js'
@@ -47,7 +49,7 @@ export const credentialParams = {
     spec: 'RFC 7638 3',
   }),
   signing_alg: string({
-    doc: 'What the key signs with. Default: what fits it, such as RS256 or ES256.',
+    doc: 'What the key signs with. Default: what fits it, such as RS256 or ES256; for client_secret_jwt, HS256.',
     spec: 'RFC 7518 3.1',
   }),
   certificate: string({
@@ -55,10 +57,21 @@ export const credentialParams = {
     spec: 'RFC 8705 2',
     maxLength: PEM_LENGTH,
   }),
+  client_assertion_file: string({
+    doc: "Absolute path of a file with a client assertion that the platform renews (Kubernetes, SPIFFE, a cloud's workload identity): the daemon reads it at each request to the OP.",
+    spec: 'RFC 7523 2.2',
+  }),
   team_id: string({ doc: "Apple's, for auth_method apple." }),
 }
 
 export type Credentials = Partial<Values<typeof credentialParams>>
+
+/** How it authenticates, the credential says. */
+const {
+  token_endpoint_auth_method: _method,
+  token_endpoint_auth_signing_alg: _alg,
+  ...metadata
+} = metadataFields
 
 /** What else may be said of a site, when it is added and when it is changed. */
 export const settingParams = {
@@ -67,10 +80,7 @@ export const settingParams = {
     spec: 'RFC 6749 3.1.2',
   }),
   ...settingFields,
-  id_token_signed_response_alg: string({
-    doc: 'What the OP signs its ID Tokens with. Default: what its metadata offers.',
-    spec: 'OIDC Core 3.1.3.7',
-  }),
+  ...metadata,
 }
 
 /** The operator's name of a site: what a shell, a file and a log take as it is. */
@@ -91,7 +101,7 @@ export function checkName(name: string): void {
  */
 export function credentialOf(
   given: Credentials,
-  preferred: () => 'client_secret_basic' | 'client_secret_post' | 'none',
+  preferred: () => SecretMethod,
 ): ClientCredential | undefined {
   const method = given.auth_method ?? methodOf(given, preferred)
   if (method === undefined) return undefined
@@ -109,8 +119,9 @@ export function credentialOf(
       return { method }
     case 'client_secret_basic':
     case 'client_secret_post':
-    case 'client_secret_jwt':
       return { method, client_secret: need('client_secret') }
+    case 'client_secret_jwt':
+      return { method, client_secret: need('client_secret'), alg: given.signing_alg }
     case 'private_key_jwt': {
       const { key_id: kid, signing_alg: alg, certificate } = given
       return { method, private_key: need('private_key'), kid, alg, certificate }
@@ -118,6 +129,8 @@ export function credentialOf(
     case 'tls_client_auth':
     case 'self_signed_tls_client_auth':
       return { method, certificate: need('certificate'), private_key: need('private_key') }
+    case 'assertion_file':
+      return { method, client_assertion_file: need('client_assertion_file') }
     case 'apple':
       return {
         method,
@@ -137,7 +150,7 @@ export function requiredCredentialOf(...args: Parameters<typeof credentialOf>): 
   if (credential) return credential
   throw refused(
     'auth_method',
-    'is missing, and so is any credential: give client_secret, private_key, certificate or team_id; or auth_method none, for a public client',
+    'is missing, and so is any credential: give client_secret, private_key, certificate, client_assertion_file or team_id; or auth_method none, for a public client',
   )
 }
 
@@ -150,23 +163,19 @@ const usedBy: Record<Method, ReadonlySet<string>> = {
   none: new Set(['auth_method']),
   client_secret_basic: secret,
   client_secret_post: secret,
-  client_secret_jwt: secret,
+  client_secret_jwt: new Set([...secret, 'signing_alg']),
   private_key_jwt: new Set([...certified, 'key_id', 'signing_alg']),
   tls_client_auth: certified,
   self_signed_tls_client_auth: certified,
+  assertion_file: new Set(['auth_method', 'client_assertion_file']),
   apple: new Set(['auth_method', 'team_id', 'key_id', 'private_key']),
 }
 
-function methodOf(
-  given: Credentials,
-  preferred: () => 'client_secret_basic' | 'client_secret_post' | 'none',
-): Method | undefined {
+function methodOf(given: Credentials, preferred: () => SecretMethod): Method | undefined {
   if (given.team_id !== undefined) return 'apple'
+  if (given.client_assertion_file !== undefined) return 'assertion_file'
   if (given.private_key !== undefined) return 'private_key_jwt'
-  if (given.client_secret !== undefined) {
-    const method = preferred()
-    return method === 'none' ? 'client_secret_basic' : method
-  }
+  if (given.client_secret !== undefined) return preferred()
   const [stray] = Object.keys(given)
   if (stray === undefined) return undefined
   throw refused(stray, 'belongs to a private_key; give that too')

@@ -9,9 +9,11 @@ import {
   strings,
   type Values,
 } from '../command.js'
+import { assertionFileOf } from '../op/client_authentication.js'
 import { expiryOf } from '../op/client_certificate.js'
-import { publicKeys } from '../op/client_credential.js'
-import type { ListedSite } from '../store/store.js'
+import { publicJwks } from '../op/own_keys.js'
+import { responseModes, responseTypes } from '../op/response_type.js'
+import type { ListedSite, Site } from '../store/store.js'
 import { cut, LISTED_BYTES, SHOWN_BYTES, shownInPart } from './shown_in_part.js'
 
 /** A site in a list. */
@@ -39,6 +41,8 @@ export const siteResult = {
   acr_values: strings({ doc: 'Authentication contexts of a login that names none.' }),
   ui_locales: strings({ doc: "Languages of the OP's pages." }),
   claims_locales: strings({ doc: 'Languages of the claims.' }),
+  response_type: oneOf({ doc: 'What logins that name none ask for.' }, responseTypes),
+  response_mode: oneOf({ doc: 'How their answers come back.' }, responseModes),
   client_name: string({ doc: 'Name that the OP shows.' }),
   id_token_signed_response_alg: string({ doc: 'What the OP signs its ID Tokens with.' }),
   login_binding: required(oneOf({ doc: 'As it was asked for.' }, ['required', 'none'])),
@@ -53,6 +57,7 @@ export const siteResult = {
   }),
   certificate_expires_at: integer({ doc: 'When its certificate expires.' }),
   key_id: string({ doc: 'The kid of its key.' }),
+  client_assertion_file: string({ doc: 'Where the platform keeps its client assertion.' }),
   sessions: required(
     integer({ doc: 'Its sessions; those that have expired lately are among them.' }),
   ),
@@ -78,19 +83,20 @@ export function describeSite(site: ListedSite): DescribedSite {
 
 /** A site as {@link oneSiteResult}. */
 export function describeOneSite(site: ListedSite): Values<typeof oneSiteResult> {
-  const keys = publicKeys(site.client)
+  const jwks = publicJwks(site)
   return {
     ...shownInPart(describe(site), SHOWN_BYTES),
-    ...(keys.length > 0 && { jwks: { keys } }),
+    ...(jwks.keys.length > 0 && { jwks }),
   }
 }
 
 function describe(site: ListedSite): DescribedSite {
   const { client, settings, name, updated_at } = site
-  const [key] = publicKeys(client)
+  const [key] = publicJwks(site).keys
+  const file = assertionFileOf(site)
   const expires_at = key?.x5c && expiryOf(key.x5c)
   const { client_name, acr_values, ui_locales, claims_locales } = settings
-  const { post_logout_redirect_uri } = settings
+  const { post_logout_redirect_uri, response_type, response_mode } = settings
   const subject = text(client['tls_client_auth_subject_dn'])
   return {
     oxd_id: site.oxd_id,
@@ -100,13 +106,15 @@ function describe(site: ListedSite): DescribedSite {
     issuer: site.issuer,
     client_id: client.client_id,
     registered_by: site.registered_by,
-    auth_method: authMethodOf(client),
+    auth_method: authMethodOf(site),
     redirect_uris: redirectUrisOf(site),
     ...(post_logout_redirect_uri && { post_logout_redirect_uri }),
     scope: settings.scope,
     ...(acr_values && { acr_values }),
     ...(ui_locales && { ui_locales }),
     ...(claims_locales && { claims_locales }),
+    ...(response_type && { response_type }),
+    ...(response_mode && { response_mode }),
     ...(client_name && { client_name }),
     ...(client.id_token_signed_response_alg && {
       id_token_signed_response_alg: client.id_token_signed_response_alg,
@@ -119,6 +127,7 @@ function describe(site: ListedSite): DescribedSite {
     ...(subject && { certificate_subject: subject }),
     ...(expires_at !== undefined && { certificate_expires_at: expires_at }),
     ...(key && { key_id: key.kid }),
+    ...(file !== undefined && { client_assertion_file: file }),
     sessions: site.sessions,
     created_at: site.created_at,
     ...(updated_at && { updated_at }),
@@ -135,8 +144,10 @@ export function redirectUrisOf({ redirect_uri, client }: ListedSite): [string, .
 }
 
 /** As `auth_method` of the commands names it. */
-export function authMethodOf(client: ListedSite['client']): string {
+export function authMethodOf(site: Pick<Site, 'client' | 'registered_by'>): string {
+  const { client } = site
   if (client.apple_team_id !== undefined) return 'apple'
+  if (assertionFileOf(site) !== undefined) return 'assertion_file'
   return client.token_endpoint_auth_method ?? 'client_secret_basic'
 }
 

@@ -173,7 +173,8 @@ function withSecrets(entries: Entry[], given: string[]): Entry[] {
     const key = files.has(`${realm}/${name}`) ? `${realm}/${name}` : name
     const file = files.get(key)
     unused.delete(key)
-    if (auth_method === 'none') return entry
+    // What needs no secret, or has one that the platform of each host brings.
+    if (auth_method === 'none' || auth_method === 'assertion_file') return entry
     if (file === undefined) {
       if (entry.client_secret === undefined && entry.private_key === undefined) {
         missing.push(`${realm}/${name}`)

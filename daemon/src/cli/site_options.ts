@@ -1,6 +1,12 @@
 /** Options that say what a site shall be, and the parameters that come of them. */
 import { type Command, Option } from 'commander'
 import { credentialMethods } from '../op/credential_methods.js'
+import {
+  type ResponseMode,
+  type ResponseType,
+  responseModes,
+  responseTypes,
+} from '../op/response_type.js'
 import { isInTheClear } from '../redirect_address.js'
 import { wrongUsage } from './exit_codes.js'
 import { complain } from './output.js'
@@ -14,6 +20,7 @@ export interface SiteOptions {
   certificate?: string
   tlsCertificate?: string
   tlsKey?: string
+  clientAssertionFile?: string
   appleTeamId?: string
   appleKeyId?: string
   appleKey?: string
@@ -23,6 +30,8 @@ export interface SiteOptions {
   scope?: string[]
   acrValues?: string[]
   uiLocales?: string[]
+  responseType?: ResponseType
+  responseMode?: ResponseMode
   clientName?: string
   idTokenAlg?: string
   loginBinding?: 'required' | 'none'
@@ -44,6 +53,10 @@ export function withSiteOptions(command: Command): Command {
     .option('--certificate <file>', 'certificate of that key, where the OP wants it (Entra ID)')
     .option('--tls-certificate <file>', 'certificate that the client shows to the OP (RFC 8705)')
     .option('--tls-key <file>', 'private key of that certificate, or -')
+    .option(
+      '--client-assertion-file <path>',
+      'file of a client assertion that the platform renews (workload identity); read by the daemon at each use',
+    )
     .option('--apple-team-id <id>', 'Sign in with Apple: the team')
     .option('--apple-key-id <id>', 'Sign in with Apple: the id of the key')
     .option('--apple-key <file>', 'Sign in with Apple: the file AuthKey_….p8, or -')
@@ -58,6 +71,18 @@ export function withSiteOptions(command: Command): Command {
     .option('--scope <scopes>', 'what logins ask for: openid,profile,email unless given', list)
     .option('--acr-values <values>', 'how End-Users should be authenticated, best first', list)
     .option('--ui-locales <languages>', "languages of the OP's pages", list)
+    .addOption(
+      new Option(
+        '--response-type <type>',
+        'what the OP answers logins with: code unless given; in quotes where it has spaces',
+      ).choices(responseTypes),
+    )
+    .addOption(
+      new Option(
+        '--response-mode <mode>',
+        'how that answer comes back: query for code, else fragment, unless given',
+      ).choices(responseModes),
+    )
     .option('--client-name <name>', 'what the OP calls the site')
     .option('--id-token-alg <alg>', 'what the OP signs its ID Tokens with')
     .addOption(
@@ -86,6 +111,8 @@ function settingsOf(options: SiteOptions) {
     scope: options.scope,
     acr_values: options.acrValues,
     ui_locales: options.uiLocales,
+    response_type: options.responseType,
+    response_mode: options.responseMode,
     client_name: options.clientName,
     id_token_signed_response_alg: options.idTokenAlg,
     login_binding: options.loginBinding,
@@ -101,7 +128,7 @@ export function requireBoth(client_id: string | undefined, options: SiteOptions)
   }
   if (client_id === undefined || flag !== undefined || options.authMethod !== undefined) return
   throw wrongUsage(
-    'no credential; give --client-secret-file, --private-key, --tls-certificate or --apple-key, or --auth-method none for a public client',
+    'no credential; give --client-secret-file, --private-key, --tls-certificate, --client-assertion-file or --apple-key, or --auth-method none for a public client',
   )
 }
 
@@ -120,6 +147,7 @@ const ways = [
   ['privateKey', 'keyId', 'signingAlg', 'certificate'],
   ['tlsCertificate', 'tlsKey'],
   ['appleTeamId', 'appleKeyId', 'appleKey'],
+  ['clientAssertionFile'],
 ] as const satisfies (keyof SiteOptions)[][]
 
 function credentialsOf(options: SiteOptions) {
@@ -146,6 +174,7 @@ function credentialsOf(options: SiteOptions) {
     key_id: options.keyId ?? options.appleKeyId,
     signing_alg: options.signingAlg,
     certificate: plain('--certificate', certificate) ?? plain('--tls-certificate', tlsCertificate),
+    client_assertion_file: options.clientAssertionFile,
     team_id: options.appleTeamId,
   })
 }

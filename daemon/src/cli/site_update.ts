@@ -16,10 +16,19 @@ import {
 } from './site_options.js'
 import { inOptions } from './site_refusal.js'
 
+const unsettable = [
+  'post_logout_redirect_uri',
+  'acr_values',
+  'ui_locales',
+  'response_type',
+  'response_mode',
+  'client_name',
+] as const
+
 interface UpdateOptions extends ConfigOption, JsonOption, SiteOptions {
   realm?: string
   name?: string
-  unset?: ('post_logout_redirect_uri' | 'acr_values' | 'ui_locales' | 'client_name')[]
+  unset?: (typeof unsettable)[number][]
 }
 
 export function addSiteUpdate(sites: Command): void {
@@ -34,7 +43,7 @@ export function addSiteUpdate(sites: Command): void {
         severalOf(
           '--unset <setting>',
           'a setting that it shall not have any more; may be repeated',
-          ['post_logout_redirect_uri', 'acr_values', 'ui_locales', 'client_name'],
+          unsettable,
         ),
       )
       .addHelpText('after', REMARK),

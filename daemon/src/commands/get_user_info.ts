@@ -1,5 +1,16 @@
-import { command, object, oneOf, oxd_id, required, string, token } from '../command.js'
+import {
+  command,
+  object,
+  oneOf,
+  oxd_id,
+  records,
+  required,
+  string,
+  strings,
+  token,
+} from '../command.js'
 import type { Context } from '../context.js'
+import { withSources } from '../op/claims_sources.js'
 import { claimsOfEndUser, fetchUserInfo, hasUserInfo } from '../op/userinfo.js'
 import { sessionRefreshErrors } from '../refreshes.js'
 import { hashToken, isGoodFor, refreshTokenOf, sessionOf } from '../sessions.js'
@@ -22,11 +33,36 @@ export const get_user_info = command({
   },
   result: {
     claims: required(
-      object({ doc: 'The claims as the OP answered them.', spec: 'OIDC Core 5.3.2' }),
+      object({
+        doc: 'The claims as the OP answered them, names with language tags (`name#de`) too; without those that are null or an empty text, of which the OP has no value.',
+        spec: 'OIDC Core 5.3.2',
+      }),
+    ),
+    sourced_claims: records(
+      {
+        doc: 'Aggregated and distributed claims: those that others vouch for, of whom the operator lists each (`claims_providers`), verified. What `sub` or another claim of the OP says is not theirs to say.',
+        spec: 'OIDC Core 5.6.2',
+      },
+      {
+        source: required(string({ doc: "The OP's name of where they come from." })),
+        issuer: required(string({ doc: 'Who signed them.' })),
+        claims: required(object({ doc: 'Those that the OP said come from there.' })),
+      },
+    ),
+    failed_sources: records(
+      { doc: 'Sources whose claims were not used.', spec: 'OIDC Core 5.6.2' },
+      {
+        source: required(string({ doc: "The OP's name of it." })),
+        claim_names: required(strings({ doc: 'Claims that would have come from there.' })),
+        error: required(
+          string({ doc: 'Why not, as a code of errors.md; such as claims_provider_not_trusted.' }),
+        ),
+        error_description: required(string({ doc: 'The same in words.' })),
+      },
     ),
     source: oneOf(
       {
-        doc: '`id_token`: the OP has no UserInfo (Apple), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User.',
+        doc: '`id_token`: the OP has no UserInfo (Apple), or the login asked for an ID Token alone (response_type id_token), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User.',
         spec: 'OIDC Core 5.1',
       },
       ['id_token'],
@@ -42,13 +78,15 @@ export const get_user_info = command({
     }
     if (session_id !== undefined) {
       const found = await sessionOf(context, site, session_id)
-      if (!(await hasUserInfo(op, site))) return fromIdToken(found)
+      if (found.secrets.without_access_token || !(await hasUserInfo(op, site))) {
+        return fromIdToken(op, site, found)
+      }
       const session = await withLiveToken(context, site, found)
       const { access_token: known } = session.secrets
       if (known === undefined) {
         return refuse('no_refresh_token', "the session's tokens were revoked; log in again")
       }
-      return { claims: await fetchUserInfo(op, site, known, session.sub) }
+      return withSources(op, site, await fetchUserInfo(op, site, known, session.sub))
     }
     const token = access_token as string
     const found = await store.findSession(site.oxd_id, 'access', hashToken(token), clock())
@@ -58,13 +96,18 @@ export const get_user_info = command({
         'no session of this site has this access token; pass session_id, or log in again',
       )
     }
-    if (!(await hasUserInfo(op, site))) return fromIdToken(found.session)
-    return { claims: await fetchUserInfo(op, site, token, found.session.sub) }
+    if (!(await hasUserInfo(op, site))) return fromIdToken(op, site, found.session)
+    return withSources(op, site, await fetchUserInfo(op, site, token, found.session.sub))
   },
 })
 
-function fromIdToken({ secrets }: StoredSession) {
-  return { claims: claimsOfEndUser(secrets.id_token_claims), source: 'id_token' as const }
+async function fromIdToken(
+  op: Context<never>['op'],
+  site: Site,
+  { secrets }: Pick<StoredSession, 'secrets'>,
+) {
+  const claims = claimsOfEndUser(secrets.id_token_claims)
+  return { ...(await withSources(op, site, claims)), source: 'id_token' as const }
 }
 
 /** The session, with its tokens refreshed where that is due and can be done. */

@@ -9,8 +9,10 @@ import { get_discovery } from './get_discovery.js'
 import { get_issuer } from './get_issuer.js'
 import { get_jwks } from './get_jwks.js'
 import { get_logout_uri } from './get_logout_uri.js'
+import { get_rp_jwks } from './get_rp_jwks.js'
 import { get_session } from './get_session.js'
 import { get_site } from './get_site.js'
+import { get_site_registration } from './get_site_registration.js'
 import { get_tokens_by_callback } from './get_tokens_by_callback.js'
 import { get_tokens_by_code } from './get_tokens_by_code.js'
 import { get_user_info } from './get_user_info.js'
@@ -20,6 +22,7 @@ import { register_site } from './register_site.js'
 import { remove_site } from './remove_site.js'
 import { revoke_token } from './revoke_token.js'
 import { subscribe } from './subscribe.js'
+import { update_site } from './update_site.js'
 
 export const commands = {
   ping,
@@ -28,6 +31,9 @@ export const commands = {
   get_jwks,
   register_site,
   get_site,
+  get_rp_jwks,
+  get_site_registration,
+  update_site,
   remove_site,
   get_authorization_url,
   get_tokens_by_callback,

@@ -1,6 +1,8 @@
-import { command, oneOf, required, string, strings } from '../command.js'
-import { authMethods } from '../op/client_authentication.js'
+import { command, required, string, strings, token } from '../command.js'
+import { metadataFields } from '../op/client_metadata.js'
 import { readOpHost } from '../op/op_host.js'
+import { changedMembers, refused } from '../op/registration_request.js'
+import { checkExposure } from '../op/response_type.js'
 import { claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
 import {
   checkLength,
@@ -9,6 +11,7 @@ import {
   settingsOf,
   warnOfUnsafe,
 } from '../site_settings.js'
+import type { SiteSecrets } from '../store/store.js'
 
 export const register_site = command({
   doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command. The parameters may have 64 KiB in all.",
@@ -35,20 +38,27 @@ export const register_site = command({
     }),
     redirect_uris: strings({ doc: 'Further redirect URIs to register.', spec: 'RFC 7591 2' }),
     ...settingFields,
-    contacts: strings({ doc: 'E-mail addresses of those responsible.', spec: 'RFC 7591 2' }),
+    ...metadataFields,
     client_id: string({ doc: "A client that the OP's operator issued. Skips registration." }),
     client_secret: string({ doc: 'The secret of that client.', secret: true }),
-    client_token_endpoint_auth_method: oneOf(
-      {
-        doc: "How the daemon authenticates to the OP. Default: by the OP's metadata.",
-        spec: 'OIDC Core 9',
-      },
-      authMethods,
-    ),
+    initial_access_token: token({
+      doc: 'What the OP wants to see before it registers the site, a JWT or any other text, which is sent as it is. It is kept, sealed, for when the registration must be renewed.',
+      spec: 'RFC 7591 3',
+    }),
+    registration_client_id: string({
+      doc: 'A client that gets that token first, by the client credentials grant. It and its secret are kept, sealed.',
+      spec: 'RFC 6749 4.4',
+    }),
+    registration_client_secret: string({ doc: "That client's secret.", secret: true }),
+    registration_scope: strings({ doc: 'Scopes of that token, such as dcr. Default: none.' }),
   },
   result: {
     oxd_id: required(string({ doc: 'The site, in every other command.' })),
     op_host: required(string({ doc: 'The OP it is registered at.' })),
+    changed: strings({
+      doc: 'Metadata that the OP registered otherwise than it was asked for, by its names. relyd goes by what the OP registered.',
+      spec: 'RFC 7591 3.2.1',
+    }),
     authorization_redirect_uri: string({
       doc: 'Where logins come back to, where that was given with `{op}` in it.',
     }),
@@ -67,40 +77,80 @@ export const register_site = command({
     checkRedirectUri(params.authorization_redirect_uri, 'authorization_redirect_uri')
     for (const uri of params.redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
+    checkExposure(params, context.realm)
     if (params.client_secret !== undefined && params.client_id === undefined) {
       return refuse('invalid_request', 'client_id is missing; client_secret belongs to one', {
         details: { field: 'client_id' },
       })
     }
 
-    const { idempotency_key, client_id, client_secret, ...asked } = params
-    const wished = settingsOf(params)
+    const { idempotency_key, client_id, client_secret } = params
+    const { idempotency_key: _, ...asked } = params
     const issuer = readOpHost(op.http, op_host, params.op_discovery_path)
+    const wished = settingsOf(params)
     const { oxd_id } = await registerSite(context, issuer, {
-      claim: claimOfKey(idempotency_key, { ...asked, client_id, client_secret }),
+      claim: claimOfKey(idempotency_key, asked),
       issued:
         client_id === undefined
           ? undefined
           : { client_id, ...(client_secret && { client_secret }) },
-      wishes: {
-        redirect_uris: [...new Set(redirect_uris)],
-        post_logout_redirect_uris: params.post_logout_redirect_uri
-          ? [params.post_logout_redirect_uri]
-          : [],
-        scope: wished.scope,
-        client_name: params.client_name,
-        contacts: params.contacts,
-        token_endpoint_auth_method: params.client_token_endpoint_auth_method,
-      },
-      settings: wished,
+      wishes: { redirect_uris: [...new Set(redirect_uris)], settings: wished },
+      access: accessOf(params),
     })
     warnOfUnsafe(context.log, oxd_id, wished)
     const site = await context.store.getSite(oxd_id, context.realm.name)
+    const changed = site ? changedMembers(site) : []
     const is_made = site !== undefined && site.redirect_uri !== params.authorization_redirect_uri
     return {
       oxd_id,
       op_host: issuer,
+      ...(changed.length > 0 && { changed }),
       ...(is_made && { authorization_redirect_uri: site.redirect_uri }),
     }
   },
 })
+
+interface AccessParams {
+  client_id?: string
+  initial_access_token?: string
+  registration_client_id?: string
+  registration_client_secret?: string
+  registration_scope?: string[]
+}
+
+/** What is shown to the OP; each member is of use with certain others only. */
+function accessOf(params: AccessParams): SiteSecrets {
+  const { initial_access_token, registration_client_id: client_id } = params
+  const { registration_client_secret: client_secret, registration_scope: scope } = params
+  const need = (is: boolean, field: string, why: string) => {
+    if (!is) throw refused(field, why)
+  }
+  const registers = params.client_id === undefined
+  const unused = 'is of no use with a client_id, for nothing is registered then; leave one out'
+  need(registers || initial_access_token === undefined, 'initial_access_token', unused)
+  need(registers || client_id === undefined, 'registration_client_id', unused)
+  const together = 'belongs to registration_client_id and registration_client_secret; give both'
+  need(client_id === undefined || client_secret !== undefined, 'registration_client_id', together)
+  need(
+    client_secret === undefined || client_id !== undefined,
+    'registration_client_secret',
+    together,
+  )
+  need(scope === undefined || client_id !== undefined, 'registration_scope', together)
+  need(
+    initial_access_token === undefined || client_id === undefined,
+    'initial_access_token',
+    'is what registration_client_id would get; give one of the two',
+  )
+  return {
+    ...(initial_access_token !== undefined && { initial_access_token }),
+    ...(client_id !== undefined &&
+      client_secret !== undefined && {
+        registration_client: {
+          client_id,
+          client_secret,
+          ...(scope?.length && { scope: scope.join(' ') }),
+        },
+      }),
+  }
+}

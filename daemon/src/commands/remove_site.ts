@@ -1,5 +1,5 @@
 import { boolean, command, oxd_id, required, string } from '../command.js'
-import { unregisterClient } from '../op/registration.js'
+import { removeRegistration } from '../registration_changes.js'
 
 export const remove_site = command({
   doc: "Forgets the site with its logins and sessions. A registration that relyd made is removed at the OP first; one that the OP's operator made is left there. A site that the operator of relyd added can be removed by the operator only.",
@@ -16,7 +16,8 @@ export const remove_site = command({
     ),
   },
   errors: ['invalid_oxd_id', 'op_host_not_allowed', 'remove_site_failed'],
-  async run({ op, sites, events, refuse }, site) {
+  async run(context, site) {
+    const { sites, events, refuse } = context
     // Its credentials came from the operator, and would be lost to a site that was broken into.
     if (site.name) {
       return refuse(
@@ -25,7 +26,7 @@ export const remove_site = command({
         { retryable: false },
       )
     }
-    const removed_at_op = await unregisterClient(op, site)
+    const removed_at_op = await removeRegistration(context, site)
     await sites.remove(site)
     events.forgetSite(site.oxd_id)
     return { oxd_id: site.oxd_id, removed_at_op }

@@ -378,6 +378,9 @@ describe('an OP', () => {
           'response_mode = form_post',
           'logout_endpoint = https://login.example/logout?a=b',
           'logout_return_parameter = returnTo',
+          'trusted_audiences = https://api.example, other',
+          'userinfo_method = POST',
+          'claims_providers = https://claims.example/, https://more.example',
           'client_assertion_audience = token_endpoint',
           '[op two]',
           'op_host = https://op.example/',
@@ -397,6 +400,9 @@ describe('an OP', () => {
       response_mode: 'form_post',
       logout_endpoint: 'https://login.example/logout?a=b',
       logout_return_parameter: 'returnTo',
+      trusted_audiences: ['https://api.example', 'other'],
+      userinfo_method: 'POST',
+      claims_providers: ['https://claims.example/', 'https://more.example'],
       client_assertion_audience: 'token_endpoint',
     })
   })

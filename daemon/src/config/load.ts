@@ -296,6 +296,7 @@ export function policyOf(name: string, options: OptionValues<typeof realmOptions
   return {
     name,
     tokens: options.tokens,
+    front_channel_access_tokens: options.front_channel_access_tokens === 'yes',
     allowed_op_hosts: options.allowed_op_hosts ?? [],
     webfinger: options.webfinger === 'yes',
     quotas: {
@@ -316,7 +317,10 @@ function insecurePolicy(insecure_hosts: readonly string[]): AddressPolicy {
   return new AddressPolicy({ realm: '', allowed_hosts: [], insecure_hosts, proxied: false })
 }
 
-function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOptionsByHost {
+function readOps(
+  file: IniFile,
+  { insecure_op_hosts = [], state_directory }: DaemonConfig,
+): OpOptionsByHost {
   const policy = insecurePolicy(insecure_op_hosts)
   const ops = new Map<string, OpOptions>()
   for (const [section, name] of named(file, 'op')) {
@@ -328,6 +332,9 @@ function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOpt
       if (url === undefined || policy.isSecure(new URL(url))) continue
       throw refuse(option, 'must be an https address')
     }
+    if (op.claims_providers?.some((one) => !policy.isSecure(new URL(one)))) {
+      throw refuse('claims_providers', 'must list https addresses')
+    }
     const other = optionsOf(ops, op.op_host)
     if (other) throw refuse('op_host', `is that of [op ${other.name}] too; keep one section`)
     const many = op.issuer?.includes(TENANT) ?? false
@@ -338,7 +345,11 @@ function readOps(file: IniFile, { insecure_op_hosts = [] }: DaemonConfig): OpOpt
     if (op.logout_return_parameter && !op.logout_endpoint) {
       throw refuse('logout_return_parameter', 'works with logout_endpoint only')
     }
-    ops.set(sectionKey(op.op_host), op)
+    const token_file = op.initial_access_token_file
+    ops.set(sectionKey(op.op_host), {
+      ...op,
+      initial_access_token_file: token_file && resolve(state_directory, token_file),
+    })
   }
   return ops
 }

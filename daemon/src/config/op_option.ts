@@ -1,5 +1,5 @@
 /** How the options of a section [op NAME] are read. */
-import { reservedParameters } from '../op/authorization.js'
+import { reservedParameters } from '../op/authorization_checks.js'
 import { canonicalOpHost } from '../op/op_host.js'
 import { TENANT } from '../op/op_options.js'
 import { list } from './option.js'
@@ -81,4 +81,14 @@ export function parameterName(value: string): string {
   if (!/^[\w.-]{1,100}$/.test(value)) throw new Error('must be the name of a parameter')
   if (/^(client_id|id_token_hint)$/.test(value)) throw new Error(`cannot be ${value}`)
   return value
+}
+
+/** Issuers of others than the OP; each names one alone. */
+export function claimsProviders(value: string): string[] {
+  const issuers = list(value)
+  for (const one of issuers) {
+    if (one.includes(TENANT)) throw new Error(`may not hold ${TENANT}`)
+    issuer(one)
+  }
+  return issuers
 }

@@ -1,6 +1,7 @@
 /** Every option of relyd.cfg: the loader reads it, the shipped sample and the documentation are made from it. */
 import {
   authorizationParameters,
+  claimsProviders,
   endpoint,
   issuer,
   opAddress,
@@ -9,6 +10,7 @@ import {
 } from './op_option.js'
 import {
   address,
+  list,
   loopbackAddress,
   mode,
   name,
@@ -72,6 +74,12 @@ export const daemonOptions = {
     reload: true,
     read: wholeNumber(30, DAY),
   },
+  client_key_lifetime: {
+    doc: "Days after which a key that relyd made for a site is replaced by a new one, of which the OP is told first (an update of the registration, RFC 7592, or the site's jwks_uri); 0 for never. Where the OP can be told in neither way, keys stay until the site is registered anew.",
+    default: '90',
+    reload: true,
+    read: wholeNumber(0, 3650),
+  },
   session_lifetime: {
     doc: 'Seconds from a login until its session ends.',
     default: '28800',
@@ -89,6 +97,12 @@ export const daemonOptions = {
     default: '3600',
     reload: true,
     read: wholeNumber(10, 30 * DAY),
+  },
+  clock_tolerance: {
+    doc: "Seconds by which an OP's clock and this host's may differ: for so long an ID Token is still good after its end, and already before its beginning.",
+    default: '60',
+    reload: true,
+    read: wholeNumber(0, 900),
   },
   drain_timeout: {
     doc: 'Seconds that running commands have to finish when the daemon is told to stop. A refresh of tokens that an OP is being asked for is finished all the same (twice op_timeout at most): its answer may be the only copy of a refresh token.',
@@ -197,6 +211,14 @@ export const realmOptions = {
     default: 'site',
     reload: true,
     read: oneOf('site', 'daemon'),
+  },
+  front_channel_access_tokens: {
+    doc: '`yes` lets sites ask for response types with `token`: the OP then sends access tokens through the browser.',
+    default: 'no',
+    unsafe:
+      'They leak from there (history, scripts, other sites), and whoever has one may use it. RFC 9700 2.1.2 advises against it.',
+    reload: true,
+    read: oneOf('yes', 'no'),
   },
   sites: {
     doc: 'Sites that the realm may have. Where a limit is reached, commands that would go beyond it answer quota_exceeded, and what is there stays.',
@@ -329,11 +351,35 @@ export const opOptions = {
     reload: true,
     read: parameterName,
   },
+  trusted_audiences: {
+    doc: 'Audiences that ID Tokens may have beside the client, separated by commas. The claim azp must then say that they were issued to the client. Without this, an ID Token for anybody else too is refused.',
+    example: 'https://api.example.com, 0123456789',
+    reload: true,
+    read: list,
+  },
+  userinfo_method: {
+    doc: 'How UserInfo is asked for. The access token is in the Authorization header either way.',
+    default: 'GET',
+    reload: true,
+    read: oneOf('GET', 'POST'),
+  },
+  claims_providers: {
+    doc: 'Issuers, separated by commas, whose claims the OP may pass on (aggregated) or point to (distributed), each signed by its issuer. get_user_info answers them as `sourced_claims`. Without this, no such claim is used and nobody is asked.',
+    example: 'https://claims.example.com',
+    reload: true,
+    read: claimsProviders,
+  },
   client_assertion_audience: {
     doc: "`token_endpoint` where the OP wants the token endpoint's address as the audience of client assertions (Entra ID, Okta). By default it is the issuer alone, which no other OP can misuse.",
     default: 'issuer',
     reload: true,
     read: oneOf('issuer', 'token_endpoint'),
+  },
+  initial_access_token_file: {
+    doc: 'A file of mode 0600 with the initial access token that the OP wants to see before it registers a site (RFC 7591 3), for sites that give none of their own. It is read each time. Whoever may register sites here may use it.',
+    example: '/etc/relyd/op.token',
+    reload: true,
+    read: text,
   },
 } as const satisfies Options
 

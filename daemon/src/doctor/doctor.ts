@@ -10,6 +10,7 @@ import { describeFault } from '../faults.js'
 import { installedUnits } from '../service/installed_units.js'
 import { StartError } from '../start_error.js'
 import { runningDaemon } from './ask_daemon.js'
+import { assertions } from './checks/assertions.js'
 import { certificates } from './checks/certificates.js'
 import { daemon } from './checks/daemon.js'
 import { disk } from './checks/disk.js'
@@ -40,6 +41,7 @@ const checks: Record<string, Check> = {
   certificates,
   ops,
   sites,
+  assertions,
   unit,
   open_files: openFiles,
   unsafe,

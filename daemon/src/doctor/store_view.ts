@@ -19,6 +19,8 @@ export interface SiteView {
   /** Those that the OP has, as it answered when the site was registered. */
   redirect_uris: string[] | undefined
   client_secret_expires_at: number | undefined
+  /** Where the platform keeps its client assertion. */
+  client_assertion_file?: string
 }
 
 export interface Refusal {

@@ -102,6 +102,11 @@ export const metrics = {
     help: "Refreshes of sessions' tokens: outcome is ok, known (another had just done it) or the code of the error.",
     labels: ['outcome'],
   },
+  relyd_registration_renewals_total: {
+    type: 'counter',
+    help: 'Renewals of registrations whose client secret expires: outcome is updated (the OP gave a new secret), registered (relyd registered anew, with another client_id) or the code of the error.',
+    labels: ['outcome'],
+  },
 
   // The store.
   relyd_store_commits_total: {

@@ -2,24 +2,22 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
-import { authenticationOf, certificateOf } from './client_authentication.js'
+import { AssertionFileError, readAssertionFile } from './assertion_file.js'
+import { assertionFileOf, authenticationOf, certificateOf } from './client_authentication.js'
+import { refused } from './credential_error.js'
 import { admitNamed, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
+import { checkJwtAlgs } from './jwt_registered.js'
 import { checkAliases } from './metadata.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
+import { checkEncryption } from './own_key_wishes.js'
 import type { Provider } from './provider.js'
-
-/** Seconds by which an OP's clock and ours may differ. */
-export const CLOCK_TOLERANCE = 60
 
 export interface SiteClient {
   provider: Provider
   configuration: client.Configuration
 }
-
-/** Asymmetric ones, all of which jose verifies. */
-const SIGNING_ALGS = /^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/
 
 interface Built extends SiteClient {
   metadata: client.ServerMetadata
@@ -53,11 +51,11 @@ export async function listeningClientOf(
   const configuration = await configure(op, site, provider)
   const fetch = fetchOf(op, site)
   let answer: Response | undefined
-  configuration[client.customFetch] = async (...request) => {
+  configuration[client.customFetch] = hidingIdToken(async (...request) => {
     const response = await fetch(...request)
     answer = response.clone()
     return response
-  }
+  })
   return { provider, configuration, heard: () => answer }
 }
 
@@ -66,48 +64,49 @@ async function configure(
   site: Site,
   provider: Provider,
 ): Promise<client.Configuration> {
-  const make = optionsOf(op.options, site.op_host)?.tenants ? manyTenants : oneIssuer
-  const configuration = await make(
+  const configuration = new client.Configuration(
     endpointsFor(op, site, provider),
     site.client.client_id,
     {
       ...withoutSignedAnswers(site.client),
-      ...signingAlg(site),
       use_mtls_endpoint_aliases: certificateOf(site) !== undefined,
-      [client.clockTolerance]: CLOCK_TOLERANCE,
     },
-    await authenticationOf(op, provider, site),
+    authenticationOf(op, provider, site),
   )
   useHttpLayer(op, provider, configuration)
-  configuration[client.customFetch] = fetchOf(op, site)
+  configuration[client.customFetch] = hidingIdToken(fetchOf(op, site))
   return configuration
 }
 
-/** The parts of a configuration. */
-type Parts = Required<
-  [
-    metadata: client.ServerMetadata,
-    client_id: string,
-    client: Partial<client.ClientMetadata>,
-    authentication: client.ClientAuth,
-  ]
->
-
-async function oneIssuer(...parts: Parts): Promise<client.Configuration> {
-  return new client.Configuration(...parts)
-}
+/** Where an ID Token stands in a token response while openid-client reads it. */
+const HIDDEN_ID_TOKEN = 'urn:relyd:id_token'
 
 /**
- * For an issuer with `{tenantid}`. openid-client puts an ID Token's tid in its place for what it
- * discovers at this address, and nowhere else; which tenants may come is for `checkTenant`.
+ * openid-client would validate an ID Token of the token endpoint in its own way, and knows no
+ * HS256, no key that the OP made a moment ago and no trusted audience. It does not see one: there is
+ * one validator, `validateIdToken` (ADR 21).
  */
-async function manyTenants(metadata: client.ServerMetadata, ...parts: Rest<Parts>) {
-  return client.discovery(new URL('https://login.microsoftonline.com/common/v2.0'), ...parts, {
-    [client.customFetch]: async () => Response.json(metadata),
-  })
+function hidingIdToken(fetch: client.CustomFetch): client.CustomFetch {
+  return async (url, options) => {
+    const response = await fetch(url, options)
+    const isGrant = options.body instanceof URLSearchParams && options.body.has('grant_type')
+    if (!isGrant || response.status !== 200) return response
+    const body: unknown = await response
+      .clone()
+      .json()
+      .catch(() => undefined)
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) return response
+    const { id_token, ...rest } = body as Record<string, unknown>
+    // Last, so that no member of the OP's own stands there.
+    const hidden = JSON.stringify({ ...rest, [HIDDEN_ID_TOKEN]: id_token })
+    return new Response(hidden, { status: response.status, headers: response.headers })
+  }
 }
 
-type Rest<T extends unknown[]> = T extends [unknown, ...infer R] ? R : never
+/** The ID Token of a token response, which nobody has looked at. */
+export function idTokenOf(answer: client.TokenEndpointResponse): unknown {
+  return answer[HIDDEN_ID_TOKEN]
+}
 
 /** A site with a client certificate has connections of its own, and no other site may use them. */
 function fetchOf({ http }: OpSide, site: Site): client.CustomFetch {
@@ -138,31 +137,19 @@ export async function providerOf(op: OpSide, site: Site): Promise<Provider> {
   return provider
 }
 
-/**
- * Algorithms that the site's ID Tokens may be signed with, pinned to the registration.
- * OIDC Registration 2: without `id_token_signed_response_alg`, RS256.
- */
-export function idTokenAlgs(site: Site, metadata: client.ServerMetadata): string[] {
-  const pinned = site.client.id_token_signed_response_alg
-  if (pinned) return [pinned]
-  if (site.registered_by === 'relyd') return ['RS256']
-  // The operator's registration may say otherwise where relyd cannot read it.
-  const offered = metadata.id_token_signing_alg_values_supported ?? ['RS256']
-  return offered.filter((alg) => SIGNING_ALGS.test(alg))
-}
-
-/**
- * openid-client reads a UserInfo response that is a JWT without verifying its signature. Nothing
- * asked for one; with no algorithm to hold it against, openid-client refuses it.
- */
-function withoutSignedUserInfo(metadata: client.ServerMetadata): client.ServerMetadata {
-  const { userinfo_signing_alg_values_supported: _, ...rest } = metadata
-  return rest as client.ServerMetadata
+/** Where UserInfo is asked for: at its alias, by who shows a certificate. */
+export function userInfoEndpoint(
+  site: Site,
+  configuration: client.Configuration,
+): string | undefined {
+  const { userinfo_endpoint, mtls_endpoint_aliases } = configuration.serverMetadata()
+  const alias = certificateOf(site) && mtls_endpoint_aliases?.userinfo_endpoint
+  return alias ?? userinfo_endpoint
 }
 
 /** RFC 8705 5: the aliases of endpoints are for who shows a certificate, and for nobody else. */
 function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.ServerMetadata {
-  const { mtls_endpoint_aliases, ...plain } = withoutSignedUserInfo(provider.metadata)
+  const { mtls_endpoint_aliases, ...plain } = provider.metadata
   if (!certificateOf(site)) return plain as client.ServerMetadata
   const aliases = mtls_endpoint_aliases ?? {}
   checkAliases(http.policy, provider.op_host, aliases)
@@ -176,36 +163,40 @@ function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.
   return { ...plain, mtls_endpoint_aliases: aliases } as client.ServerMetadata
 }
 
-/** The same of introspection, which openid-client would ask for as a JWT. */
+/** openid-client would ask for introspection as a JWT (RFC 9701), whose signature it leaves to others. */
 function withoutSignedAnswers(metadata: Site['client']): Partial<client.ClientMetadata> {
   const { introspection_signed_response_alg: _, ...rest } = metadata
   return rest as Partial<client.ClientMetadata>
 }
 
-function signingAlg(site: Site): Partial<client.ClientMetadata> {
-  if (site.client.id_token_signed_response_alg || site.registered_by === 'operator') return {}
-  return { id_token_signed_response_alg: 'RS256' }
-}
-
 /**
  * Refuses a registration with which no login could ever end well.
  *
- * @throws CommandError `invalid_op_response`, `op_host_not_allowed`
+ * @throws CommandError `invalid_op_response`, `op_host_not_allowed`; `invalid_request` for what an
+ * operator has said
  */
 export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
   const provider = await op.providers.get(site.op_host)
-  await authenticationOf(op, provider, site)
+  authenticationOf(op, provider, site)
   endpointsFor(op, site, provider)
-  const alg = site.client.id_token_signed_response_alg
-  if (alg !== undefined && !SIGNING_ALGS.test(alg)) {
-    throw new CommandError(
-      'invalid_op_response',
-      'the OP registered the site for ID Tokens that are not signed with a key of the OP',
-    )
-  }
+  checkJwtAlgs(site)
+  await checkAssertionFile(op, site)
+  if (site.registered_by === 'relyd') checkEncryption(site.client, site.secrets.own_keys)
   // Where the daemon may never call, the site could never be removed.
   const uri = registrationUri(op.http, site)
   if (uri !== undefined) await admitNamed(op.http, uri)
+}
+
+/** What the operator named must be there now; later it is read at each request. */
+async function checkAssertionFile({ clock }: OpSide, site: Site): Promise<void> {
+  const path = assertionFileOf(site)
+  if (path === undefined) return
+  try {
+    await readAssertionFile(path, clock())
+  } catch (error) {
+    if (!(error instanceof AssertionFileError)) throw error
+    throw refused('client_assertion_file', error.message)
+  }
 }
 
 /**

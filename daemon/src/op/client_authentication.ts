@@ -1,16 +1,52 @@
-/** How a site authenticates to its OP (OIDC Core 9, RFC 7523, RFC 8705), by openid-client's own functions. */
-import { importPKCS8, SignJWT } from 'jose'
+/** How a site authenticates to its OP (OIDC Core 9, RFC 7523, RFC 8705). */
+import { createPrivateKey } from 'node:crypto'
+import { SignJWT } from 'jose'
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { ClientJwk, Site } from '../store/store.js'
+import { AssertionFileError, readAssertionFile } from './assertion_file.js'
+import { byGivenAssertion, bySignedAssertion, type Signer } from './client_assertion.js'
 import { pemOf } from './client_certificate.js'
 import type { ClientCertificate } from './connections.js'
 import { optionsOf, TENANT } from './op_options.js'
 import type { OpSide } from './op_side.js'
+import { signingKey } from './own_keys.js'
 import type { Provider } from './provider.js'
 
-/** Methods that a site may ask for itself: keys and certificates come from the operator only. */
-export const authMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
+/**
+ * Methods that a site may ask for itself, in the order in which relyd prefers them: certificates and
+ * assertion files come from the operator only. A shared secret goes before a key, which many OPs
+ * cannot replace once it is registered (ADR 22); `none` goes last.
+ */
+export const authMethods = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'client_secret_jwt',
+  'none',
+] as const
+
+/** Methods that a client_secret alone is enough for. */
+const secretMethods = ['client_secret_basic', 'client_secret_post', 'client_secret_jwt'] as const
+
+export type SecretMethod = (typeof secretMethods)[number]
+
+export function isSecretMethod(method: string): method is SecretMethod {
+  return (secretMethods as readonly string[]).includes(method)
+}
+
+/** How a client with a secret authenticates, where nobody said it. OIDC Discovery 3: an OP that says nothing takes client_secret_basic. */
+export function preferredSecretMethod(metadata: client.ServerMetadata): SecretMethod {
+  const offered = metadata.token_endpoint_auth_methods_supported ?? []
+  return secretMethods.find((method) => offered.includes(method)) ?? 'client_secret_basic'
+}
+
+/** RFC 7518 3.2, OIDC Core 10.1: bytes that the key of a MAC has at least, by its algorithm. */
+export const SHORTEST_MAC_KEYS: Readonly<Record<string, number>> = {
+  HS256: 32,
+  HS384: 48,
+  HS512: 64,
+}
 
 /** Seconds that a client secret made for Apple is good for. Apple would allow six months. */
 const APPLE_LIFETIME = 300
@@ -19,12 +55,8 @@ const APPLE_LIFETIME = 300
  * @throws CommandError `invalid_op_response` for a method that the daemon cannot do, or one without
  * what it needs
  */
-export async function authenticationOf(
-  op: OpSide,
-  provider: Provider,
-  site: Site,
-): Promise<client.ClientAuth> {
-  const authenticate = await methodOf(op, provider, site)
+export function authenticationOf(op: OpSide, provider: Provider, site: Site): client.ClientAuth {
+  const authenticate = methodOf(op, provider, site)
   return (as, metadata, body, headers) => {
     // RFC 6749 4.1.3: the redirect URI as it was sent. openid-client takes it from the callback
     // without its query, which a registered redirect URI may have.
@@ -48,7 +80,7 @@ function methodNameOf({ client }: Site): string {
   return client.token_endpoint_auth_method ?? 'client_secret_basic'
 }
 
-async function methodOf(op: OpSide, provider: Provider, site: Site): Promise<client.ClientAuth> {
+function methodOf(op: OpSide, provider: Provider, site: Site): client.ClientAuth {
   const method = methodNameOf(site)
   switch (method) {
     case 'none':
@@ -58,11 +90,11 @@ async function methodOf(op: OpSide, provider: Provider, site: Site): Promise<cli
     case 'client_secret_post':
       return isApple(site) ? appleSecretPost(op, site) : client.ClientSecretPost(secretOf(site))
     case 'client_secret_jwt':
-      return client.ClientSecretJwt(secretOf(site), {
-        [client.modifyAssertion]: modification(op, provider),
-      })
+      return bySignedAssertion(op.clock, audienceOf(op, provider), constant(macOf(site)))
     case 'private_key_jwt':
-      return privateKeyJwt(op, provider, site)
+      return assertionFileOf(site) === undefined
+        ? privateKeyJwt(op, provider, site)
+        : byGivenAssertion(() => assertionOf(op, site))
     case 'tls_client_auth':
     case 'self_signed_tls_client_auth':
       certificateOf(site)
@@ -72,41 +104,83 @@ async function methodOf(op: OpSide, provider: Provider, site: Site): Promise<cli
   }
 }
 
-async function privateKeyJwt(
-  op: OpSide,
-  provider: Provider,
-  site: Site,
-): Promise<client.ClientAuth> {
-  const jwk = keyOf(site)
-  const pem = privateKeyOf(site)
-  const key = await importPKCS8(pem, jwk.alg as string)
-  return client.PrivateKeyJwt(
-    { key, kid: jwk.kid },
-    { [client.modifyAssertion]: modification(op, provider, jwk) },
+function privateKeyJwt(op: OpSide, provider: Provider, site: Site): client.ClientAuth {
+  const operators = site.secrets.own_keys ? undefined : operatorsKey(site)
+  const signer = () => operators ?? ownKeyOf(op, site)
+  // That there is one is found out now, which it is depends on when it is used.
+  signer()
+  return bySignedAssertion(op.clock, audienceOf(op, provider), signer)
+}
+
+function operatorsKey(site: Site): Signer {
+  const { kid, alg, 'x5t#S256': x5t } = keyOf(site)
+  return {
+    alg: alg as string,
+    key: createPrivateKey(privateKeyOf(site)),
+    kid,
+    ...(x5t !== undefined && { 'x5t#S256': x5t }),
+  }
+}
+
+function ownKeyOf(op: OpSide, site: Site): Signer {
+  const own = signingKey(site, op.clock())
+  if (!own) throw unusable('the client has no key of its own that signs')
+  const { token_endpoint_auth_signing_alg: registered } = site.client
+  if (registered !== undefined && registered !== own.alg) {
+    throw unusable(
+      `the OP registered the client for assertions signed with ${registered}, and its key is for ${own.alg}`,
+    )
+  }
+  return own
+}
+
+function macOf(site: Site): Signer {
+  const key = Buffer.from(secretOf(site))
+  // OIDC Core 9: without one registered, any that the OP supports; HS256 every OP does.
+  const alg = site.client.token_endpoint_auth_signing_alg ?? 'HS256'
+  const shortest = SHORTEST_MAC_KEYS[alg]
+  if (shortest === undefined) {
+    throw unusable(`client_secret_jwt signs with HS256, HS384 or HS512, and not with ${alg}`)
+  }
+  if (key.length >= shortest) return { alg, key }
+  throw unusable(`the client_secret has less than ${shortest} bytes, too few for ${alg}`)
+}
+
+/**
+ * The issuer alone, which no other OP can misuse; what an OP wants otherwise stands in relyd.cfg.
+ *
+ * @see draft-ietf-oauth-rfc7523bis, OIDC Core 9
+ */
+function audienceOf(op: OpSide, { op_host, issuer, metadata }: Provider): string {
+  const options = optionsOf(op.options, op_host)
+  if (options?.client_assertion_audience === 'token_endpoint') {
+    return metadata.token_endpoint as string
+  }
+  if (!options?.tenants) return issuer
+  throw unusable(
+    `an issuer with ${TENANT} is no audience of a client assertion; add client_assertion_audience = token_endpoint to [op ${options.name}] of relyd.cfg`,
   )
 }
 
-/** What an assertion says otherwise than openid-client has it. */
-function modification(
-  op: OpSide,
-  { op_host, metadata }: Provider,
-  jwk?: ClientJwk,
-): client.ModifyAssertionFunction {
-  const {
-    client_assertion_audience: audience,
-    tenants,
-    name,
-  } = optionsOf(op.options, op_host) ?? {}
-  if (tenants && audience !== 'token_endpoint') {
-    throw unusable(
-      `an issuer with ${TENANT} is no audience of a client assertion; add client_assertion_audience = token_endpoint to [op ${name}] of relyd.cfg`,
+/** Where the operator said that assertions are; what an OP answers cannot say so. */
+export function assertionFileOf({
+  client,
+  registered_by,
+}: Pick<Site, 'client' | 'registered_by'>): string | undefined {
+  return registered_by === 'operator' ? client.client_assertion_file : undefined
+}
+
+async function assertionOf({ clock, log }: OpSide, site: Site): Promise<string> {
+  try {
+    return await readAssertionFile(assertionFileOf(site) as string, clock())
+  } catch (error) {
+    if (!(error instanceof AssertionFileError)) throw error
+    log.error({ site: site.oxd_id.slice(0, 8), why: error.message }, 'no client assertion')
+    throw new CommandError(
+      'no_client_assertion',
+      "the client assertion that the platform renews for this site cannot be used; the daemon's log says why, and which file it is",
+      { cause: error },
     )
-  }
-  return (header, payload) => {
-    // RFC 9864 has a new name for EdDSA, which few OPs know.
-    if (jwk?.alg === 'EdDSA') header['alg'] = 'EdDSA'
-    if (jwk?.['x5t#S256'] !== undefined) header['x5t#S256'] = jwk['x5t#S256']
-    if (audience === 'token_endpoint') payload['aud'] = metadata.token_endpoint as string
   }
 }
 
@@ -114,9 +188,9 @@ function modification(
  * Apple takes a JWT as client secret. Its audience is the site's issuer, so that what is made for
  * another OP by mistake is of no use at Apple.
  */
-async function appleSecretPost(op: OpSide, site: Site): Promise<client.ClientAuth> {
+function appleSecretPost(op: OpSide, site: Site): client.ClientAuth {
   const { kid } = keyOf(site)
-  const key = await importPKCS8(privateKeyOf(site), 'ES256')
+  const key = createPrivateKey(privateKeyOf(site))
   return async (as, metadata, body, headers) => {
     const now = op.clock()
     const secret = await new SignJWT()
@@ -152,6 +226,10 @@ function privateKeyOf(site: Site): string {
   const { client_private_key } = site.secrets
   if (client_private_key === undefined) throw unusable('the private key is missing')
   return client_private_key
+}
+
+function constant<T>(value: T): () => T {
+  return () => value
 }
 
 function unusable(why: string): CommandError {

@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hasOpenssl, TestCa } from '../../../test/support/certificates.js'
 import { CommandError } from '../errors.js'
 import { expiryOf, pemOf } from './client_certificate.js'
-import { type ClientCredential, issuedClient, publicKeys } from './client_credential.js'
+import { type ClientCredential, issuedClient } from './client_credential.js'
+import { publicJwks } from './own_keys.js'
 
 const now = Math.floor(Date.now() / 1000)
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -110,7 +111,7 @@ describe('a private key', () => {
     [ed25519.privateKey, 'pkcs8', 'EdDSA'],
   ])('may be of any usual kind (%#)', async (key, type, alg) => {
     const { client, secrets } = issuedClient('issued', jwt(`\n${pem(key, type)}\n`), now)
-    const [jwk] = publicKeys(client)
+    const [jwk] = publicJwks({ client }).keys
     const kid = await calculateJwkThumbprint(key.export({ format: 'jwk' }) as never)
     expect(jwk).toMatchObject({ kid, alg, use: 'sig' })
     for (const secret of ['d', 'p', 'q', 'dp', 'dq', 'qi']) expect(jwk).not.toHaveProperty(secret)
@@ -125,11 +126,11 @@ describe('a private key', () => {
       kid: 'a',
       alg: 'PS256',
     })
-    expect(publicKeys(issuedClient('x', jwt(text), now).client)).toMatchObject([
+    expect(publicJwks(issuedClient('x', jwt(text), now)).keys).toMatchObject([
       { kid: 'a', alg: 'PS256' },
     ])
     const given = jwt(text, { kid: 'b', alg: 'RS512' })
-    expect(publicKeys(issuedClient('x', given, now).client)).toMatchObject([
+    expect(publicJwks(issuedClient('x', given, now)).keys).toMatchObject([
       { kid: 'b', alg: 'RS512' },
     ])
   })
@@ -246,7 +247,9 @@ describe.skipIf(!hasOpenssl())('a certificate', () => {
     )
     const der = execFileSync('openssl', ['x509', '-outform', 'der'], { input: one.certificate })
     const sha256 = execFileSync('openssl', ['dgst', '-sha256', '-binary'], { input: der })
-    expect(publicKeys(client)).toMatchObject([{ 'x5t#S256': sha256.toString('base64url') }])
+    expect(publicJwks({ client }).keys).toMatchObject([
+      { 'x5t#S256': sha256.toString('base64url') },
+    ])
   })
 })
 

@@ -2,6 +2,8 @@
 import type { KeyObject } from 'node:crypto'
 import type { Seconds } from '../clock.js'
 import type { ClientJwk, ClientMetadata, SiteSecrets } from '../store/store.js'
+import { faultOfPath } from './assertion_file.js'
+import { SHORTEST_MAC_KEYS } from './client_authentication.js'
 import { readCertificates } from './client_certificate.js'
 import { algorithmOf, type ReadKey, readPrivateKey } from './client_key.js'
 import { refused } from './credential_error.js'
@@ -13,8 +15,14 @@ import { refused } from './credential_error.js'
 export type ClientCredential =
   | { method: 'none' }
   | {
-      method: 'client_secret_basic' | 'client_secret_post' | 'client_secret_jwt'
+      method: 'client_secret_basic' | 'client_secret_post'
       client_secret: string
+    }
+  | {
+      method: 'client_secret_jwt'
+      client_secret: string
+      /** Absent, HS256. */
+      alg?: string | undefined
     }
   | {
       method: 'private_key_jwt'
@@ -31,6 +39,8 @@ export type ClientCredential =
       certificate: string
       private_key: string
     }
+  /** An assertion that the platform renews in a file: Kubernetes, SPIFFE, clouds. */
+  | { method: 'assertion_file'; client_assertion_file: string }
   /** Apple: the daemon makes the client secret, an ES256 JWT. */
   | { method: 'apple'; team_id: string; kid: string; private_key: string }
 
@@ -39,9 +49,6 @@ export interface IssuedClient {
   client: ClientMetadata
   secrets: SiteSecrets
 }
-
-/** RFC 7518 3.2, OIDC Core 10.1: as long as the hash of HS256. */
-const SHORTEST_MAC_KEY = 32
 
 /**
  * The client of a site from its credential.
@@ -66,31 +73,59 @@ export function issuedClient(
     case 'tls_client_auth':
     case 'self_signed_tls_client_auth':
       return withCertificate(client_id, credential, now)
+    case 'assertion_file':
+      return withAssertionFile(client_id, credential.client_assertion_file)
     case 'apple':
       return withAppleKey(client_id, credential)
   }
 }
 
-/** The client's public keys, for the operator to enter at the OP (RFC 7517 5); none where it has no key. */
-export function publicKeys({ jwks }: ClientMetadata): ClientJwk[] {
-  return jwks?.keys ?? []
-}
-
 function withSecret(
   client_id: string,
-  { method, client_secret }: Extract<ClientCredential, { client_secret: string }>,
+  credential: Extract<ClientCredential, { client_secret: string }>,
 ): IssuedClient {
+  const { method, client_secret } = credential
   if (client_secret === '') throw refused('client_secret', `is empty; ${method} needs it`)
   if (/[\r\n]/.test(client_secret)) {
     throw refused('client_secret', 'has more than one line; give the secret alone')
   }
-  if (method === 'client_secret_jwt' && Buffer.byteLength(client_secret) < SHORTEST_MAC_KEY) {
-    throw refused(
-      'client_secret',
-      `has less than ${SHORTEST_MAC_KEY} bytes, too few for HS256 (RFC 7518 3.2); have the OP issue a longer one, or use client_secret_basic`,
-    )
+  const alg = credential.method === 'client_secret_jwt' ? credential.alg : undefined
+  if (method === 'client_secret_jwt') checkMacKey(client_secret, alg ?? 'HS256')
+  return {
+    client: {
+      client_id,
+      token_endpoint_auth_method: method,
+      ...(alg !== undefined && { token_endpoint_auth_signing_alg: alg }),
+    },
+    secrets: { client_secret },
   }
-  return { client: { client_id, token_endpoint_auth_method: method }, secrets: { client_secret } }
+}
+
+/** @throws CommandError `invalid_request` for a secret that is too short to sign with */
+export function checkMacKey(client_secret: string, alg: string): void {
+  const shortest = SHORTEST_MAC_KEYS[alg]
+  if (shortest === undefined) {
+    throw refused('signing_alg', `must be ${Object.keys(SHORTEST_MAC_KEYS).join(' or ')}`)
+  }
+  if (Buffer.byteLength(client_secret) >= shortest) return
+  throw refused(
+    'client_secret',
+    `has less than ${shortest} bytes, too few for ${alg} (RFC 7518 3.2); have the OP issue a longer one, or use client_secret_basic`,
+  )
+}
+
+/** The OP knows it as private_key_jwt, or has no name for it; that it can be read is checked with the OP. */
+function withAssertionFile(client_id: string, path: string): IssuedClient {
+  const fault = faultOfPath(path)
+  if (fault !== undefined) throw refused('client_assertion_file', fault)
+  return {
+    client: {
+      client_id,
+      token_endpoint_auth_method: 'private_key_jwt',
+      client_assertion_file: path,
+    },
+    secrets: {},
+  }
 }
 
 function withKey(

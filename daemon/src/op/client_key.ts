@@ -128,7 +128,7 @@ function fromJwk(jwk: JsonWebKey): KeyObject {
 }
 
 /** RFC 7638 3.2: the members that make the key, and no others. */
-function publicMembers(key: KeyObject): ReadKey['public_jwk'] {
+export function publicMembers(key: KeyObject): ReadKey['public_jwk'] {
   try {
     const jwk = createPublicKey(key).export({ format: 'jwk' }) as Record<string, string>
     // In the order of their names, as RFC 7638 3.3 hashes them.

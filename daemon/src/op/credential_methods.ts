@@ -1,6 +1,6 @@
 /** The names of how a client authenticates, apart from the doing: the command line has them too. */
 
-/** All methods of client authentication (OIDC Core 9, RFC 8705 2), and Apple's. */
+/** All methods of client authentication (OIDC Core 9, RFC 8705 2), an assertion from a file, and Apple's. */
 export const credentialMethods = [
   'none',
   'client_secret_basic',
@@ -9,5 +9,6 @@ export const credentialMethods = [
   'private_key_jwt',
   'tls_client_auth',
   'self_signed_tls_client_auth',
+  'assertion_file',
   'apple',
 ] as const

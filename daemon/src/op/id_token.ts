@@ -1,96 +1,196 @@
 /**
- * The checks of an ID Token that openid-client leaves to us in the code flow: its signature, its
- * parties and at_hash.
- *
- * openid-client can check the signature, but its key cache does not ask the OP again within a
- * minute, and a login that meets a rotation in that time is lost with its code (ADR 0003).
+ * The one validator of ID Tokens, from whichever endpoint they come (ADR 21): decrypted, signed by
+ * whom the registration says, and about this site, this login and what came with it.
  */
 import { createHash } from 'node:crypto'
-import {
-  compactVerify,
-  createLocalJWKSet,
-  decodeProtectedHeader,
-  errors,
-  type JSONWebKeySet,
-} from 'jose'
 import type { IDToken } from 'openid-client'
 import type { Seconds } from '../clock.js'
 import { sameDigest } from '../digest.js'
-import { bounded, CommandError } from '../errors.js'
-import { CLOCK_TOLERANCE } from './client.js'
-import { issuerOfTenant, type OpOptions, TENANT } from './op_options.js'
+import { bounded, CommandError, type ErrorCode } from '../errors.js'
+import type { Site } from '../store/store.js'
+import { hashOf } from './jwt_algorithms.js'
+import { decryptJwt } from './jwt_encryption.js'
+import { type Evidence, evidence, idTokenKind, type Members } from './jwt_parts.js'
+import { encryptionOf, idTokenAlgs } from './jwt_registered.js'
+import { verifyJws } from './jwt_signature.js'
+import { issuerOfTenant, type OpOptions, optionsOf, TENANT } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
-// jose keeps imported keys with this function, so it is made once for each key set.
-const keySets = new WeakMap<JSONWebKeySet, ReturnType<typeof createLocalJWKSet>>()
+/** Codes that a validation can end with, beside those of keys that cannot be fetched. */
+export const idTokenErrors = [
+  'invalid_op_response',
+  'invalid_id_token',
+  'invalid_id_token_bad_nonce',
+  'invalid_id_token_bad_audience',
+  'invalid_id_token_bad_issuer',
+  'invalid_id_token_bad_sub',
+  'invalid_id_token_bad_signature',
+  'invalid_id_token_expired',
+  'invalid_id_token_bad_auth_time',
+  'invalid_id_token_bad_acr',
+  'invalid_access_token_bad_hash',
+  'invalid_authorization_code_bad_hash',
+] as const
+
+/** What the ID Token must fit. What is not told is not compared. */
+export interface ExpectedIdToken {
+  /** That of the authorization request, which must be in it. */
+  nonce?: string | undefined
+  /** The `max_age` that was asked for, in seconds; the registration's `default_max_age` if none was. */
+  max_age?: Seconds | null | undefined
+  /** What came with it. */
+  access_token?: string | undefined
+  code?: string | undefined
+  state?: string | undefined
+  /** Whether it came through the browser, where it must have the hashes of what came with it. */
+  front_channel: boolean
+  /** OIDC Core 5.5.1: what was asked for as essential. */
+  essential?: { acr?: readonly string[]; sub?: string; auth_time?: boolean } | undefined
+  /** Claims of the ID Token of the login, if this one came with refreshed tokens. */
+  login?: Members | undefined
+}
+
+export interface ValidIdToken {
+  id_token_claims: IDToken
+  /** The signed JWT, which is what was encrypted if the ID Token came so. */
+  jws: string
+}
 
 /**
- * OIDC Core 3.1.3.7 step 6, RFC 7515 5.2: verifies the signature with the OP's keys.
+ * OIDC Core 3.1.3.7, 3.2.2.11, 3.3.2.11, 12.2.
  *
- * @param algorithms those that the registration allows
- * @throws CommandError `invalid_id_token_bad_signature`, or `op_unreachable` when the keys are
- * needed and cannot be fetched
+ * @throws CommandError with one of {@link idTokenErrors}; `op_unreachable` and the like when the
+ * OP's keys are needed and cannot be fetched
  */
-export async function verifyIdTokenSignature(
+export async function validateIdToken(
   op: OpSide,
+  site: Site,
   provider: Provider,
   id_token: string,
-  algorithms: string[],
-): Promise<void> {
-  const known = provider.jwks
-  try {
-    return await verify(id_token, known, algorithms)
-  } catch (error) {
-    if (!mayBeNewKey(id_token, error)) throw badSignature(error)
+  expected: ExpectedIdToken,
+): Promise<ValidIdToken> {
+  const jws = await decryptJwt(site, id_token, encryptionOf(site, 'id_token'), idTokenKind)
+  const signer = {
+    provider,
+    algs: idTokenAlgs(site, provider.metadata),
+    client_secret: site.secrets.client_secret,
   }
-  // An unknown key may be a new one (OIDC Core 10.1.1).
-  const fetched = await op.providers.refetchKeys(provider, known)
-  try {
-    await verify(id_token, fetched, algorithms)
-  } catch (error) {
-    throw badSignature(error)
+  const { header, claims: signed } = await verifyJws(op, signer, jws, idTokenKind)
+  const { client } = site
+  const claims = checkTypes(signed)
+  const options = optionsOf(op.options, site.op_host)
+  checkTimes(claims, op.clock(), op.clock_tolerance)
+  checkIssuer(provider, header, claims, options)
+  checkAudience(claims, client.client_id, options?.trusted_audiences ?? [])
+  checkNonce(claims, expected.nonce)
+  const max_age = expected.max_age ?? client['default_max_age']
+  if (!expected.login) {
+    checkAuthTime(claims, typeof max_age === 'number' ? max_age : undefined, op)
   }
+  if (client['require_auth_time'] === true || expected.essential?.auth_time) {
+    requireClaim(claims, 'auth_time')
+  }
+  checkEssential(claims, expected.essential)
+  checkHashes(claims, header.alg, expected)
+  if (expected.login) checkSameLogin(claims, expected.login)
+  return { id_token_claims: claims, jws }
+}
+
+function refuse(code: ErrorCode, why: string, shown: Evidence): CommandError {
+  const details = evidence({ spec: 'OIDC Core 3.1.3.7', ...shown })
+  return new CommandError(code, why, { details })
+}
+
+/** OIDC Core 2: the claims that every ID Token has, and of what type they are. */
+function checkTypes(claims: Members): IDToken {
+  for (const name of ['iss', 'sub', 'aud', 'exp', 'iat']) requireClaim(claims, name)
+  const wrongType = (claim: string) =>
+    refuse('invalid_id_token', `the ID Token's claim ${claim} is not of its type`, {
+      claim,
+      spec: 'OIDC Core 2',
+    })
+  for (const name of ['iss', 'sub']) {
+    if (typeof claims[name] !== 'string') throw wrongType(name)
+  }
+  for (const name of ['exp', 'iat', 'nbf', 'auth_time']) {
+    if (claims[name] !== undefined && typeof claims[name] !== 'number') throw wrongType(name)
+  }
+  if (Number(claims['auth_time'] ?? 0) < 0) throw wrongType('auth_time')
+  const { aud } = claims
+  if (typeof aud !== 'string' && !Array.isArray(aud)) throw wrongType('aud')
+  if (claims['sub'] === '') {
+    throw refuse('invalid_id_token', "the ID Token's claim sub is empty", {
+      claim: 'sub',
+      spec: 'OIDC Core 2',
+    })
+  }
+  return claims as IDToken
+}
+
+function requireClaim(claims: Members, claim: string, spec = 'OIDC Core 2'): void {
+  if (claims[claim] !== undefined) return
+  throw refuse('invalid_id_token', `the ID Token lacks the claim ${claim}`, { claim, spec })
 }
 
 /**
- * OIDC Core 3.1.3.7 steps 3 and 5: the ID Token is for this client and nobody else. openid-client
- * takes further audiences beside an `azp` that names the client, and looks at no other `azp`.
- *
- * @throws CommandError `invalid_id_token` (OIDC Core 2: no End-User), `invalid_id_token_bad_audience`
+ * OIDC Core 3.1.3.7 steps 9 and 10, RFC 7519 4.1.5. One from the future comes from a clock, or a
+ * forger, that is not to be trusted.
  */
-export function checkParties({ sub, aud, azp }: IDToken, client_id: string): void {
-  if (sub === '') throw new CommandError('invalid_id_token', "the ID Token's claim sub is empty")
-  const foreign = [aud].flat().some((one) => one !== client_id)
-  if (foreign || (azp !== undefined && azp !== client_id)) {
-    throw new CommandError(
-      'invalid_id_token_bad_audience',
-      'the ID Token was not issued for this client alone',
+function checkTimes({ exp, iat, nbf }: IDToken, now: Seconds, tolerance: Seconds): void {
+  const late = (claim: string, received: number, why: string) =>
+    refuse(
+      'invalid_id_token_expired',
+      `the ID Token ${why}; compare the clocks of this host and the OP`,
+      { claim, expected: { now, clock_tolerance: tolerance }, received },
     )
-  }
+  if (exp <= now - tolerance) throw late('exp', exp, 'has expired')
+  if (nbf !== undefined && nbf > now + tolerance) throw late('nbf', nbf, 'is not valid yet')
+  if (iat > now + tolerance) throw late('iat', iat, 'was issued in the future')
 }
 
 /**
- * Where relyd.cfg says that an issuer has many tenants: the ID Token is of one that it lists, and
- * of that tenant's issuer.
+ * OIDC Core 3.1.3.7 step 2. Where relyd.cfg says that an issuer has many tenants: the ID Token is of
+ * one that it lists, and of that tenant's issuer.
  *
- * @throws CommandError `invalid_id_token_bad_issuer`
+ * @throws CommandError `invalid_id_token_bad_issuer`, `invalid_id_token_bad_signature`
  */
-export function checkTenant(
-  { jwks, issuer }: Provider,
-  id_token: string,
-  { iss, tid }: IDToken,
+export function checkIssuer(
+  provider: Provider,
+  header: { kid?: string },
+  claims: IDToken,
   options: OpOptions | undefined,
 ): void {
-  if (!options?.tenants) {
-    if (!issuer.includes(TENANT)) return
+  if (options?.tenants) {
+    checkTenant(provider, header, claims, options)
+    return
+  }
+  const expected = provider.issuer
+  if (expected.includes(TENANT)) {
     // Metadata that says so is refused without tenants; a missing list must not mean that all may come.
-    throw new CommandError(
+    throw refuse(
       'invalid_id_token_bad_issuer',
       'the issuer stands for many, and relyd.cfg lists no tenants of it',
+      { claim: 'iss', received: claims.iss },
     )
   }
-  const known = options.tenants.find((tenant) => tenant === tid)
+  if (claims.iss !== expected) {
+    throw refuse('invalid_id_token_bad_issuer', "the ID Token's issuer is not the OP's", {
+      claim: 'iss',
+      expected,
+      received: claims.iss,
+      spec: 'OIDC Core 3.1.3.7 step 2',
+    })
+  }
+}
+
+function checkTenant(
+  { jwks }: Provider,
+  { kid }: { kid?: string },
+  { iss, tid }: IDToken,
+  options: OpOptions,
+): void {
+  const known = options.tenants?.find((tenant) => tenant === tid)
   if (known === undefined) {
     throw new CommandError(
       'invalid_id_token_bad_issuer',
@@ -99,105 +199,213 @@ export function checkTenant(
       { details: { tenant: bounded(tid) } },
     )
   }
-  if (iss !== issuerOfTenant(options, known)) {
-    throw new CommandError(
-      'invalid_id_token_bad_issuer',
-      "the ID Token's issuer is not that of its tenant",
-    )
+  const expected = issuerOfTenant(options, known)
+  if (iss !== expected) {
+    throw refuse('invalid_id_token_bad_issuer', "the ID Token's issuer is not that of its tenant", {
+      claim: 'iss',
+      expected,
+      received: iss,
+      spec: 'OIDC Core 3.1.3.7 step 2',
+    })
   }
   // Tenants share a key set, whose keys say which issuer's they are: a key of one kind of accounts
   // must not sign for another.
-  const { kid } = decodeProtectedHeader(id_token)
   for (const key of jwks?.keys ?? []) {
     const { issuer: of } = key as { issuer?: unknown }
     if ((kid ?? key.kid) !== key.kid || typeof of !== 'string') continue
     if (of.replace(TENANT, known) === iss) continue
-    throw new CommandError(
+    throw refuse(
       'invalid_id_token_bad_signature',
       "the OP's key that signed the ID Token is not for its issuer",
+      { header: 'kid', expected: iss, received: of },
     )
   }
 }
 
 /**
- * OIDC Core 3.1.3.7 step 10: an ID Token from the future comes from a clock, or a forger, that is
- * not to be trusted.
- *
- * @throws CommandError `invalid_id_token_expired`
+ * OIDC Core 3.1.3.7 steps 3 to 5: for this client; for others beside it only where relyd.cfg trusts
+ * them, and then azp says that it was issued to this one.
  */
-export function checkIssuedAt({ iat }: IDToken, now: Seconds): void {
-  if (iat > now + CLOCK_TOLERANCE) {
-    throw new CommandError(
-      'invalid_id_token_expired',
-      'the ID Token was issued in the future; compare the clocks of this host and the OP',
+function checkAudience({ aud, azp }: IDToken, client_id: string, trusted: readonly string[]): void {
+  const audience: unknown[] = [aud].flat()
+  const refuseAudience = (claim: string, why: string, received: unknown, step: string) =>
+    refuse('invalid_id_token_bad_audience', why, {
+      claim,
+      expected: claim === 'aud' ? [client_id, ...trusted] : client_id,
+      received,
+      spec: `OIDC Core 3.1.3.7 ${step}`,
+    })
+  if (!audience.includes(client_id)) {
+    throw refuseAudience('aud', 'the ID Token was not issued for this client', aud, 'step 3')
+  }
+  const isKnown = (one: unknown) => one === client_id || trusted.some((known) => known === one)
+  if (!audience.every(isKnown)) {
+    throw refuseAudience('aud', 'the ID Token was not issued for this client alone', aud, 'step 3')
+  }
+  if (audience.length > 1 && azp === undefined) {
+    throw refuseAudience(
+      'azp',
+      'the ID Token has several audiences, and no azp that says for whom it was issued',
+      undefined,
+      'step 4',
+    )
+  }
+  if (azp !== undefined && azp !== client_id) {
+    throw refuseAudience('azp', 'the ID Token was issued to another client', azp, 'step 5')
+  }
+}
+
+/** OIDC Core 3.1.3.7 step 11, 3.2.2.11 step 2. */
+function checkNonce(claims: IDToken, nonce: string | undefined): void {
+  if (nonce === undefined) return
+  requireClaim(claims, 'nonce', 'OIDC Core 3.1.3.7 step 11')
+  if (!isSameText(claims.nonce, nonce)) {
+    throw refuse('invalid_id_token_bad_nonce', "the ID Token's nonce is not this login's", {
+      claim: 'nonce',
+      spec: 'OIDC Core 3.1.3.7 step 11',
+    })
+  }
+}
+
+/** OIDC Core 3.1.3.7 step 13. */
+function checkAuthTime(
+  claims: IDToken,
+  max_age: Seconds | undefined,
+  { clock, clock_tolerance }: OpSide,
+): void {
+  if (max_age === undefined) return
+  requireClaim(claims, 'auth_time', 'OIDC Core 3.1.2.1')
+  const now = clock()
+  const auth_time = Number(claims.auth_time)
+  const why =
+    auth_time + max_age < now - clock_tolerance
+      ? 'the End-User authenticated longer ago than max_age allows; log in again'
+      : // Of milliseconds, perhaps, which no max_age would ever be smaller than.
+        auth_time > now + clock_tolerance && 'the End-User authenticated in the future'
+  if (why) {
+    throw refuse('invalid_id_token_bad_auth_time', why, {
+      claim: 'auth_time',
+      expected: { now, max_age, clock_tolerance },
+      received: auth_time,
+      spec: 'OIDC Core 3.1.3.7 step 13',
+    })
+  }
+}
+
+/** OIDC Core 3.1.3.7 step 12, 5.5.1.1; `sub` as 5.5.1 asks for one End-User. */
+function checkEssential({ acr, sub }: IDToken, essential: ExpectedIdToken['essential']): void {
+  if (essential?.acr && !essential.acr.some((one) => one === acr)) {
+    throw refuse(
+      'invalid_id_token_bad_acr',
+      'the End-User did not authenticate in one of the ways that this login requires (acr)',
+      { claim: 'acr', expected: essential.acr, received: acr, spec: 'OIDC Core 5.5.1.1' },
+    )
+  }
+  if (essential?.sub !== undefined && sub !== essential.sub) {
+    throw refuse(
+      'invalid_id_token_bad_sub',
+      'another End-User has logged in than the one that this login was for',
+      { claim: 'sub', spec: 'OIDC Core 5.5.1' },
     )
   }
 }
 
-/**
- * OIDC Core 3.1.3.8: where the ID Token has an at_hash, it must be the access token's.
- *
- * @throws CommandError `invalid_access_token_bad_hash`
- */
-export function checkAtHash(id_token: string, at_hash: unknown, access_token: string): void {
-  if (at_hash === undefined) return
-  const { alg = '' } = decodeProtectedHeader(id_token)
-  const hash = createHash(hashOf(alg)).update(access_token).digest()
-  const expected = Buffer.from(hash.subarray(0, hash.length / 2).toString('base64url'))
-  if (!sameDigest(Buffer.from(String(at_hash)), expected)) {
-    throw new CommandError(
-      'invalid_access_token_bad_hash',
-      'the access token is not the one that the ID Token was issued with',
-    )
-  }
-}
+/** What of an authorization response each hash is made of, and who must have it. */
+const HASHES = [
+  {
+    claim: 'at_hash',
+    of: 'access_token',
+    // OIDC Core 3.2.2.9, 3.3.2.9.
+    required: true,
+    code: 'invalid_access_token_bad_hash',
+    spec: 'OIDC Core 3.2.2.9',
+  },
+  {
+    claim: 'c_hash',
+    of: 'code',
+    // OIDC Core 3.3.2.10.
+    required: true,
+    code: 'invalid_authorization_code_bad_hash',
+    spec: 'OIDC Core 3.3.2.10',
+  },
+  {
+    // FAPI 1.0 Advanced 5.2.2.1; OIDC Core has none.
+    claim: 's_hash',
+    of: 'state',
+    required: false,
+    code: 'invalid_authorization_code_bad_hash',
+    spec: 'FAPI 1.0 Advanced 5.1.1',
+  },
+] as const
 
-/** No key fits; or one does not verify, and without a kid nobody said that it was the one. */
-function mayBeNewKey(id_token: string, error: unknown): boolean {
-  if (error instanceof errors.JWKSNoMatchingKey) return true
-  const hasKid = decodeProtectedHeader(id_token).kid !== undefined
-  return error instanceof errors.JWSSignatureVerificationFailed && !hasKid
-}
-
-async function verify(
-  id_token: string,
-  jwks: JSONWebKeySet | null,
-  algorithms: string[],
-): Promise<void> {
-  if (!jwks) throw new errors.JWKSNoMatchingKey()
-  let keys = keySets.get(jwks)
-  if (!keys) {
-    keys = createLocalJWKSet(jwks)
-    keySets.set(jwks, keys)
-  }
-  try {
-    await compactVerify(id_token, keys, { algorithms })
-  } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-    // Without a kid, whichever of the OP's keys fits (RFC 7515 4.1.4 leaves it to us).
-    for await (const key of error) {
-      try {
-        await compactVerify(id_token, key, { algorithms })
-        return
-      } catch {
-        // Not this one: another key's signature, or one that is too weak to be used at all.
-      }
+/** What came with the ID Token is what the OP issued with it, also where a browser was between. */
+function checkHashes(claims: IDToken, alg: string, expected: ExpectedIdToken): void {
+  for (const { claim, of, required, code, spec } of HASHES) {
+    const value = expected[of]
+    if (value === undefined) continue
+    if (claims[claim] === undefined) {
+      if (required && expected.front_channel) requireClaim(claims, claim, spec)
+      continue
     }
-    throw new errors.JWSSignatureVerificationFailed()
+    const hash = createHash(hashOf(alg)).update(value).digest()
+    const half = hash.subarray(0, hash.length / 2).toString('base64url')
+    if (isSameText(claims[claim], half)) continue
+    throw refuse(code, `the ${of} is not the one that the ID Token was issued with (${claim})`, {
+      claim,
+      spec,
+    })
   }
 }
 
-function badSignature(cause: unknown): CommandError {
-  return new CommandError(
-    'invalid_id_token_bad_signature',
-    cause instanceof errors.JWKSNoMatchingKey
-      ? 'the OP publishes no key that could have signed the ID Token'
-      : "the ID Token's signature does not verify with the OP's keys",
-    { cause },
-  )
+/** OIDC Core 12.2: an ID Token of a refresh speaks of the same login. */
+function checkSameLogin(claims: IDToken, login: Members): void {
+  const differs = (code: ErrorCode, claim: string, why: string, shown: Evidence = {}) =>
+    refuse(code, why, { claim, spec: 'OIDC Core 12.2', ...shown })
+  const { sub, iss, auth_time, azp, nonce } = claims
+  if (sub !== login['sub']) {
+    throw differs(
+      'invalid_id_token_bad_sub',
+      'sub',
+      "the refreshed ID Token is another End-User's than the login's",
+    )
+  }
+  // One issuer of many tenants has signed for all of them.
+  if (iss !== (login['iss'] ?? iss)) {
+    throw differs(
+      'invalid_id_token_bad_issuer',
+      'iss',
+      "the refreshed ID Token is of another tenant than the login's",
+      { expected: login['iss'], received: iss },
+    )
+  }
+  if (auth_time !== undefined && (login['auth_time'] ?? auth_time) !== auth_time) {
+    throw differs(
+      'invalid_id_token_bad_auth_time',
+      'auth_time',
+      "the refreshed ID Token's auth_time is not the login's",
+      { expected: login['auth_time'], received: auth_time },
+    )
+  }
+  // Absent from one, it must be absent from the other.
+  if (azp !== login['azp']) {
+    throw differs(
+      'invalid_id_token_bad_audience',
+      'azp',
+      "the refreshed ID Token's azp is not the login's",
+      { expected: login['azp'], received: azp },
+    )
+  }
+  if (nonce !== undefined && !isSameText(nonce, login['nonce'])) {
+    throw differs(
+      'invalid_id_token_bad_nonce',
+      'nonce',
+      "the refreshed ID Token's nonce is not the login's",
+    )
+  }
 }
 
-/** The hash of an algorithm's name (RFC 7518 3.1); Ed25519 signs with SHA-512 (RFC 8032 5.1). */
-function hashOf(alg: string): string {
-  return /^Ed/.test(alg) ? 'sha512' : `sha${alg.slice(-3)}`
+/** Compares in a time that does not tell how much of two texts is alike. */
+function isSameText(one: unknown, other: unknown): boolean {
+  if (typeof one !== 'string' || typeof other !== 'string') return false
+  return sameDigest(Buffer.from(one), Buffer.from(other))
 }

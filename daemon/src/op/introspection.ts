@@ -16,6 +16,7 @@ export const introspectionErrors = [
   'invalid_op_metadata',
   'op_host_not_allowed',
   'op_unreachable',
+  'no_client_assertion',
   'op_error',
   'invalid_op_response',
 ] as const

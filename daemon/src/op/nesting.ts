@@ -9,12 +9,13 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 /**
- * Looks at claims, which may have come inside a JWT.
+ * Looks at claims that stand further down in a reply than the OP's own.
  *
  * @throws CommandError `invalid_op_response`
  */
-export function checkClaimsNesting(claims: object): void {
-  if (isDeeperThan(claims, LEVELS)) throw tooDeep()
+export function checkDeeperClaims(claims: object): void {
+  // A list, and in it an object, are around them too.
+  if (isDeeperThan(claims, LEVELS - 2)) throw tooDeep()
 }
 
 /**

@@ -1,23 +1,6 @@
 /** Turns what openid-client throws into the error codes that sites know. */
-import {
-  AuthorizationResponseError,
-  ClientError,
-  ResponseBodyError,
-  WWWAuthenticateChallengeError,
-} from 'openid-client'
-import { bounded, CommandError, type ErrorCode } from '../errors.js'
-
-/** Claims whose comparison with what was expected can fail, by the code that says so. */
-const claimCodes: Record<string, ErrorCode> = {
-  nonce: 'invalid_id_token_bad_nonce',
-  aud: 'invalid_id_token_bad_audience',
-  azp: 'invalid_id_token_bad_audience',
-  iss: 'invalid_id_token_bad_issuer',
-  auth_time: 'invalid_id_token_bad_auth_time',
-  exp: 'invalid_id_token_expired',
-  nbf: 'invalid_id_token_expired',
-  iat: 'invalid_id_token_expired',
-}
+import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
+import { bounded, CommandError } from '../errors.js'
 
 /**
  * @returns the error for the site. It carries what the OP said as `error` and `error_description`,
@@ -28,9 +11,6 @@ export async function asCommandError(error: unknown): Promise<CommandError> {
   if (known) return known as CommandError
   if (error instanceof ResponseBodyError) {
     return opError(error, error.error, error.error_description, error.status)
-  }
-  if (error instanceof AuthorizationResponseError) {
-    return opError(error, error.error, error.error_description)
   }
   if (error instanceof WWWAuthenticateChallengeError) return fromChallenge(error)
   if (error instanceof ClientError) return fromClientError(error)
@@ -66,83 +46,16 @@ async function fromChallenge(error: WWWAuthenticateChallengeError): Promise<Comm
 }
 
 function fromClientError(error: ClientError): CommandError {
-  const evidence = findInCauses(error, (one) => isEvidence(one)) as Evidence | undefined
-  switch (error.code) {
-    case 'OAUTH_TIMEOUT':
-    case 'OAUTH_ABORT':
-      return new CommandError('op_unreachable', 'the OP did not answer in time', { cause: error })
-    case 'OAUTH_JWT_CLAIM_COMPARISON_FAILED':
-    case 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED': {
-      const claim = evidence?.claim ?? ''
-      return new CommandError(
-        claimCodes[claim] ?? 'invalid_id_token',
-        `the ID Token's claim ${claim || '(unknown)'} is not what this login requires`,
-        { cause: error },
-      )
-    }
-    case 'OAUTH_INVALID_RESPONSE':
-      return fromInvalidResponse(error, evidence)
-    case 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED':
-      return new CommandError('invalid_user_info', "UserInfo's sub is not the login's", {
-        cause: error,
-      })
-    default:
-      return fromOther(error)
+  if (error.code === 'OAUTH_TIMEOUT' || error.code === 'OAUTH_ABORT') {
+    return new CommandError('op_unreachable', 'the OP did not answer in time', { cause: error })
   }
-}
-
-/** What openid-client cannot read of a JWT: not three parts, not JSON, encrypted, a `crit` header. */
-function fromOther(error: ClientError): CommandError {
-  const inner = error.cause instanceof Error ? error.cause : error
-  return describe(
-    error,
-    /\bJW[TE]\b/.test(inner.message) ? 'invalid_id_token' : 'invalid_op_response',
-  )
-}
-
-/** openid-client has one code for these; what it holds up as evidence tells them apart. */
-function fromInvalidResponse(error: ClientError, evidence: Evidence = {}): CommandError {
-  // The callback's parameters: the check of RFC 9207, as the state was looked up before, or a
-  // response packed into a JWT, which nobody asked for.
-  if (evidence.parameters instanceof URLSearchParams && !evidence.parameters.has('response')) {
-    return new CommandError(
-      'invalid_issuer',
-      evidence.parameters.has('iss')
-        ? 'the callback names another OP than the one this login was sent to'
-        : 'the callback lacks `iss`, which this OP sends with every answer; pass the whole callback',
-      { cause: error },
-    )
-  }
-  if (evidence.header) return describe(error, 'invalid_id_token_bad_signature')
-  if (evidence.claims) return describe(error, 'invalid_id_token')
-  if (evidence.body && 'access_token' in evidence.body) {
-    if (!('id_token' in evidence.body)) return describe(error, 'no_id_token')
-    if (evidence.body.id_token === '') return describe(error, 'invalid_id_token')
-  }
-  return fromOther(error)
-}
-
-/** openid-client's sentences are its own and name members only, never values. */
-function describe(error: ClientError, code: ErrorCode): CommandError {
+  // openid-client's sentences are its own and name members only, never values.
   const inner = error.cause instanceof Error ? error.cause : error
   return new CommandError(
-    code,
+    'invalid_op_response',
     `the OP's answer is not what its specification allows: ${bounded(inner.message)}`,
     { cause: error },
   )
-}
-
-interface Evidence {
-  claim?: string
-  claims?: object
-  header?: object
-  body?: object
-  parameters?: unknown
-}
-
-function isEvidence(one: unknown): boolean {
-  const signs = ['claim', 'claims', 'header', 'body', 'parameters']
-  return !(one instanceof Error) && signs.some((name) => name in (one as object))
 }
 
 /** Walks `cause` from the outside in; a handful of links at most. */

@@ -19,7 +19,15 @@ export interface OpOptions {
   response_mode?: 'form_post' | undefined
   logout_endpoint?: string | undefined
   logout_return_parameter?: string | undefined
+  /** Audiences of ID Tokens that are accepted beside the client. */
+  trusted_audiences?: readonly string[] | undefined
+  /** Absent, GET. */
+  userinfo_method?: 'GET' | 'POST' | undefined
+  /** Issuers whose aggregated and distributed claims are believed. */
+  claims_providers?: readonly string[] | undefined
   client_assertion_audience: 'issuer' | 'token_endpoint'
+  /** Absolute; shown to the OP for sites that bring no initial access token of their own. */
+  initial_access_token_file?: string | undefined
 }
 
 /** By {@link sectionKey} of `op_host`. */

@@ -2,7 +2,7 @@
  * Everything that a realm needs to deal with OPs, in one bundle for the functions of this folder. Each
  * realm has its own: connections, documents and limits.
  */
-import type { Clock } from '../clock.js'
+import type { Clock, Seconds } from '../clock.js'
 import type { Log } from '../log.js'
 import type { Store } from '../store/store.js'
 import { type HttpLimits, type HttpOptions, OpHttp } from './http.js'
@@ -16,6 +16,9 @@ export interface OpSide {
   /** What is special about OPs, by op_host. */
   readonly options: OpOptionsByHost
   readonly clock: Clock
+  /** Seconds by which the clocks of OPs and ours may differ. */
+  readonly clock_tolerance: Seconds
+  readonly log: Log
   /** One with other limits, and with them other documents and connections, for who begins from now on. */
   changed(limits: OpLimits): OpSide
   /** Ends it, and those that it was made of. */
@@ -26,6 +29,8 @@ export interface OpSide {
 export interface OpLimits extends HttpLimits {
   /** Seconds after which metadata and keys are fetched anew in the background. */
   refresh_after: number
+  /** Seconds by which an OP's clock and ours may differ. */
+  clock_tolerance: Seconds
   /** What relyd.cfg says of OPs; nothing, if absent. */
   ops?: OpOptionsByHost
 }
@@ -45,6 +50,8 @@ export function createOpSide(options: OpSideOptions, earlier?: OpSide): OpSide {
     providers,
     options: providers.ops,
     clock: options.clock,
+    clock_tolerance: options.clock_tolerance,
+    log: options.log,
     changed(limits) {
       providers.close()
       return createOpSide({ ...options, ...limits }, side)

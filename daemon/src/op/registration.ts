@@ -1,14 +1,18 @@
-/** Dynamic client registration, and its undoing. */
+/** Dynamic client registration (RFC 7591): what is asked, shown and answered. */
 import * as client from 'openid-client'
-import { CommandError } from '../errors.js'
+import type { Seconds } from '../clock.js'
+import { bounded, CommandError } from '../errors.js'
 import type { ClientMetadata, Site, SiteSecrets } from '../store/store.js'
-import { providerOf, registrationUri, useHttpLayer } from './client.js'
-import { authMethods } from './client_authentication.js'
+import { useHttpLayer } from './client.js'
 import { insecureIfAllowed } from './discovery.js'
+import { initialAccessToken } from './initial_access_token.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
+import { withOwnKeys } from './own_key_wishes.js'
+import { withToldKeys } from './own_keys.js'
 import { plainMembers } from './plain_members.js'
 import type { Provider } from './provider.js'
+import { explicitMembers, type RegistrationWishes, requestOf } from './registration_request.js'
 
 /** Codes that a registration at the OP can end with. */
 export const registrationErrors = [
@@ -23,26 +27,18 @@ export interface Registration {
   secrets: SiteSecrets
 }
 
-/** What a site wishes for its registration (RFC 7591 2). */
-export interface RegistrationWishes {
-  redirect_uris: string[]
-  post_logout_redirect_uris: string[]
-  scope: string[]
-  client_name?: string | undefined
-  contacts?: string[] | undefined
-  token_endpoint_auth_method?: (typeof authMethods)[number] | undefined
-}
-
 /**
  * RFC 7591 3: registers a client at the OP.
  *
+ * @param secrets what the site gave to be let in with, and the keys that it has; part of the answer
  * @throws CommandError with one of {@link registrationErrors}, or `invalid_request` when the OP
- * offers no registration
+ * offers no registration, or not what was asked for
  */
 export async function registerClient(
   op: OpSide,
   provider: Provider,
   wishes: RegistrationWishes,
+  secrets: SiteSecrets = {},
 ): Promise<Registration> {
   const { metadata, op_host } = provider
   if (metadata.registration_endpoint === undefined) {
@@ -52,35 +48,70 @@ export async function registerClient(
       { details: { field: 'client_id' } },
     )
   }
+  const { request, own_keys } = await withOwnKeys(
+    requestOf(metadata, wishes),
+    metadata,
+    op.clock(),
+    secrets.own_keys,
+  )
+  const token = await initialAccessToken(op, provider, secrets)
   let answered: client.ClientMetadata
   try {
     const configuration = await client.dynamicClientRegistration(
       new URL(provider.issuer),
-      requestedMetadata(metadata, wishes),
+      request as Partial<client.ClientMetadata>,
       client.None(),
       {
         [client.customFetch]: withKnownMetadata(op, provider),
         timeout: op.http.timeout,
         execute: insecureIfAllowed(op_host),
+        ...(token !== undefined && { initialAccessToken: token }),
       },
     )
     answered = configuration.clientMetadata()
   } catch (error) {
-    throw await asCommandError(error)
+    throw withCure(await asCommandError(error), token !== undefined)
   }
+  const registration = readRegistration(answered)
+  return withToldKeys(
+    { ...registration, secrets: { ...secrets, ...registration.secrets } },
+    own_keys,
+    op.clock(),
+  )
+}
+
+/** RFC 6750 3.1: what can be done about a refusal. */
+function withCure(error: CommandError, shown: boolean): CommandError {
+  if (error.code !== 'op_error' || ![401, 403].includes(Number(error.details?.['http_status']))) {
+    return error
+  }
+  const cure = shown
+    ? 'it does not take the initial_access_token that it was shown; get a fresh one of it'
+    : 'it may want an initial_access_token: give one, or have the operator name one in relyd.cfg'
+  return new CommandError('op_error', `${error.message}; ${cure}`, {
+    details: error.details,
+    cause: error,
+  })
+}
+
+/**
+ * RFC 7591 3.2.1: what is kept of an OP's answer, which may have changed whatever was asked for.
+ *
+ * @throws CommandError `invalid_op_response` for what cannot be kept
+ */
+export function readRegistration(answered: client.ClientMetadata): Registration {
   const { client_secret, registration_access_token, ...rest } = answered
   const kept = plainMembers(rest)
   for (const name of ['token_endpoint_auth_method', 'id_token_signed_response_alg']) {
     if (typeof (kept[name] ?? rest[name] ?? '') === 'string') continue
-    throw new CommandError(
-      'invalid_op_response',
-      `the OP's registration has a ${name} that is no text`,
-    )
+    throw unusable(`has a ${name} that is no text`)
   }
   // RFC 7591 2: seconds. openid-client fails at each login with anything else.
   if (!Number.isSafeInteger(kept['default_max_age']) || Number(kept['default_max_age']) < 0) {
     delete kept['default_max_age']
   }
+  const expires_at = secondsOf(kept['client_secret_expires_at'])
+  if (expires_at !== undefined) kept['client_secret_expires_at'] = expires_at
   return {
     client: kept as ClientMetadata,
     secrets: {
@@ -90,79 +121,88 @@ export async function registerClient(
   }
 }
 
+/** RFC 7591 3.2.1: whole seconds, and 0 for never. */
+function secondsOf(value: unknown): Seconds | undefined {
+  const seconds = Math.floor(Number(value))
+  return typeof value === 'number' && Number.isSafeInteger(seconds) && seconds >= 0
+    ? seconds
+    : undefined
+}
+
 /**
- * RFC 7592 2.3: removes a registration that relyd made. A registration that the OP no longer knows
- * counts as removed; one that the OP gave no means to remove is left there.
+ * Refuses a registration with which no login of the site could end well, whatever the OP changed.
  *
- * @returns whether the OP was asked and removed it
- * @throws CommandError `remove_site_failed`, `op_host_not_allowed`
+ * @throws CommandError `invalid_op_response`
  */
-export async function unregisterClient(op: OpSide, site: Site): Promise<boolean> {
-  const uri = registrationUri(op.http, site)
-  const { registration_access_token } = site.secrets
-  if (site.registered_by !== 'relyd' || registration_access_token === undefined) return false
-  if (uri === undefined) return false
-  try {
-    const configuration = await bareConfiguration(op, site)
-    const response = await client.fetchProtectedResource(
-      configuration,
-      registration_access_token,
-      new URL(uri),
-      'DELETE',
-    )
-    // RFC 7592 2.3: 401 is the answer for a client that no longer exists.
-    if ([200, 204, 401, 404].includes(response.status)) return true
-    throw new CommandError('remove_site_failed', `the OP answered ${response.status}`)
-  } catch (error) {
-    // The same 401, with a challenge (RFC 6750 3).
-    if (error instanceof client.WWWAuthenticateChallengeError && error.status === 401) return true
-    const { code, message, details } = await asCommandError(error)
+export function checkAnswered(
+  { registered_by, client, secrets, redirect_uri, settings }: Site,
+  now: Seconds,
+): void {
+  if (registered_by === 'operator') return
+  const { client_secret_expires_at: expires_at } = client
+  if (secrets.client_secret !== undefined || expires_at !== undefined) {
+    // RFC 7591 3.2.1.
+    if (secondsOf(expires_at) === undefined) {
+      throw unusable('has a client_secret_expires_at that is no time')
+    }
+    if (expires_at !== 0 && Number(expires_at) <= now) {
+      throw unusable('has a client_secret_expires_at that is over already; check the clocks')
+    }
+  }
+  const { response_type = 'code' } = settings
+  const lists: [name: string, wanted: string][] = [
+    ['redirect_uris', redirect_uri],
+    ['response_types', response_type],
+    ...(response_type.includes('code')
+      ? [['grant_types', 'authorization_code'] as [string, string]]
+      : []),
+  ]
+  for (const [name, wanted] of lists) {
+    const answered = client[name]
+    if (!Array.isArray(answered)) continue
+    const sorted = wanted.split(' ').sort().join(' ')
+    if (answered.some((one) => String(one).split(' ').sort().join(' ') === sorted)) continue
     throw new CommandError(
-      code === 'op_host_not_allowed' ? code : 'remove_site_failed',
-      `the registration could not be removed at the OP, so the site was kept: ${message}`,
-      { details, cause: error },
+      'invalid_op_response',
+      `the OP registered the site without ${bounded(wanted)} among its ${name}`,
+      {
+        details: { field: name, expected: wanted, received: answered.slice(0, 20) },
+      },
     )
   }
 }
 
+/** The settings of a site as far as the OP allows them: logins ask for what was registered. */
+export function settingsAnswered({ client, settings }: Pick<Site, 'client' | 'settings'>) {
+  const { wished_scope = settings.scope, ...rest } = settings
+  const { scope: answered } = client
+  const allowed = typeof answered === 'string' ? answered.split(' ') : wished_scope
+  const scope = wished_scope.filter((one) => allowed.includes(one))
+  // An answer that knows nothing of openid speaks of other scopes than logins' (Keycloak).
+  if (!allowed.includes('openid') || scope.length === wished_scope.length) {
+    return { ...rest, scope: wished_scope }
+  }
+  return { ...rest, scope, wished_scope }
+}
+
+/** Whether an OP must be told of a change of a site's wishes. */
+export function asksOtherwise(one: RegistrationWishes, other: RegistrationWishes): boolean {
+  return JSON.stringify(explicitMembers(one)) !== JSON.stringify(explicitMembers(other))
+}
+
 /** Enough to carry a registration access token, whatever the registration itself came to. */
-async function bareConfiguration(op: OpSide, site: Site): Promise<client.Configuration> {
-  const provider = await providerOf(op, site)
-  const { client_id } = site.client
+export function bareConfiguration(
+  op: OpSide,
+  provider: Provider,
+  client_id: string,
+): client.Configuration {
   const configuration = new client.Configuration(provider.metadata, client_id, {}, client.None())
   useHttpLayer(op, provider, configuration)
   return configuration
 }
 
-function requestedMetadata(
-  metadata: client.ServerMetadata,
-  wishes: RegistrationWishes,
-): Partial<client.ClientMetadata> {
-  const { scope, post_logout_redirect_uris, client_name, contacts, ...rest } = wishes
-  const offersRefresh = metadata.grant_types_supported?.includes('refresh_token') ?? false
-  return {
-    redirect_uris: rest.redirect_uris,
-    application_type: 'web',
-    response_types: ['code'],
-    grant_types: ['authorization_code', ...(offersRefresh ? ['refresh_token'] : [])],
-    token_endpoint_auth_method: rest.token_endpoint_auth_method ?? preferredAuthMethod(metadata),
-    id_token_signed_response_alg: preferredSigningAlg(metadata),
-    scope: scope.join(' '),
-    ...(post_logout_redirect_uris.length > 0 && { post_logout_redirect_uris }),
-    ...(client_name !== undefined && { client_name }),
-    ...(contacts !== undefined && { contacts }),
-  }
-}
-
-/** OIDC Discovery 3: an OP that says nothing takes client_secret_basic. */
-export function preferredAuthMethod(metadata: client.ServerMetadata): (typeof authMethods)[number] {
-  const offered = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-  return authMethods.find((method) => offered.includes(method)) ?? 'client_secret_basic'
-}
-
-function preferredSigningAlg(metadata: client.ServerMetadata): string {
-  const offered = metadata.id_token_signing_alg_values_supported ?? ['RS256']
-  return ['RS256', 'ES256', 'PS256', 'EdDSA'].find((alg) => offered.includes(alg)) ?? 'RS256'
+function unusable(what: string): CommandError {
+  return new CommandError('invalid_op_response', `the OP's registration ${what}`)
 }
 
 /** openid-client discovers before it registers; the metadata is known already. */

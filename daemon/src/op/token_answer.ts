@@ -1,18 +1,11 @@
 /** A token response of an OP: what of it must hold, whatever grant it answers. */
-import type { IDToken, TokenEndpointResponse, TokenEndpointResponseHelpers } from 'openid-client'
+import type { IDToken, TokenEndpointResponse } from 'openid-client'
 import { STRING_LENGTH } from '../command.js'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
-import { idTokenAlgs } from './client.js'
-import {
-  checkAtHash,
-  checkIssuedAt,
-  checkParties,
-  checkTenant,
-  verifyIdTokenSignature,
-} from './id_token.js'
-import { checkClaimsNesting } from './nesting.js'
-import { optionsOf } from './op_options.js'
+import { idTokenOf } from './client.js'
+import { type ExpectedIdToken, idTokenErrors, validateIdToken } from './id_token.js'
+import { LONGEST_TOKEN } from './jwt_parts.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -22,23 +15,13 @@ export const tokenAnswerErrors = [
   'invalid_op_metadata',
   'op_host_not_allowed',
   'op_unreachable',
+  'no_client_assertion',
   'op_error',
-  'invalid_op_response',
-  'invalid_id_token',
-  'invalid_id_token_bad_nonce',
-  'invalid_id_token_bad_audience',
-  'invalid_id_token_bad_issuer',
-  'invalid_id_token_bad_signature',
-  'invalid_id_token_expired',
-  'invalid_id_token_bad_auth_time',
-  'invalid_access_token_bad_hash',
+  ...idTokenErrors,
 ] as const
 
 /** Most seconds that an access token is believed to last: some sixty-eight years. */
-const LONGEST = 2 ** 31 - 1
-
-/** Longest token, in characters: a site must be able to hand it back (`token` in command.ts). */
-export const LONGEST_TOKEN = 65_536
+export const LONGEST = 2 ** 31 - 1
 
 /** A token response whose every part was checked. */
 export interface TokenAnswer {
@@ -46,6 +29,7 @@ export interface TokenAnswer {
   /** Seconds, as the OP said. */
   expires_in?: number
   refresh_token?: string
+  /** Signed; decrypted, if it came encrypted. */
   id_token?: string
   id_token_claims?: IDToken
   scope?: string
@@ -53,8 +37,9 @@ export interface TokenAnswer {
 
 /**
  * RFC 6749 5.1, OIDC Core 3.1.3.7: checks what openid-client leaves to us of an answer that it let
- * pass.
+ * pass, and the ID Token, which it has not seen.
  *
+ * @param expected what the ID Token must fit, beside the access token that it came with
  * @throws CommandError `invalid_op_response`, `invalid_id_token…`, `invalid_access_token_bad_hash`,
  * `op_unreachable` when the keys are needed and cannot be fetched
  */
@@ -62,7 +47,8 @@ export async function checkTokenAnswer(
   op: OpSide,
   site: Site,
   provider: Provider,
-  answer: TokenEndpointResponse & TokenEndpointResponseHelpers,
+  answer: TokenEndpointResponse,
+  expected: Omit<ExpectedIdToken, 'access_token' | 'front_channel'>,
 ): Promise<TokenAnswer> {
   // openid-client lets DPoP-bound tokens pass too, which nobody asked for.
   if (answer.token_type !== 'bearer') {
@@ -71,7 +57,11 @@ export async function checkTokenAnswer(
       'the OP issued a token that is not of type Bearer',
     )
   }
-  const { access_token, expires_in, refresh_token, scope, id_token } = answer
+  const { access_token, expires_in, refresh_token, scope } = answer
+  const id_token = idTokenOf(answer)
+  if (id_token !== undefined && typeof id_token !== 'string') {
+    throw new CommandError('invalid_op_response', 'the OP issued an ID Token that is no text')
+  }
   for (const token of [access_token, refresh_token, id_token]) {
     if (token === undefined || token.length <= LONGEST_TOKEN) continue
     throw new CommandError(
@@ -85,22 +75,20 @@ export async function checkTokenAnswer(
       `the OP granted a scope of more than ${STRING_LENGTH} characters`,
     )
   }
-  const claims = answer.claims()
-  if (id_token !== undefined && claims !== undefined) {
-    await verifyIdTokenSignature(op, provider, id_token, idTokenAlgs(site, provider.metadata))
-    checkClaimsNesting(claims)
-    checkTenant(provider, id_token, claims, optionsOf(op.options, site.op_host))
-    checkParties(claims, site.client.client_id)
-    checkIssuedAt(claims, op.clock())
-    checkAtHash(id_token, claims['at_hash'], access_token)
-  }
+  const valid =
+    id_token === undefined
+      ? undefined
+      : await validateIdToken(op, site, provider, id_token, {
+          ...expected,
+          access_token,
+          front_channel: false,
+        })
   return {
     access_token,
     // An OP may write any number, and an empty scope; what goes on from here is whole and bounded.
     ...(expires_in !== undefined && { expires_in: Math.floor(Math.min(expires_in, LONGEST)) }),
     ...(refresh_token !== undefined && { refresh_token }),
-    ...(id_token !== undefined && { id_token }),
-    ...(claims !== undefined && { id_token_claims: claims }),
+    ...(valid && { id_token: valid.jws, id_token_claims: valid.id_token_claims }),
     ...(scope && { scope }),
   }
 }

@@ -209,10 +209,11 @@ function unknownCommand(name: string, rows: Rows<unknown>): CommandError {
  */
 function asReported(error: unknown, request_id: string, log: Log): CommandError {
   if (error instanceof CommandError) {
-    const { code, message, details, retryable } = error
+    const { code, message, details, retryable, spec } = error
     return new CommandError(code, bounded(message, ERROR_TEXT), {
       ...(details && { details: boundedIn(details, ERROR_TEXT) as typeof details }),
       retryable,
+      spec,
     })
   }
   log.error(describeFault(error), 'failed')

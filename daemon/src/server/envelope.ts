@@ -20,6 +20,8 @@ export interface ErrorData {
   /** Finds the request in the daemon's log. */
   request_id: string
   retryable: boolean
+  /** The section of the specification by which it was refused. */
+  spec?: string
   details?: Record<string, unknown>
 }
 
@@ -59,6 +61,7 @@ export function errorReply(id: RequestId, error: CommandError, request_id: strin
       error_description: error.message,
       request_id,
       retryable: error.retryable,
+      ...(error.spec !== undefined && { spec: error.spec }),
       ...(error.details && { details: error.details }),
     },
   }

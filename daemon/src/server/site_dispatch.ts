@@ -46,7 +46,7 @@ export function createSiteDispatch(inForce: () => RealmInForce, record?: Recorde
     },
     async execute(command, params, caller) {
       const context = now()
-      const site = 'oxd_id' in command.params ? await siteFor(context, params) : undefined
+      const site = 'oxd_id' in command.params ? await siteFor(context, command, params) : undefined
       return command.run({ ...context, caller }, site as never, params as never)
     },
   })
@@ -62,11 +62,12 @@ function accountOf({ sites, realm }: RealmContext, { params }: Request): string 
 }
 
 async function siteFor(
-  { sites, realm }: RealmContext,
+  { sites, realm, renewals }: RealmContext,
+  { asks_op }: Command,
   params: Record<string, unknown>,
 ): Promise<object> {
   const site = await sites.get(params['oxd_id'] as string, realm.name)
   // The same words whether the id is another realm's or nobody's.
   if (!site) throw new CommandError('invalid_oxd_id', 'no site of this realm has this oxd_id')
-  return site
+  return asks_op ? renewals.ifExpired(realm, site) : site
 }

@@ -45,6 +45,7 @@ function site(oxd_id: string, changes: Partial<Site> = {}): Site {
     name: oxd_id,
     version: 1,
     updated_at: null,
+    renew_at: null,
     ...changes,
   }
 }

@@ -1,9 +1,9 @@
-/** What only the operator does with sites in SQLite: lists and finds them, adds several, changes one. */
+/** What is done with sites in SQLite beside registering them: lists, several at once, changes, renewals. */
 import type { Seconds } from '../clock.js'
 import type { Exceeded, StoreQuotas } from '../quota.js'
 import type { GroupCommit } from './group_commit.js'
 import { type Slice, type SliceLimits, sliceOf } from './slice.js'
-import type { ListedSiteRow, SiteRow, Statements } from './statements.js'
+import type { DueRenewal, ListedSiteRow, SiteRow, Statements } from './statements.js'
 import type { AddSites, ListedSite, Site, UpdateSite } from './store.js'
 
 type Quotas = StoreQuotas & { sites: number }
@@ -56,6 +56,15 @@ export class SiteAdmin {
       if (holder !== undefined && holder !== row.oxd_id) return 'name_taken'
       return updateSite.run(row).changes > 0 ? 'updated' : 'changed'
     })
+  }
+
+  async dueRenewals(realm: string, now: Seconds, limit: number): Promise<DueRenewal[]> {
+    return this.#of.statements().dueRenewals.all(realm, now, limit)
+  }
+
+  async takeRenewal(oxd_id: string, seen: Seconds, until: Seconds | null): Promise<boolean> {
+    const { takeRenewal } = this.#of.statements()
+    return this.#of.group.run(() => takeRenewal.run(until, oxd_id, seen).changes > 0)
   }
 
   async listSites(after: string, limits: SliceLimits): Promise<Slice<ListedSite>> {

@@ -109,6 +109,7 @@ function site(changes: Partial<Site> = {}): Site {
     name: null,
     version: 1,
     updated_at: null,
+    renew_at: null,
     ...changes,
   }
 }

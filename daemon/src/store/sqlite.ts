@@ -179,6 +179,14 @@ export class SqliteStore implements Store {
     return this.#site_admin.updateSite(...given)
   }
 
+  dueRenewals(...given: Parameters<Store['dueRenewals']>): ReturnType<Store['dueRenewals']> {
+    return this.#site_admin.dueRenewals(...given)
+  }
+
+  takeRenewal(...given: Parameters<Store['takeRenewal']>): ReturnType<Store['takeRenewal']> {
+    return this.#site_admin.takeRenewal(...given)
+  }
+
   listSites(...given: Parameters<Store['listSites']>): ReturnType<Store['listSites']> {
     return this.#site_admin.listSites(...given)
   }
@@ -421,6 +429,7 @@ export class SqliteStore implements Store {
       name: site.name ?? null,
       version: site.version ?? 1,
       updated_at: site.updated_at ?? null,
+      renew_at: site.renew_at ?? null,
       client: JSON.stringify(site.client),
       settings: JSON.stringify(site.settings),
       secrets: this.#seal(site.secrets, secretsCell('sites', site.oxd_id)),

@@ -23,6 +23,13 @@ export interface SiteRow {
   name: string | null
   version: number
   updated_at: number | null
+  renew_at: number | null
+}
+
+/** A site whose registration is to be renewed. */
+export interface DueRenewal {
+  oxd_id: string
+  renew_at: number
 }
 
 /** A site's row in a list. */
@@ -128,7 +135,7 @@ const SESSION = `session_key, oxd_id, issuer, sub, sid, acr, amr, auth_time, cre
 
 /** A {@link ListedSiteRow}. */
 const LISTED_SITE = `SELECT s.oxd_id, s.realm, s.op_host, s.issuer, s.redirect_uri, s.registered_by,
-  s.client, s.settings, s.created_at, s.name, s.version, s.updated_at, u.sessions
+  s.client, s.settings, s.created_at, s.name, s.version, s.updated_at, s.renew_at, u.sessions
   FROM sites s JOIN site_usage u ON u.oxd_id = s.oxd_id`
 
 /** What {@link prepareStatements} makes. */
@@ -201,14 +208,23 @@ export function prepareStatements(db: Database) {
 
     putSite: statement<[SiteRow]>(
       `INSERT INTO sites (oxd_id, realm, op_host, issuer, redirect_uri, registered_by, client,
-         settings, created_at, secrets, name, version, updated_at)
+         settings, created_at, secrets, name, version, updated_at, renew_at)
        VALUES (@oxd_id, @realm, @op_host, @issuer, @redirect_uri, @registered_by, @client,
-         @settings, @created_at, @secrets, @name, @version, @updated_at)`,
+         @settings, @created_at, @secrets, @name, @version, @updated_at, @renew_at)`,
     ),
     updateSite: statement<[SiteRow]>(
       `UPDATE sites SET redirect_uri = @redirect_uri, client = @client, settings = @settings,
-         secrets = @secrets, name = @name, version = version + 1, updated_at = @updated_at
+         secrets = @secrets, name = @name, version = version + 1, updated_at = @updated_at,
+         renew_at = @renew_at
        WHERE oxd_id = @oxd_id AND version = @version`,
+    ),
+    dueRenewals: statement<[realm: string, now: number, limit: number], DueRenewal>(
+      `SELECT oxd_id, renew_at FROM sites WHERE realm = ? AND renew_at <= ?
+       ORDER BY renew_at LIMIT ?`,
+    ),
+    // Whoever read the site before must read it anew, or would write back when it was due.
+    takeRenewal: statement<[until: number | null, oxd_id: string, seen: number]>(
+      'UPDATE sites SET renew_at = ?, version = version + 1 WHERE oxd_id = ? AND renew_at = ?',
     ),
     siteOfName: pluck<[name: string, realm: string], string>(
       'SELECT oxd_id FROM sites WHERE name = ? AND realm = ?',

@@ -31,6 +31,8 @@ export interface Site {
   version?: number
   /** When the operator last changed it. */
   updated_at?: Seconds | null
+  /** When its registration is to be renewed, or has been tried to; null, or absent, never. */
+  renew_at?: Seconds | null
 }
 
 /** A site in a list, which needs no secret opened. */
@@ -59,6 +61,8 @@ export interface ClientMetadata {
   jwks?: { keys: ClientJwk[] }
   /** Apple's: the team in whose name the daemon makes client secrets. */
   apple_team_id?: string
+  /** Where the platform keeps the operator's client assertion and renews it (RFC 7523 2.2). */
+  client_assertion_file?: string
   [name: string]: unknown
 }
 
@@ -66,7 +70,7 @@ export interface ClientMetadata {
 export interface ClientJwk {
   kty: string
   kid: string
-  use: 'sig'
+  use: 'sig' | 'enc'
   alg?: string
   /** The certificate and those that lead to its CA, each DER in base64. */
   x5c?: string[]
@@ -86,6 +90,12 @@ export interface SiteSettings {
   response_type?: ResponseType
   /** Of logins that name none; absent, what the OP chooses for the response type. */
   response_mode?: ResponseMode
+  /** What else it wished for its registration, by the registered names (`op/client_metadata.ts`). */
+  metadata?: Record<string, unknown>
+  /** All redirect URIs that it wished for, where there are several. */
+  redirect_uris?: string[]
+  /** The scope it wished for, where the OP allows a smaller one, which is `scope` then. */
+  wished_scope?: string[]
   /** `none` lets a callback come from another browser than the one that started the login. */
   login_binding: 'required' | 'none'
   /** `daemon` keeps tokens from the site, but access tokens that it asks for. */
@@ -95,6 +105,10 @@ export interface SiteSettings {
 export interface SiteSecrets {
   client_secret?: string
   registration_access_token?: string
+  /** What the OP wants to see before it registers the site, as the site gave it (RFC 7591 3). */
+  initial_access_token?: string
+  /** A client whose token is shown instead, by the client credentials grant. */
+  registration_client?: { client_id: string; client_secret: string; scope?: string }
   /** PKCS#8, as PEM: of assertions, of a client certificate, or Apple's. The operator's. */
   client_private_key?: string
   /** Those that relyd made for the site, the newest of each use first. */
@@ -110,6 +124,10 @@ export interface OwnKey {
   /** PKCS#8, as PEM. */
   private_key: string
   made_at: Seconds
+  /** From when on it signs; absent until the OP has its public half. */
+  ready_at?: Seconds
+  /** When the OP was last asked to take it, in vain so far. */
+  asked_at?: Seconds
   /** When a newer one took its place; it still decrypts for a while. */
   retired_at?: Seconds
 }
@@ -128,6 +146,8 @@ export interface Login {
   secrets: {
     nonce: string
     code_verifier: string
+    /** The client that asked, should the site be registered anew meanwhile. */
+    client_id?: string
     /** Where the site sends the browser afterwards. */
     return_to?: string
     /** Absent, `code`. */
@@ -135,7 +155,7 @@ export interface Login {
     /** Absent, the default of the response type. */
     response_mode?: ResponseMode
     /** OIDC Core 5.5.1: what was asked for as essential, and must be so. */
-    essential?: { acr?: string[]; sub?: string }
+    essential?: { acr?: string[]; sub?: string; auth_time?: boolean }
   }
 }
 
@@ -192,6 +212,8 @@ export interface SessionSecrets {
   id_token: string
   id_token_claims: Record<string, unknown>
   scope?: string
+  /** The login asked for an ID Token alone: there never was an access token. */
+  without_access_token?: true
 }
 
 /** Who holds it refreshes the session's tokens, and nobody else does. */
@@ -337,6 +359,19 @@ export interface Store {
   ): Promise<AddSites>
   /** Replaces the site with its secrets, if its `version` is still the one that was read. */
   updateSite(site: Site): Promise<UpdateSite>
+  /** @returns sites of the realm whose registration is to be renewed, the longest due first */
+  dueRenewals(
+    realm: string,
+    now: Seconds,
+    limit: number,
+  ): Promise<{ oxd_id: string; renew_at: Seconds }[]>
+  /**
+   * Puts a renewal off, if it is still due when it was seen to be: who does so holds it until then.
+   *
+   * @param until null takes it off for good
+   * @returns whether it was this caller
+   */
+  takeRenewal(oxd_id: string, seen: Seconds, until: Seconds | null): Promise<boolean>
   /** @returns sites of all realms in the order of their ids, from behind `after` on */
   listSites(after: string, limits: SliceLimits): Promise<Slice<ListedSite>>
   /** @returns those of this name; where there are none, those whose oxd_id begins so: at most `limit` */

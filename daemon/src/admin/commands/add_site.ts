@@ -2,9 +2,10 @@ import { boolean, required, string, type Values } from '../../command.js'
 import type { Realm } from '../../context.js'
 import { CommandError } from '../../errors.js'
 import { checkApart, redirectUriFor } from '../../op/arrival.js'
+import { preferredSecretMethod } from '../../op/client_authentication.js'
 import { admitOp } from '../../op/discovery.js'
 import { readOpHost } from '../../op/op_host.js'
-import { preferredAuthMethod } from '../../op/registration.js'
+import { checkExposure } from '../../op/response_type.js'
 import { quotaExceeded } from '../../quota.js'
 import { claimOfName, issuedSite, registerSite, registerSiteErrors } from '../../registrations.js'
 import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
@@ -66,6 +67,7 @@ export const add_site = adminCommand({
       })
     }
     checkLength(pick(settingParams, params))
+    checkExposure(params, realm)
     for (const uri of redirect_uris) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
     const issuer = readOpHost(realm.op.http, op_host)
@@ -91,14 +93,13 @@ async function addIssued(
   await admitOp(op, op_host)
   const provider = await op.providers.get(op_host)
   const given = pick(credentialParams, params)
-  const credential = requiredCredentialOf(given, () => preferredAuthMethod(provider.metadata))
+  const credential = requiredCredentialOf(given, () => preferredSecretMethod(provider.metadata))
   const wanted: Site = {
     ...(await issuedSite({ ...context, realm, op }, op_host, {
       client_id,
       credential,
       redirect_uris: unique(params.redirect_uris),
       settings: settingsOf(params),
-      id_token_signed_response_alg: params.id_token_signed_response_alg,
     })),
     name: params.name,
   }
@@ -126,22 +127,24 @@ async function registerAnew(
     })
   }
   const settings = settingsOf(params)
-  const { post_logout_redirect_uri, client_name } = params
   const redirect_uris = unique(params.redirect_uris)
   const { oxd_id, made } = await registerSite({ ...context, realm, op: realm.op }, op_host, {
     claim: claimOfName(params.name),
-    wishes: {
-      redirect_uris,
-      post_logout_redirect_uris: post_logout_redirect_uri ? [post_logout_redirect_uri] : [],
-      scope: settings.scope,
-      client_name,
-    },
-    settings,
+    wishes: { redirect_uris, settings },
   })
   if (!made) {
     const stored = await context.store.getSite(oxd_id, realm.name)
-    const redirect_uri = redirectUriFor(redirect_uris[0], stored?.issuer ?? op_host)
-    const wanted = { op_host, redirect_uri, registered_by: 'relyd', settings }
+    const { scope } = stored?.settings ?? settings
+    const here = redirect_uris.map((uri) => redirectUriFor(uri, stored?.issuer ?? op_host))
+    const all = here.length > 1 && { redirect_uris: here }
+    const wished_scope = stored?.settings.wished_scope && settings.scope
+    const wanted = {
+      op_host,
+      redirect_uri: here[0],
+      registered_by: 'relyd',
+      // The OP may allow less than the scope that is wished for.
+      settings: { ...settings, ...all, ...(wished_scope && { scope, wished_scope }) },
+    }
     // What else it is, the OP has said.
     if (stored)
       checkSame(stored, { ...stored, ...wanted } as Site, ['op_host', 'redirect_uris', 'settings'])

@@ -119,7 +119,6 @@ async function checkEntry(context: ImportContext, entry: ImportedSite): Promise<
       credential,
       redirect_uris: redirect_uris as [string, ...string[]],
       settings: settingsOf(entry),
-      id_token_signed_response_alg: entry.id_token_signed_response_alg,
     },
   )
   if (issued.issuer !== entry.issuer) {

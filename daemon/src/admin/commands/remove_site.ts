@@ -1,5 +1,5 @@
 import { boolean, integer, required, string } from '../../command.js'
-import { unregisterClient } from '../../op/registration.js'
+import { removeRegistration } from '../../registration_changes.js'
 import { adminCommand } from '../admin_command.js'
 import { selectErrors, selectSite, servedRealm, wholeSite } from '../select_site.js'
 import { siteParams } from '../site_params.js'
@@ -40,7 +40,8 @@ export const remove_site = adminCommand({
     const site = await wholeSite(context, listed)
     const asks = site.registered_by === 'relyd' && !keep_at_op
     const removed_at_op =
-      asks && (await unregisterClient(servedRealm(context, site.realm).op, site))
+      asks &&
+      (await removeRegistration({ ...context, op: servedRealm(context, site.realm).op }, site))
     await sites.remove(site)
     events.forgetSite(site.oxd_id)
     return { oxd_id, ...(name && { name }), realm, sessions, removed_at_op }

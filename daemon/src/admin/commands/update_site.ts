@@ -1,13 +1,19 @@
 import { listOf, string, type Values } from '../../command.js'
 import { CommandError } from '../../errors.js'
-import { redirectUriFor } from '../../op/arrival.js'
 import { checkRegistration } from '../../op/client.js'
+import { isSecretMethod } from '../../op/client_authentication.js'
 import { issuedClient } from '../../op/client_credential.js'
-import { checkLength, checkRedirectUri, settingsOf, warnOfUnsafe } from '../../site_settings.js'
+import { asksOtherwise } from '../../op/registration.js'
+import { wishesOf } from '../../op/registration_request.js'
+import { checkExposure } from '../../op/response_type.js'
+import { changeRegistration, registrationChangeErrors } from '../../registration_changes.js'
+import { answerAlgs, withRedirectUris, withSettings } from '../../site_changes.js'
+import { checkLength, checkRedirectUri, unsettable, warnOfUnsafe } from '../../site_settings.js'
 import type { Site } from '../../store/store.js'
 import { adminCommand } from '../admin_command.js'
 import { selectErrors, selectSite, servedRealm, wholeSite } from '../select_site.js'
 import {
+  type Credentials,
   checkName,
   credentialOf,
   credentialParams,
@@ -17,41 +23,26 @@ import {
 } from '../site_params.js'
 import { authMethodOf, describeOneSite, oneSiteResult, redirectUrisOf } from '../site_result.js'
 
-/** Settings that a site need not have. */
-const optional = [
-  'post_logout_redirect_uri',
-  'acr_values',
-  'ui_locales',
-  'claims_locales',
-  'client_name',
-] as const
-
 const params = {
   ...siteParams,
   name: string({ doc: 'Its new name.' }),
   ...credentialParams,
   ...settingParams,
-  unset: listOf({ doc: 'Settings that it shall not have any more.' }, optional),
+  unset: listOf({ doc: 'What it shall not have any more.' }, unsettable),
 }
 
 type Params = Values<typeof params>
 
 export const update_site = adminCommand({
-  doc: 'Changes a site, all of what is given or nothing. Logins under way go on, with the credentials that it has by then. The OP is told nothing: what it must know, its operator changes there.',
-  spec: ['OIDC Core 9'],
+  doc: 'Changes a site, all of what is given or nothing. Logins under way go on, with the credentials that it has by then. Where relyd registered the client itself, the OP is told first, and has the last word; of another, what the OP must know, its operator changes there.',
+  spec: ['OIDC Core 9', 'RFC 7592 2.2'],
   params,
   result: oneSiteResult,
   errors: [
     ...selectErrors,
     'invalid_authorization_redirect_uri',
     'site_exists',
-    'site_changed',
-    'op_host_not_allowed',
-    'no_connect_discovery_response',
-    'invalid_op_metadata',
-    'op_unreachable',
-    'op_error',
-    'invalid_op_response',
+    ...registrationChangeErrors,
   ],
   async run(context, params) {
     const { store, sites, clock, refuse } = context
@@ -60,8 +51,7 @@ export const update_site = adminCommand({
     }
     const listed = await selectSite(context, params)
     const stored = await wholeSite(context, listed)
-    const { name } = params
-    const redirect_uris = params.redirect_uris?.map((uri) => redirectUriFor(uri, stored.issuer))
+    const { redirect_uris, name } = params
     if (name !== undefined) checkName(name)
     if (redirect_uris?.length === 0) {
       return refuse('invalid_request', 'redirect_uris is empty; give one at least')
@@ -69,13 +59,16 @@ export const update_site = adminCommand({
     checkLength(pick(settingParams, params))
     for (const uri of redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
-    const changed: Site = {
-      ...stored,
-      ...changedClient(stored, { ...params, ...(redirect_uris && { redirect_uris }) }, clock()),
-      redirect_uri: redirect_uris?.[0] ?? stored.redirect_uri,
-      settings: changedSettings(stored, params),
-      name: name ?? stored.name ?? null,
-      updated_at: clock(),
+    if (stored.registered_by === 'relyd') refuseCredential(params)
+    const change = (site: Site): Site => changedSite(site, params, clock())
+    const changed = change(stored)
+    if (params.response_type ?? params.response_mode) {
+      checkExposure(changed.settings, servedRealm(context, stored.realm))
+    }
+    if (stored.registered_by === 'relyd' && asksOtherwise(wishesOf(stored), wishesOf(changed))) {
+      const { op } = servedRealm(context, stored.realm)
+      await changeRegistration({ ...context, op }, stored, change)
+      return describeOneSite(await selectSite(context, { site: stored.oxd_id }))
     }
     // Its cached client is of the old object.
     if (isClientGiven(params))
@@ -103,41 +96,57 @@ function isClientGiven(params: Params): boolean {
   return given.some((one) => one !== undefined)
 }
 
-/** What is the OP's matter as much as ours. */
-function changedClient(
+/** @throws CommandError `invalid_request` */
+function refuseCredential(params: Params): void {
+  const [stray] = Object.keys(pick(credentialParams, params))
+  if (stray === undefined) return
+  throw new CommandError(
+    'invalid_request',
+    'relyd registered this client itself, and its OP issues the credentials; remove the site and add it anew',
+    { details: { field: stray } },
+  )
+}
+
+function changedSite(stored: Site, params: Params, now: number): Site {
+  const { redirect_uris, name, unset } = params
+  const site = {
+    ...stored,
+    ...credentialsOf(stored, params, now),
+    name: name ?? stored.name ?? null,
+    updated_at: now,
+  }
+  const [own, ...others] = redirect_uris ?? []
+  const moved = own === undefined ? site : withRedirectUris(site, own, others)
+  return withSettings(moved, pick(settingParams, params), unset)
+}
+
+/** Of a client that the OP's operator issued. */
+function credentialsOf(
   stored: Site,
   params: Params,
   now: number,
 ): Pick<Site, 'client' | 'secrets'> {
-  if (!isClientGiven(params)) return stored
-  if (stored.registered_by === 'relyd') {
-    throw new CommandError(
-      'invalid_request',
-      'relyd registered this client itself, and the OP would not know of the change; remove the site and add it anew',
-    )
-  }
   const { client } = stored
-  const method = authMethodOf(client)
-  const credential = credentialOf(pick(credentialParams, params), () =>
-    method === 'client_secret_post' ? method : 'client_secret_basic',
+  const method = authMethodOf(stored)
+  const credential = credentialOf(withAlg(pick(credentialParams, params), stored), () =>
+    isSecretMethod(method) ? method : 'client_secret_basic',
   )
-  const issued = credential ? issuedClient(client.client_id, credential, now) : stored
-  const listed = { ...stored, sessions: 0 }
-  const alg = params.id_token_signed_response_alg ?? client.id_token_signed_response_alg
+  if (!credential) return stored
+  const issued = issuedClient(client.client_id, credential, now)
   return {
     secrets: issued.secrets,
     client: {
       ...issued.client,
-      redirect_uris: params.redirect_uris
-        ? [...new Set(params.redirect_uris)]
-        : redirectUrisOf(listed),
-      ...(alg !== undefined && { id_token_signed_response_alg: alg }),
+      ...answerAlgs({ ...stored.settings, metadata: client }),
+      redirect_uris: redirectUrisOf({ ...stored, sessions: 0 }),
     },
   }
 }
 
-function changedSettings({ settings }: Site, params: Params): Site['settings'] {
-  const merged = { ...settings, ...pick(settingParams, params) }
-  for (const name of params.unset ?? []) delete merged[name]
-  return settingsOf(merged)
+/** A new secret alone leaves it at what is signed with the secret. */
+function withAlg(given: Credentials, { client }: Site): Credentials {
+  const { token_endpoint_auth_method: method, token_endpoint_auth_signing_alg: alg } = client
+  const is_new_secret = given.client_secret !== undefined && given.auth_method === undefined
+  if (!is_new_secret || method !== 'client_secret_jwt' || alg === undefined) return given
+  return { signing_alg: alg, ...given }
 }

@@ -1,7 +1,6 @@
 /** Whether each OP can be used: name, address, TLS, metadata, keys, and clock. */
 import { readFile } from 'node:fs/promises'
 import { bounded } from '../../errors.js'
-import { CLOCK_TOLERANCE } from '../../op/client.js'
 import { type OpProbe, probeOp } from '../../op/probe.js'
 import { limitsOf } from '../../op_limits.js'
 import { type Finding, fault, note, warning } from '../finding.js'
@@ -53,7 +52,7 @@ async function look(world: World, { realm, op_host }: Wanted): Promise<Finding[]
   const policy = config.realms.get(realm) ?? { allowed_op_hosts: [] }
   const now = () => Date.now() / 1000
   const probe = await probeOp(realm, limitsOf(policy, config), op_host, now)
-  return [...(await trouble(world, about, probe)), ...clock(about, probe)]
+  return [...(await trouble(world, about, probe)), ...clock(about, probe, config.daemon)]
 }
 
 async function trouble(world: World, about: string, probe: OpProbe): Promise<Finding[]> {
@@ -74,13 +73,17 @@ async function otherTrust({ daemon }: World): Promise<string | undefined> {
   return trusts === process.env['NODE_EXTRA_CA_CERTS'] ? undefined : trusts
 }
 
-function clock(about: string, { clock_ahead = 0 }: OpProbe): Finding[] {
+function clock(
+  about: string,
+  { clock_ahead = 0 }: OpProbe,
+  { clock_tolerance }: Pick<World['config']['daemon'], 'clock_tolerance'>,
+): Finding[] {
   const seconds = Math.round(Math.abs(clock_ahead))
   if (seconds < KEPT) return []
   const what = `this host's clock is ${seconds} seconds ${clock_ahead > 0 ? 'behind' : 'ahead of'} the OP's`
   const cure = 'keep the time of this host: timedatectl set-ntp true; if it is right, tell the OP'
-  if (seconds < CLOCK_TOLERANCE) {
-    return [warning(about, `${what}; from ${CLOCK_TOLERANCE} on logins fail`, cure)]
+  if (seconds < clock_tolerance) {
+    return [warning(about, `${what}; from ${clock_tolerance} on logins fail`, cure)]
   }
   return [
     fault(

@@ -1,0 +1,132 @@
+/** What a site's registration says of the JWTs that the OP sends it; a JWT chooses none of it itself. */
+import type { ServerMetadata } from 'openid-client'
+import { CommandError } from '../errors.js'
+import type { Site } from '../store/store.js'
+import {
+  asymmetricAlgs,
+  contentEncryptions,
+  DEFAULT_ENC,
+  encryptionAlgs,
+  isOneOf,
+  isSecretLongEnough,
+  secretKeyAlgs,
+  signingAlgs,
+  symmetricAlgs,
+} from './jwt_algorithms.js'
+import { evidence } from './jwt_parts.js'
+import { decryptionKeys } from './own_keys.js'
+
+/** What of a registration is told by names that begin so (OIDC Registration 2). */
+export type JwtUse = 'id_token' | 'userinfo'
+
+/** How an OP encrypts to a site. */
+export interface Encryption {
+  alg: string
+  enc: string
+}
+
+/** Undefined: not encrypted. */
+export function encryptionOf(
+  { client }: Pick<Site, 'client'>,
+  use: JwtUse,
+): Encryption | undefined {
+  const alg = client[`${use}_encrypted_response_alg`]
+  return alg === undefined
+    ? undefined
+    : { alg, enc: client[`${use}_encrypted_response_enc`] ?? DEFAULT_ENC }
+}
+
+/**
+ * Algorithms that the site's ID Tokens may be signed with, pinned to the registration.
+ * OIDC Registration 2: without `id_token_signed_response_alg`, RS256.
+ */
+export function idTokenAlgs(site: Site, metadata: ServerMetadata): string[] {
+  const pinned = site.client.id_token_signed_response_alg
+  if (pinned) return [pinned]
+  if (site.registered_by === 'relyd') return ['RS256']
+  // The operator's registration may say otherwise where relyd cannot read it. HS256 is for who says
+  // so alone: its key is a secret that others may have, not a key of the OP.
+  const offered = metadata.id_token_signing_alg_values_supported ?? ['RS256']
+  return offered.filter((alg) => isOneOf(asymmetricAlgs, alg))
+}
+
+/**
+ * Refuses a registration for JWTs that nobody here could verify or decrypt.
+ *
+ * @throws CommandError `invalid_op_response`; `invalid_request` for what an operator has said
+ */
+export function checkJwtAlgs(site: Site): void {
+  for (const use of ['id_token', 'userinfo'] as const) {
+    checkSigning(site, use)
+    checkEncryption(site, use)
+  }
+}
+
+function checkSigning(site: Site, use: JwtUse): void {
+  const field = `${use}_signed_response_alg` as const
+  const alg = site.client[field]
+  if (alg === undefined) return
+  if (!isOneOf(signingAlgs, alg)) {
+    throw unusable(site, field, alg, 'that are not signed as relyd can verify', signingAlgs)
+  }
+  if (!isOneOf(symmetricAlgs, alg)) return
+  const { client_secret } = site.secrets
+  // RFC 7518 3.2.
+  if (client_secret !== undefined && isSecretLongEnough(alg, client_secret)) return
+  throw unusable(
+    site,
+    field,
+    alg,
+    `signed with ${alg}, and without a client_secret of ${Number(alg.slice(2)) / 8} bytes or more`,
+  )
+}
+
+function checkEncryption(site: Site, use: JwtUse): void {
+  const fields = [`${use}_encrypted_response_alg`, `${use}_encrypted_response_enc`] as const
+  const [alg, enc] = fields.map((name) => site.client[name])
+  if (alg === undefined) {
+    if (enc === undefined) return
+    // OIDC Registration 2: an enc is nothing without an alg.
+    throw unusable(site, fields[1], enc, 'encrypted by an enc without an alg')
+  }
+  if (!isOneOf(encryptionAlgs, alg)) {
+    throw unusable(
+      site,
+      fields[0],
+      alg,
+      'encrypted in a way that relyd does not do',
+      encryptionAlgs,
+    )
+  }
+  if (enc !== undefined && !isOneOf(contentEncryptions, enc)) {
+    throw unusable(
+      site,
+      fields[1],
+      enc,
+      'encrypted in a way that relyd does not do',
+      contentEncryptions,
+    )
+  }
+  const hasKey = isOneOf(secretKeyAlgs, alg)
+    ? site.secrets.client_secret !== undefined
+    : decryptionKeys(site).some((key) => key.alg === alg)
+  if (!hasKey) throw unusable(site, fields[0], alg, 'encrypted to a key that the site has not')
+}
+
+function unusable(
+  { registered_by }: Site,
+  field: string,
+  received: unknown,
+  how: string,
+  expected?: readonly string[],
+): CommandError {
+  const what = field.startsWith('id_token') ? 'ID Tokens' : 'UserInfo'
+  const said = evidence({ received, expected, spec: 'OIDC Registration 2' })
+  return registered_by === 'operator'
+    ? new CommandError('invalid_request', `${field} says ${what} ${how}`, {
+        details: { field, ...said },
+      })
+    : new CommandError('invalid_op_response', `the OP registered the site for ${what} ${how}`, {
+        details: { claim: field, ...said },
+      })
+}

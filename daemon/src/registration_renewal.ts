@@ -1,0 +1,205 @@
+/** Renews registrations whose client secret expires (RFC 7591 3.2.1), before it does: one daemon each. */
+import type { Clock, Seconds } from './clock.js'
+import type { Realm } from './context.js'
+import { CommandError } from './errors.js'
+import { describeFault } from './faults.js'
+import type { Log } from './log.js'
+import { onNobodysBehalf } from './on_behalf.js'
+import { checkRegistration, providerOf } from './op/client.js'
+import { checkAnswered, registerClient, settingsAnswered } from './op/registration.js'
+import { isAccessible, unregisterClient } from './op/registration_access.js'
+import { wishesOf } from './op/registration_request.js'
+import {
+  changeSite,
+  inTurn,
+  readRegistrationAtOp,
+  renewalOf,
+  renewRegistrationAtOp,
+} from './registration_changes.js'
+import type { SiteCache } from './sites.js'
+import type { Site, Store } from './store/store.js'
+
+const EVERY_MS = 1000
+
+/** Renewals that are tried at the same time. */
+const SLICE = 8
+
+/** For how many OP timeouts a renewal is this daemon's: token, documents, read, update, registration. */
+const LEASE_TIMEOUTS = 20
+
+/** Seconds after which a failed renewal is tried again: soon where there is little time left. */
+const SOONEST: Seconds = 60
+const LATEST: Seconds = 3600
+
+export interface RenewalsOptions {
+  store: Store
+  sites: SiteCache
+  clock: Clock
+  log: Log
+  /** Told what became of each: `updated`, `registered` or the code of the error. */
+  onDone?: (outcome: string) => void
+}
+
+export class Renewals {
+  readonly #options: Required<RenewalsOptions>
+  readonly #running = new Map<string, Promise<void>>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: RenewalsOptions) {
+    this.#options = { onDone: () => {}, ...options }
+  }
+
+  /** @param realms those that are served now */
+  start(realms: () => ReadonlyMap<string, Realm>): void {
+    let looking = false
+    this.#timer = setInterval(async () => {
+      if (looking) return
+      looking = true
+      try {
+        await onNobodysBehalf(() => this.#renewDue(realms().values()))
+      } catch (error) {
+        this.#options.log.error(describeFault(error), 'registrations not renewed')
+      } finally {
+        looking = false
+      }
+    }, EVERY_MS).unref()
+  }
+
+  /** Begins no more, and finishes what runs: an OP's answer may be the only copy of a secret. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await Promise.all(this.#running.values())
+  }
+
+  /**
+   * The site with a secret that is still good, if one can be had: for a command that finds it expired.
+   *
+   * @returns the site as it was, where somebody else renews it, or that failed a moment ago
+   */
+  async ifExpired(realm: Realm, site: Site): Promise<Site> {
+    const { client_secret_expires_at: expires_at = 0 } = site.client
+    const { store, sites, clock } = this.#options
+    if (site.registered_by !== 'relyd' || expires_at === 0 || expires_at > clock()) return site
+    const stored = await store.getSite(site.oxd_id, site.realm)
+    const { renew_at } = stored ?? {}
+    if (renew_at != null && renew_at <= clock()) {
+      await onNobodysBehalf(() => this.#renew(realm, site.oxd_id, renew_at))
+    } else {
+      await this.#running.get(site.oxd_id)
+    }
+    sites.forget(site)
+    return (await sites.get(site.oxd_id, site.realm)) ?? site
+  }
+
+  async #renewDue(realms: Iterable<Realm>): Promise<void> {
+    const { store, clock } = this.#options
+    for (const realm of realms) {
+      const due = await store.dueRenewals(realm.name, clock(), SLICE)
+      await Promise.all(due.map(({ oxd_id, renew_at }) => this.#renew(realm, oxd_id, renew_at)))
+    }
+  }
+
+  /** Never fails: what went wrong is logged, and tried again later. */
+  #renew(realm: Realm, oxd_id: string, renew_at: Seconds): Promise<void> {
+    const running = this.#running.get(oxd_id)
+    if (running) return running
+    const renewing = this.#renewIfOurs(realm, oxd_id, renew_at).finally(() =>
+      this.#running.delete(oxd_id),
+    )
+    this.#running.set(oxd_id, renewing)
+    return renewing
+  }
+
+  async #renewIfOurs(realm: Realm, oxd_id: string, renew_at: Seconds): Promise<void> {
+    const { store, clock, log, onDone } = this.#options
+    const until = clock() + LEASE_TIMEOUTS * realm.op.http.timeout
+    if (!(await store.takeRenewal(oxd_id, renew_at, until))) return
+    const what = { site: oxd_id.slice(0, 8), realm: realm.name }
+    let expires_at = 0
+    try {
+      const site = await store.getSite(oxd_id, realm.name)
+      if (!site) return
+      expires_at = site.client.client_secret_expires_at ?? 0
+      const renewed = await this.#renewSite(realm, site)
+      const outcome = renewed.client.client_id === site.client.client_id ? 'updated' : 'registered'
+      const { client_id, client_secret_expires_at } = renewed.client
+      onDone(outcome)
+      log.info({ ...what, outcome, client_id, client_secret_expires_at }, 'registration renewed')
+    } catch (error) {
+      const code = error instanceof CommandError ? error.code : 'internal_error'
+      const again = clock() + pauseOf(expires_at - clock())
+      onDone(code)
+      const why = error instanceof CommandError ? { error: error.message } : describeFault(error)
+      const tell = { ...what, outcome: code, ...why, client_secret_expires_at: expires_at, again }
+      if (expires_at > clock()) log.warn(tell, 'registration not renewed')
+      else log.error(tell, 'registration not renewed, and its client secret has expired')
+      await store.takeRenewal(oxd_id, until, again)
+    }
+  }
+
+  /** @throws CommandError */
+  async #renewSite(realm: Realm, site: Site): Promise<Site> {
+    const { store, sites, clock } = this.#options
+    const context = { store, sites, clock, op: realm.op }
+    if (isAccessible(realm.op, site)) {
+      // RFC 7592 2.1, 2.2: an OP may put another secret in the place of one that is about to expire.
+      for (const ask of [readRegistrationAtOp, renewRegistrationAtOp]) {
+        try {
+          const answered = await ask(context, site)
+          if (isLonger(answered, site)) return answered
+        } catch (error) {
+          if (isPassing(error)) throw error
+        }
+      }
+    }
+    return inTurn(site.oxd_id, () => registerAnew(context, site))
+  }
+}
+
+/** Another client at the OP, which the site has from then on; the one before ends with its secret. */
+async function registerAnew(
+  context: Pick<RenewalsOptions, 'store' | 'sites' | 'clock'> & { op: Realm['op'] },
+  site: Site,
+): Promise<Site> {
+  const { op, clock, store } = context
+  const before = (await store.getSite(site.oxd_id, site.realm)) ?? site
+  const { client_secret: _, registration_access_token: __, ...kept } = before.secrets
+  const provider = await providerOf(op, before)
+  const { client, secrets } = await registerClient(op, provider, wishesOf(before), kept)
+  const renewed = (one: Site): Site => {
+    const next = {
+      ...one,
+      client,
+      secrets: { ...kept, ...secrets },
+    }
+    return { ...next, settings: settingsAnswered(next), renew_at: renewalOf(next, clock()) }
+  }
+  const made = renewed(before)
+  try {
+    checkAnswered(made, clock())
+    await checkRegistration(op, made)
+    return await changeSite(context, site, (one) => {
+      if (one.client.client_id === before.client.client_id) return renewed(one)
+      throw new CommandError('site_changed', 'the site was registered anew by somebody else')
+    })
+  } catch (error) {
+    // Nobody will use what the OP has just made.
+    await unregisterClient(op, made).catch(() => {})
+    throw error
+  }
+}
+
+function isLonger(answered: Site, before: Site): boolean {
+  const { client_secret_expires_at: now = 0 } = answered.client
+  const { client_secret_expires_at: then = 0 } = before.client
+  return now === 0 || now > then
+}
+
+/** Whether to try again is better than to register anew. */
+function isPassing(error: unknown): boolean {
+  return !(error instanceof CommandError) || error.retryable
+}
+
+function pauseOf(left: Seconds): Seconds {
+  return Math.min(Math.max(Math.floor(left / 10), SOONEST), LATEST)
+}
