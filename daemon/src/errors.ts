@@ -70,12 +70,21 @@ export const errors = {
     retryable: true,
   },
   invalid_op_metadata: {
-    doc: "The OP's metadata cannot be used: another issuer, a missing endpoint, or one that is not https.",
+    doc: "The OP's metadata cannot be used: another issuer, a missing endpoint, or one that is not https. `details.member` names what is wrong.",
     spec: 'OIDC Discovery 4.3',
     retryable: false,
   },
+  webfinger_not_allowed: {
+    doc: 'The operator has not allowed sites of this realm to find OPs by WebFinger (`webfinger = yes`). Name the OP in op_host.',
+    retryable: false,
+  },
+  no_issuer_found: {
+    doc: "The identifier's host names no OP by WebFinger, or none that can be used. Ask the End-User for the OP's address, or offer the OPs that the site knows.",
+    spec: 'OIDC Discovery 2',
+    retryable: false,
+  },
   invalid_authorization_redirect_uri: {
-    doc: 'A redirect URI is not an absolute http(s) URL without fragment.',
+    doc: "A redirect URI is not an absolute http(s) URL without fragment, or another OP's sites have it too and neither OP names itself in its responses (`iss`): give each OP its own, as with `{op}`.",
     spec: 'RFC 6749 3.1.2',
     retryable: false,
   },
@@ -125,7 +134,7 @@ export const errors = {
     retryable: true,
   },
   op_error: {
-    doc: "The OP answered with an OAuth error; `details.error` and `details.error_description` are the OP's.",
+    doc: "The OP answered with an OAuth error; `details.error` and `details.error_description` are the OP's. Where it answered a login, `details.login_retry` says whether another one can go well: `later`, `with_end_user` (start it without prompt=none), or `no`.",
     spec: 'RFC 6749 5.2',
     retryable: false,
   },
@@ -151,7 +160,7 @@ export const errors = {
     retryable: false,
   },
   invalid_issuer: {
-    doc: 'The callback lacks `iss`, or it names another OP than the login was sent to.',
+    doc: "The callback lacks `iss`, it names another OP than the login was sent to, or it came to another address than this login's redirect URI.",
     spec: 'RFC 9207 2.4',
     retryable: false,
   },
@@ -222,7 +231,7 @@ export const errors = {
     retryable: false,
   },
   no_refresh_token: {
-    doc: 'The access token of the session has expired or was revoked, and the OP gave no refresh token with it (a site asks for one by the scope offline_access). Log in again.',
+    doc: 'The access token of the session has expired or was revoked, or there never was one (response_type id_token), and the OP gave no refresh token with it (a site asks for one by the scope offline_access). Log in again.',
     spec: 'OIDC Core 11',
     retryable: false,
   },

@@ -35,7 +35,7 @@ export const loginResult = {
   ),
   id_token: token({ doc: `The ID Token. ${withheld}`, spec: 'OIDC Core 2' }),
   access_token: token({
-    doc: `The access token. ${withheld}`,
+    doc: `The access token. ${withheld} A login of response_type id_token brings none.`,
     spec: 'RFC 6749 5.1',
   }),
   refresh_token: token({
@@ -68,7 +68,11 @@ export function describeLogin(
   const visible =
     tokenPolicy(realm, site) === 'daemon'
       ? {}
-      : { id_token, access_token, ...(refresh_token !== undefined && { refresh_token }) }
+      : {
+          id_token,
+          ...(access_token !== undefined && { access_token }),
+          ...(refresh_token !== undefined && { refresh_token }),
+        }
   return {
     session_id,
     session_ref,

@@ -3,7 +3,10 @@ import { forgetBinding, hashBinding, isHttps, readBinding } from './binding.js'
 import type { Seconds } from './clock.js'
 import { LIST_LENGTH, STRING_LENGTH } from './command.js'
 import type { Context } from './context.js'
+import { checkArrival } from './op/arrival.js'
+import type { Came } from './op/callback.js'
 import { redeem, type Tokens, tokenErrors } from './op/token.js'
+import { randomBytes } from './random.js'
 import { accessSecrets, hashToken } from './sessions.js'
 import { hideExpiringId, makeExpiringId, parseExpiringId, refOf } from './store/expiring_id.js'
 import type { Login, Session, Site, TakenLogin } from './store/store.js'
@@ -31,8 +34,10 @@ type LoginContext = Context<(typeof loginErrors)[number]>
 /** What the browser brought: the whole authorization response, and its binding in either form. */
 export interface BroughtBack {
   response: URLSearchParams
-  /** Whether `response` is all that came, so that an absent `iss` was not merely dropped on the way. */
-  whole: boolean
+  /** How all of it came; undefined where parts were picked out of it, and `iss` may merely have been dropped. */
+  came: Came | undefined
+  /** As the site passed it on, which may tell where it came. */
+  callback?: string
   binding?: string
   cookie?: string
 }
@@ -48,13 +53,15 @@ export async function completeLogin(
   brought: BroughtBack,
 ): Promise<CompletedLogin> {
   const login = await takeLogin(context, site, brought)
+  checkArrival(brought.callback, login)
   // The operator may have moved the site meanwhile; the OP wants the address it was asked with.
   const { redirect_uri } = login
   const site_then = redirect_uri === site.redirect_uri ? site : { ...site, redirect_uri }
-  const response = brought.whole
-    ? brought.response
-    : await withIssuer(context, site, login, brought.response)
-  const tokens = await redeem(context.op, site_then, login, response)
+  const { came } = brought
+  if (came === undefined) requireCodeAlone(context, login)
+  const parameters =
+    came === undefined ? await withIssuer(context, site, login, brought.response) : brought.response
+  const tokens = await redeem(context.op, site_then, login, { parameters, came })
   const session_id = await storeSession(context, site, tokens)
   const session_ref = refOf(hideExpiringId(parseExpiringId(session_id) as Buffer))
   const { return_to } = login.secrets
@@ -125,6 +132,17 @@ function movedFrom(redirect_uri: string): string {
   return redirect_uri.replace(/^https?:/i, isHttps(redirect_uri) ? 'http:' : 'https:')
 }
 
+/** Of another response, what was not picked out is what had to be checked. */
+function requireCodeAlone({ refuse }: LoginContext, { secrets }: Login): void {
+  const { response_type } = secrets
+  if (response_type === undefined || response_type === 'code') return
+  refuse(
+    'invalid_request',
+    `the login began with response_type ${response_type}, of which the code is a part only; pass the whole callback to get_tokens_by_callback`,
+    { details: { field: 'code' } },
+  )
+}
+
 /**
  * RFC 9207 2.4. A caller of get_tokens_by_code may have dropped `iss`. Where all of a redirect
  * URI's logins go to one issuer, nobody else's response can have arrived there.
@@ -162,9 +180,12 @@ async function storeSession(
     amr: texts(claims['amr']),
     auth_time: time(claims.auth_time),
     created_at: now,
-    access_token_hash: hashToken(access_token),
+    // Of a login that brought none, what nobody can have.
+    access_token_hash: access_token === undefined ? randomBytes(32) : hashToken(access_token),
     secrets: {
-      ...accessSecrets(tokens, now),
+      ...(access_token === undefined
+        ? { without_access_token: true as const }
+        : accessSecrets({ ...tokens, access_token }, now)),
       id_token,
       id_token_claims: claims,
       ...(tokens.refresh_token !== undefined && { refresh_token: tokens.refresh_token }),

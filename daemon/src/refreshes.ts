@@ -345,6 +345,12 @@ function requireRefreshToken({ secrets }: StoredSession): string {
       'the OP has rejected the refresh token before; log in again',
     )
   }
+  if (secrets.without_access_token) {
+    throw new CommandError(
+      'no_refresh_token',
+      'the login asked for an ID Token alone (response_type id_token), so that the session has no access token; start one with code',
+    )
+  }
   throw new CommandError(
     'no_refresh_token',
     'the session has no good access token and no refresh token; log in again',

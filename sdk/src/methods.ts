@@ -11,9 +11,61 @@ export interface PingResult {
   version: string
 }
 
+/** Parameters of `get_issuer`. */
+export interface GetIssuerParams {
+  /** What the End-User typed: an e-mail address, `acct:user@host`, an https address, or a host with or without a port (OIDC Discovery 2.1). */
+  resource: string
+}
+
+/** Result of `get_issuer`. */
+export interface GetIssuerResult {
+  /** The OP, as its metadata says itself. It is register_site's op_host. */
+  issuer: string
+  /** The identifier as it was asked about (OIDC Discovery 2.1.2). */
+  resource: string
+  /** Whom the host means by it, if it says so (RFC 7033 4.4.1). */
+  subject?: string
+}
+
+/** Parameters of `get_discovery`. */
+export interface GetDiscoveryParams {
+  /** The OP's issuer address. Without it, the daemon's default OP (OIDC Discovery 4). */
+  op_host?: string | undefined
+  /** Path between op_host and `/.well-known/openid-configuration`. */
+  op_discovery_path?: string | undefined
+}
+
+/** Result of `get_discovery`. */
+export interface GetDiscoveryResult {
+  /** The OP, as it says itself (OIDC Discovery 3). */
+  issuer: string
+  /** What it says of itself (OIDC Discovery 3). */
+  metadata: Record<string, unknown>
+  /** When the OP said so, in seconds since the epoch. */
+  fetched_at: number
+}
+
+/** Parameters of `get_jwks`. */
+export interface GetJwksParams {
+  /** The OP's issuer address. Without it, the daemon's default OP (OIDC Discovery 4). */
+  op_host?: string | undefined
+  /** Path between op_host and `/.well-known/openid-configuration`. */
+  op_discovery_path?: string | undefined
+}
+
+/** Result of `get_jwks`. */
+export interface GetJwksResult {
+  /** The OP, as it says itself (OIDC Discovery 3). */
+  issuer: string
+  /** The key set: `{"keys":[…]}` (RFC 7517 5). */
+  jwks: Record<string, unknown>
+  /** When the documents of the OP were fetched, in seconds since the epoch. */
+  fetched_at: number
+}
+
 /** Parameters of `register_site`. */
 export interface RegisterSiteParams {
-  /** Where the OP sends the browser back to after a login (RFC 6749 3.1.2). */
+  /** Where the OP sends the browser back to after a login. `{op}` in it, and in redirect_uris, becomes a name of the OP: a website with several OPs gives each its own so (RFC 6749 3.1.2). */
   authorization_redirect_uri: string
   /** The OP's issuer address. Without it, the daemon's default OP (OIDC Discovery 4). */
   op_host?: string | undefined
@@ -150,6 +202,8 @@ export interface RegisterSiteResult {
   op_host: string
   /** Metadata that the OP registered otherwise than it was asked for, by its names. relyd goes by what the OP registered (RFC 7591 3.2.1). */
   changed?: string[]
+  /** Where logins come back to, where that was given with `{op}` in it. */
+  authorization_redirect_uri?: string
 }
 
 /** Parameters of `get_site`, besides the site itself. */
@@ -411,20 +465,43 @@ export interface RemoveSiteResult {
 
 /** Parameters of `get_authorization_url`, besides the site itself. */
 export interface GetAuthorizationUrlParams {
-  /** Scopes to ask for instead of the site's own; openid is added if missing (OIDC Core 5.4). */
+  /** Scopes to ask for instead of the site's own; openid is added if missing. With offline_access, some OPs give a refresh token only if prompt has consent, others without: relyd adds no prompt by itself (OIDC Core 5.4, 11). */
   scope?: string[] | undefined
   /** Authentication contexts, in order of preference (OIDC Core 3.1.2.1). */
   acr_values?: string[] | undefined
+  /** Whether the login fails unless the End-User was authenticated in one of acr_values, which alone are a wish. It asks the OP by `claims`, where its metadata says that it knows them, and is checked when the login comes back. Default: false (OIDC Core 5.5.1.1). */
+  require_acr?: boolean | undefined
   /** `none`, or any of `login`, `consent`, `select_account`, `create`, separated by a space (OIDC Core 3.1.2.1). */
   prompt?: string | undefined
   /** Seconds since the End-User last authenticated, at most. It is checked when the login comes back (OIDC Core 3.1.2.1). */
   max_age?: number | undefined
+  /** How the OP's pages are shown (OIDC Core 3.1.2.1). */
+  display?: 'page' | 'popup' | 'touch' | 'wap' | undefined
   /** Who is about to log in (OIDC Core 3.1.2.1). */
   login_hint?: string | undefined
+  /** A session whose End-User shall log in again, as for a stronger `acr`: its ID Token goes along as id_token_hint, and the login fails if another End-User comes back. The session itself stays as it is (OIDC Core 3.1.2.1). */
+  session_id?: string | undefined
+  /** An ID Token instead, if the site has one. Nobody else than its `sub` may come back (OIDC Core 3.1.2.1). */
+  id_token_hint?: string | undefined
   /** Languages of the OP's pages (OIDC Core 3.1.2.1). */
   ui_locales?: string[] | undefined
-  /** Single claims to ask for (OIDC Core 5.5). */
+  /** Languages of the claims (OIDC Core 5.2). */
+  claims_locales?: string[] | undefined
+  /** Single claims to ask for. What is asked of the ID Token is checked when the login comes back: `sub` with a value, `acr` as essential with values, `auth_time` as essential (OIDC Core 5.5). */
   claims?: Record<string, unknown> | undefined
+  /** What a self-issued OP shall know of the site; other OPs look at their own registration, or refuse it (OIDC Core 7.2.1). */
+  registration?: Record<string, unknown> | undefined
+  /** What the OP answers with, instead of the site's own response_type. Those with `token` need the realm's front_channel_access_tokens (OIDC Core 3). */
+  response_type?:
+    | 'code'
+    | 'id_token'
+    | 'code id_token'
+    | 'id_token token'
+    | 'code token'
+    | 'code id_token token'
+    | undefined
+  /** How the answer comes back, instead of the site's own response_mode: in the callback's query or fragment, or as a form that is posted to it (https only) (OAuth Response Modes 2.1). */
+  response_mode?: 'query' | 'fragment' | 'form_post' | undefined
   /** Where the site sends the browser after the login. relyd does not look at it: it comes back with the tokens, and to nobody else. */
   return_to?: string | undefined
   /** Further parameters for the OP. They cannot set what the protocol sets itself. */
@@ -445,7 +522,7 @@ export interface GetAuthorizationUrlResult {
 
 /** Parameters of `get_tokens_by_callback`, besides the site itself. */
 export interface GetTokensByCallbackParams {
-  /** The URL that the browser requested (whole, or from its path on), or the form body that it posted. */
+  /** The URL that the browser requested (whole, or from its path on; with its fragment, where the response came in that), the form body that it posted, or the text of the fragment, which a page of the site posted. */
   callback: string
   /** The binding that get_authorization_url answered, for a site that keeps it itself. */
   binding?: string | undefined
@@ -467,7 +544,7 @@ export interface GetTokensByCallbackResult {
   id_token_claims: Record<string, unknown>
   /** The ID Token. Absent where the daemon keeps the tokens (OIDC Core 2). */
   id_token?: string
-  /** The access token. Absent where the daemon keeps the tokens (RFC 6749 5.1). */
+  /** The access token. Absent where the daemon keeps the tokens. A login of response_type id_token brings none (RFC 6749 5.1). */
   access_token?: string
   /** The refresh token, if the OP issued one. Absent where the daemon keeps the tokens (RFC 6749 1.5). */
   refresh_token?: string
@@ -509,7 +586,7 @@ export interface GetTokensByCodeResult {
   id_token_claims: Record<string, unknown>
   /** The ID Token. Absent where the daemon keeps the tokens (OIDC Core 2). */
   id_token?: string
-  /** The access token. Absent where the daemon keeps the tokens (RFC 6749 5.1). */
+  /** The access token. Absent where the daemon keeps the tokens. A login of response_type id_token brings none (RFC 6749 5.1). */
   access_token?: string
   /** The refresh token, if the OP issued one. Absent where the daemon keeps the tokens (RFC 6749 1.5). */
   refresh_token?: string
@@ -576,7 +653,7 @@ export interface GetUserInfoResult {
     error: string
     error_description: string
   }[]
-  /** `id_token`: the OP has no UserInfo (Apple), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User (OIDC Core 5.1). */
+  /** `id_token`: the OP has no UserInfo (Apple), or the login asked for an ID Token alone (response_type id_token), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User (OIDC Core 5.1). */
   source?: 'id_token'
 }
 
@@ -772,6 +849,60 @@ export abstract class Methods {
   }
 
   /**
+   * Finds the OP of an End-User by what the End-User types in: asks the identifier's host by WebFinger, then the OP itself. Any host of the world can be named so, and can name any OP: whether the site trusts that OP is for the site to say, before it registers there. The operator has to allow it (`webfinger = yes`).
+   *
+   * @throws {CommandError} `webfinger_not_allowed`, `no_issuer_found`, `invalid_op_host`, `op_host_not_allowed`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_unreachable`, `invalid_op_response`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [OIDC Discovery 2](https://openid.net/specs/openid-connect-discovery-1_0.html#section-2)
+   * @see [RFC 7033 4](https://www.rfc-editor.org/rfc/rfc7033.html#section-4)
+   */
+  getIssuer(params: GetIssuerParams, options?: CallOptions): Promise<GetIssuerResult> {
+    return this.request(
+      'get_issuer',
+      params,
+      { site: false, retry: 'safe', op: true },
+      options,
+    ) as Promise<GetIssuerResult>
+  }
+
+  /**
+   * An OP's metadata as the daemon knows and uses it: checked, and without members that are neither texts, numbers, booleans nor lists of words. The OP is asked only if no copy is known.
+   *
+   * @throws {CommandError} `invalid_op_host`, `op_host_not_allowed`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_unreachable`, `invalid_op_response`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [OIDC Discovery 3](https://openid.net/specs/openid-connect-discovery-1_0.html#section-3)
+   * @see [OIDC Discovery 4](https://openid.net/specs/openid-connect-discovery-1_0.html#section-4)
+   */
+  getDiscovery(
+    params: GetDiscoveryParams = {},
+    options?: CallOptions,
+  ): Promise<GetDiscoveryResult> {
+    return this.request(
+      'get_discovery',
+      params,
+      { site: false, retry: 'safe', op: true },
+      options,
+    ) as Promise<GetDiscoveryResult>
+  }
+
+  /**
+   * An OP's public keys as the daemon verifies with them: without private or oversized ones. The OP is asked only if no copy is known.
+   *
+   * @throws {CommandError} `invalid_op_host`, `op_host_not_allowed`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_unreachable`, `invalid_op_response`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 7517 5](https://www.rfc-editor.org/rfc/rfc7517.html#section-5)
+   * @see [OIDC Core 10.1.1](https://openid.net/specs/openid-connect-core-1_0.html#section-10.1.1)
+   */
+  getJwks(params: GetJwksParams = {}, options?: CallOptions): Promise<GetJwksResult> {
+    return this.request(
+      'get_jwks',
+      params,
+      { site: false, retry: 'safe', op: true },
+      options,
+    ) as Promise<GetJwksResult>
+  }
+
+  /**
    * What the daemon knows of the caller's site, without secrets.
    *
    * @throws {CommandError} `invalid_oxd_id`
@@ -857,7 +988,7 @@ export abstract class Methods {
   /**
    * Starts a login: answers the address to send the browser to, and the cookie that ties the login to this browser. Send both in one response: the redirect and `Set-Cookie`.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `invalid_authorization_redirect_uri`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.1)
    * @see [RFC 6749 4.1.1](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.1)
@@ -876,12 +1007,14 @@ export abstract class Methods {
   }
 
   /**
-   * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token and stores a session. A callback succeeds once.
+   * Completes a login with everything the browser brought back: checks state, binding and issuer, redeems the code, validates the ID Token (one that came through the browser, before anything is asked of the OP) and stores a session. A callback succeeds once.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.7](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.7)
    * @see [OIDC Core 3.1.3](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.3)
+   * @see [OIDC Core 3.2.2.8](https://openid.net/specs/openid-connect-core-1_0.html#section-3.2.2.8)
+   * @see [OIDC Core 3.3.2.8](https://openid.net/specs/openid-connect-core-1_0.html#section-3.3.2.8)
    * @see [RFC 9207 2.4](https://www.rfc-editor.org/rfc/rfc9207.html#section-2.4)
    */
   getTokensByCallback(
@@ -897,7 +1030,7 @@ export abstract class Methods {
   }
 
   /**
-   * Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.
+   * Completes a login with the parts of the callback that the caller picked out. For logins of response_type code alone. get_tokens_by_callback takes it whole and is the better choice.
    *
    * @throws {CommandError} `invalid_oxd_id`, `invalid_state`, `invalid_binding`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`, `invalid_id_token`, `invalid_id_token_bad_nonce`, `invalid_id_token_bad_audience`, `invalid_id_token_bad_issuer`, `invalid_id_token_bad_sub`, `invalid_id_token_bad_signature`, `invalid_id_token_expired`, `invalid_id_token_bad_auth_time`, `invalid_id_token_bad_acr`, `invalid_access_token_bad_hash`, `invalid_authorization_code_bad_hash`, `invalid_issuer`, `no_id_token`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`

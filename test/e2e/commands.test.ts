@@ -1,4 +1,7 @@
 /** Every command, over a real socket in each dialect, against a real OP. */
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { commands } from '../../daemon/src/commands/index.js'
 import { type Op, startOp } from '../../demosite/src/op.js'
@@ -11,19 +14,44 @@ const redirect_uri = 'https://site.example/callback?from=op'
 
 let op: Op
 let daemon: TestDaemon
+let host: Server
 
 beforeAll(async () => {
   op = await startOp()
-  daemon = await TestDaemon.start({ daemon: { default_op: op.issuer } })
+  daemon = await TestDaemon.start({
+    daemon: { default_op: op.issuer },
+    sections: '[realm default]\nwebfinger = yes\n',
+  })
+  // Such OPs are found by a host in front of them.
+  host = createServer((_, response) => {
+    const links = [{ rel: 'http://openid.net/specs/connect/1.0/issuer', href: op.issuer }]
+    response.setHeader('content-type', 'application/jrd+json').end(JSON.stringify({ links }))
+  })
+  await once(host.listen(0, '127.0.0.1'), 'listening')
 })
 
 afterAll(async () => {
   await daemon[Symbol.asyncDispose]()
+  host.close()
   await op.close()
 })
 
 describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
-  test('a site registers, logs a user in, asks who it is, logs out and is removed', async () => {
+  test('an OP is found, and what it publishes told', async () => {
+    using wire = await Wire.connect(daemon.socket, dialect)
+    const { port } = host.address() as AddressInfo
+    expect(await wire.ok('get_issuer', { resource: `acct:alice@127.0.0.1:${port}` })).toEqual({
+      issuer: op.issuer,
+      resource: `acct:alice@127.0.0.1:${port}`,
+    })
+    const { issuer, metadata } = await wire.ok('get_discovery')
+    expect(issuer).toBe(op.issuer)
+    expect(metadata).toMatchObject({ issuer, jwks_uri: expect.any(String) })
+    const { jwks } = await wire.ok('get_jwks', { op_host: op.issuer })
+    expect(jwks.keys).toContainEqual(expect.objectContaining({ kty: 'RSA', use: 'sig' }))
+  })
+
+  test('C7 C12 C17 C18 P20 P39 a site registers, logs a user in, asks who it is, logs out and is removed', async () => {
     using wire = await Wire.connect(daemon.socket, dialect)
     expect(await wire.ok('ping')).toEqual({ version: expect.stringMatching(/^\d/) })
 
@@ -140,7 +168,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
 })
 
 describe.each<DialectName>(['json', 'msgpack'])('tokens over %s', (dialect) => {
-  test('are refreshed, introspected, revoked and forgotten', async () => {
+  test('C14 C15 P36 are refreshed, introspected, revoked and forgotten', async () => {
     using wire = await Wire.connect(daemon.socket, dialect)
     const { oxd_id } = await wire.ok('register_site', {
       authorization_redirect_uri: redirect_uri,

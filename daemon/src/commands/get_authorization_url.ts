@@ -1,20 +1,28 @@
 import { hashBinding, isHttps, makeBinding } from '../binding.js'
 import {
+  boolean,
   command,
   integer,
   object,
+  oneOf,
   oxd_id,
   required,
   string,
   stringMap,
   strings,
+  token,
 } from '../command.js'
-import { authorizationUrl } from '../op/authorization.js'
+import type { Context } from '../context.js'
+import { checkApart } from '../op/arrival.js'
+import { askFor, responseWishOf } from '../op/authorization.js'
 import { providerOf } from '../op/client.js'
 import { optionsOf } from '../op/op_options.js'
+import { checkResponseWish, responseModes, responseTypes } from '../op/response_type.js'
 import { quotaExceeded } from '../quota.js'
 import { randomToken } from '../random.js'
+import { sessionOf } from '../sessions.js'
 import { makeExpiringId } from '../store/expiring_id.js'
+import type { Site } from '../store/store.js'
 
 export const get_authorization_url = command({
   doc: 'Starts a login: answers the address to send the browser to, and the cookie that ties the login to this browser. Send both in one response: the redirect and `Set-Cookie`.',
@@ -25,12 +33,16 @@ export const get_authorization_url = command({
   params: {
     oxd_id,
     scope: strings({
-      doc: "Scopes to ask for instead of the site's own; openid is added if missing.",
-      spec: 'OIDC Core 5.4',
+      doc: "Scopes to ask for instead of the site's own; openid is added if missing. With offline_access, some OPs give a refresh token only if prompt has consent, others without: relyd adds no prompt by itself.",
+      spec: 'OIDC Core 5.4, 11',
     }),
     acr_values: strings({
       doc: 'Authentication contexts, in order of preference.',
       spec: 'OIDC Core 3.1.2.1',
+    }),
+    require_acr: boolean({
+      doc: 'Whether the login fails unless the End-User was authenticated in one of acr_values, which alone are a wish. It asks the OP by `claims`, where its metadata says that it knows them, and is checked when the login comes back. Default: false.',
+      spec: 'OIDC Core 5.5.1.1',
     }),
     prompt: string({
       doc: '`none`, or any of `login`, `consent`, `select_account`, `create`, separated by a space.',
@@ -40,9 +52,46 @@ export const get_authorization_url = command({
       doc: 'Seconds since the End-User last authenticated, at most. It is checked when the login comes back.',
       spec: 'OIDC Core 3.1.2.1',
     }),
+    display: oneOf({ doc: "How the OP's pages are shown.", spec: 'OIDC Core 3.1.2.1' }, [
+      'page',
+      'popup',
+      'touch',
+      'wap',
+    ]),
     login_hint: string({ doc: 'Who is about to log in.', spec: 'OIDC Core 3.1.2.1' }),
+    session_id: string({
+      doc: 'A session whose End-User shall log in again, as for a stronger `acr`: its ID Token goes along as id_token_hint, and the login fails if another End-User comes back. The session itself stays as it is.',
+      spec: 'OIDC Core 3.1.2.1',
+      secret: true,
+    }),
+    id_token_hint: token({
+      doc: 'An ID Token instead, if the site has one. Nobody else than its `sub` may come back.',
+      spec: 'OIDC Core 3.1.2.1',
+    }),
     ui_locales: strings({ doc: "Languages of the OP's pages.", spec: 'OIDC Core 3.1.2.1' }),
-    claims: object({ doc: 'Single claims to ask for.', spec: 'OIDC Core 5.5' }),
+    claims_locales: strings({ doc: 'Languages of the claims.', spec: 'OIDC Core 5.2' }),
+    claims: object({
+      doc: 'Single claims to ask for. What is asked of the ID Token is checked when the login comes back: `sub` with a value, `acr` as essential with values, `auth_time` as essential.',
+      spec: 'OIDC Core 5.5',
+    }),
+    registration: object({
+      doc: 'What a self-issued OP shall know of the site; other OPs look at their own registration, or refuse it.',
+      spec: 'OIDC Core 7.2.1',
+    }),
+    response_type: oneOf(
+      {
+        doc: "What the OP answers with, instead of the site's own response_type. Those with `token` need the realm's front_channel_access_tokens.",
+        spec: 'OIDC Core 3',
+      },
+      responseTypes,
+    ),
+    response_mode: oneOf(
+      {
+        doc: "How the answer comes back, instead of the site's own response_mode: in the callback's query or fragment, or as a form that is posted to it (https only).",
+        spec: 'OAuth Response Modes 2.1',
+      },
+      responseModes,
+    ),
     return_to: string({
       doc: 'Where the site sends the browser after the login. relyd does not look at it: it comes back with the tokens, and to nobody else.',
       maxLength: 2048,
@@ -70,27 +119,39 @@ export const get_authorization_url = command({
   },
   errors: [
     'invalid_oxd_id',
+    'invalid_session_id',
     'no_connect_discovery_response',
     'invalid_op_metadata',
     'op_host_not_allowed',
+    'invalid_authorization_redirect_uri',
   ],
-  async run({ realm, op, store, clock, settings, refuse }, site, params) {
-    const { metadata, issuer } = await providerOf(op, site)
+  async run(context, site, params) {
+    const { realm, op, store, clock, settings, refuse } = context
+    const provider = await providerOf(op, site)
+    const { metadata, issuer } = provider
+    await checkApart(store, op, provider, site.realm, [site.redirect_uri])
     const options = optionsOf(op.options, site.op_host)
-    const is_posted = options?.response_mode === 'form_post'
+    const wish = responseWishOf(site, params, options)
+    // What relyd.cfg says of the OP is the operator's word against its metadata.
+    if (wish.response_type !== 'code' || wish.response_mode !== options?.response_mode) {
+      checkResponseWish(wish, metadata, realm, site.client['response_types'])
+    }
+    const is_posted = wish.response_mode === 'form_post'
     const has_binding = site.settings.login_binding !== 'none'
     if (is_posted && has_binding && !isHttps(site.redirect_uri)) {
       return refuse(
         'invalid_request',
-        `logins at ${site.op_host} come back as a POST from there ([op ${options.name}] of relyd.cfg), with which browsers send the login's cookie over https only; give the site an https redirect URI`,
+        options?.response_mode === 'form_post'
+          ? `logins at ${site.op_host} come back as a POST from there ([op ${options.name}] of relyd.cfg), with which browsers send the login's cookie over https only; give the site an https redirect URI`
+          : "with response_mode form_post a login comes back as a POST from the OP, with which browsers send the login's cookie over https only; give the site an https redirect URI, or take another mode",
         { details: { field: 'authorization_redirect_uri' } },
       )
     }
+    const request = params.session_id === undefined ? params : await withHint(context, site, params)
     const state = makeExpiringId(clock() + settings.login_lifetime)
     const nonce = randomToken(24)
     const code_verifier = randomToken(32)
-    const values = { state, nonce, code_verifier }
-    const authorization_url = authorizationUrl(site, metadata, params, values, options)
+    const asked = askFor(site, metadata, request, { state, nonce, code_verifier }, options)
     const { binding, set_cookie } = makeBinding(
       site.redirect_uri,
       state,
@@ -110,12 +171,28 @@ export const get_authorization_url = command({
           code_verifier,
           client_id: site.client.client_id,
           ...(params.return_to !== undefined && { return_to: params.return_to }),
+          ...asked.kept,
         },
       },
       realm.quotas,
     )
     if (put === 'no_site') return refuse('invalid_oxd_id', 'the site was removed meanwhile')
     if (put !== 'stored') throw quotaExceeded(realm, put)
-    return { authorization_url, state, binding, set_cookie }
+    return { authorization_url: asked.authorization_url, state, binding, set_cookie }
   },
 })
+
+/** The request with the ID Token of its session, which a site whose tokens the daemon keeps does not have. */
+async function withHint<R extends { session_id?: string; id_token_hint?: string }>(
+  context: Context<'invalid_session_id'>,
+  site: Site,
+  request: R,
+): Promise<R> {
+  if (request.id_token_hint !== undefined) {
+    return context.refuse('invalid_request', 'give either session_id or id_token_hint', {
+      details: { field: 'session_id' },
+    })
+  }
+  const { secrets } = await sessionOf(context, site, request.session_id ?? '')
+  return { ...request, id_token_hint: secrets.id_token }
+}

@@ -3,7 +3,7 @@ import { bindingParams, describeLogin, loginResult } from '../login_result.js'
 import { completeLogin, loginErrors } from '../logins.js'
 
 export const get_tokens_by_code = command({
-  doc: 'Completes a login with the parts of the callback that the caller picked out. get_tokens_by_callback takes it whole and is the better choice.',
+  doc: 'Completes a login with the parts of the callback that the caller picked out. For logins of response_type code alone. get_tokens_by_callback takes it whole and is the better choice.',
   spec: ['OIDC Core 3.1.3', 'RFC 6749 4.1.3'],
   retry: 'never',
   asks_op: true,
@@ -22,7 +22,7 @@ export const get_tokens_by_code = command({
   async run(context, site, { code, state, iss, binding, cookie }) {
     const login = await completeLogin(context, site, {
       response: new URLSearchParams({ code, state, ...(iss !== undefined && { iss }) }),
-      whole: false,
+      came: undefined,
       ...(binding !== undefined && { binding }),
       ...(cookie !== undefined && { cookie }),
     })

@@ -62,7 +62,7 @@ export const get_user_info = command({
     ),
     source: oneOf(
       {
-        doc: '`id_token`: the OP has no UserInfo (Apple), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User.',
+        doc: '`id_token`: the OP has no UserInfo (Apple), or the login asked for an ID Token alone (response_type id_token), and these are the claims that the ID Token of the login, or of its latest refresh, had of the End-User.',
         spec: 'OIDC Core 5.1',
       },
       ['id_token'],
@@ -78,7 +78,9 @@ export const get_user_info = command({
     }
     if (session_id !== undefined) {
       const found = await sessionOf(context, site, session_id)
-      if (!(await hasUserInfo(op, site))) return fromIdToken(op, site, found)
+      if (found.secrets.without_access_token || !(await hasUserInfo(op, site))) {
+        return fromIdToken(op, site, found)
+      }
       const session = await withLiveToken(context, site, found)
       const { access_token: known } = session.secrets
       if (known === undefined) {

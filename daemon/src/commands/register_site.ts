@@ -1,9 +1,10 @@
 import { command, required, string, strings } from '../command.js'
 import { metadataFields } from '../op/client_metadata.js'
 import { readOpHost } from '../op/op_host.js'
-import { refused } from '../op/registration_request.js'
+import { changedMembers, refused } from '../op/registration_request.js'
+import { checkExposure } from '../op/response_type.js'
 import { accessFields, accessOf } from '../registration_secrets.js'
-import { changedByOp, claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
+import { claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
 import {
   checkLength,
   checkRedirectUri,
@@ -20,7 +21,7 @@ export const register_site = command({
   params: {
     authorization_redirect_uri: required(
       string({
-        doc: 'Where the OP sends the browser back to after a login.',
+        doc: 'Where the OP sends the browser back to after a login. `{op}` in it, and in redirect_uris, becomes a name of the OP: a website with several OPs gives each its own so.',
         spec: 'RFC 6749 3.1.2',
       }),
     ),
@@ -49,8 +50,11 @@ export const register_site = command({
       doc: 'Metadata that the OP registered otherwise than it was asked for, by its names. relyd goes by what the OP registered.',
       spec: 'RFC 7591 3.2.1',
     }),
+    authorization_redirect_uri: string({
+      doc: 'Where logins come back to, where that was given with `{op}` in it.',
+    }),
   },
-  errors: ['invalid_op_host', 'invalid_authorization_redirect_uri', ...registerSiteErrors],
+  errors: ['invalid_op_host', ...registerSiteErrors],
   async run(context, _site, params) {
     const { op, settings, refuse } = context
     const op_host = params.op_host ?? settings.default_op
@@ -64,6 +68,7 @@ export const register_site = command({
     checkRedirectUri(params.authorization_redirect_uri, 'authorization_redirect_uri')
     for (const uri of params.redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
+    checkExposure(params, context.realm)
     if (params.client_secret !== undefined && params.client_id === undefined) {
       return refuse('invalid_request', 'client_id is missing; client_secret belongs to one', {
         details: { field: 'client_id' },
@@ -90,7 +95,14 @@ export const register_site = command({
       access,
     })
     warnOfUnsafe(context.log, oxd_id, wished)
-    const changed = await changedByOp(context, oxd_id)
-    return { oxd_id, op_host: issuer, ...(changed && { changed }) }
+    const site = await context.store.getSite(oxd_id, context.realm.name)
+    const changed = site ? changedMembers(site) : []
+    const is_made = site !== undefined && site.redirect_uri !== params.authorization_redirect_uri
+    return {
+      oxd_id,
+      op_host: issuer,
+      ...(changed.length > 0 && { changed }),
+      ...(is_made && { authorization_redirect_uri: site.redirect_uri }),
+    }
   },
 })

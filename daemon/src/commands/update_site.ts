@@ -1,6 +1,7 @@
 import { command, listOf, oxd_id, required, string, strings } from '../command.js'
 import { metadataFields } from '../op/client_metadata.js'
 import { changedMembers } from '../op/registration_request.js'
+import { checkExposure } from '../op/response_type.js'
 import { changeRegistration, registrationChangeErrors } from '../registration_changes.js'
 import { accessFields, accessOf, withAccess } from '../registration_secrets.js'
 import { withRedirectUris, withSettings } from '../site_changes.js'
@@ -61,6 +62,7 @@ export const update_site = command({
       const moved = withRedirectUris(one, authorization_redirect_uri, redirect_uris)
       const changed = withSettings(moved, settings, unset)
       checkLength({ ...changed.settings, ...changed.settings.metadata })
+      checkExposure(changed.settings, context.realm)
       return { ...changed, secrets: withAccess(changed.secrets, access) }
     })
     warnOfUnsafe(log, oxd_id, updated.settings)

@@ -1,5 +1,5 @@
 /** How the options of a section [op NAME] are read. */
-import { reservedParameters } from '../op/authorization.js'
+import { reservedParameters } from '../op/authorization_checks.js'
 import { canonicalOpHost } from '../op/op_host.js'
 import { TENANT } from '../op/op_options.js'
 import { list } from './option.js'

@@ -5,7 +5,8 @@ import type { ServerMetadata } from 'openid-client'
 import { describe, expect, test } from 'vitest'
 import { CommandError } from '../errors.js'
 import type { Site, SiteSettings } from '../store/store.js'
-import { type AuthorizationRequest, authorizationUrl } from './authorization.js'
+import { type AuthorizationRequest, askFor } from './authorization.js'
+import { checkResponseWish, type ResponseWish } from './response_type.js'
 
 const values = { state: 'the-state', nonce: 'the-nonce', code_verifier: 'the-verifier' }
 const redirect_uri = 'https://site.example/callback?from=op&x=é'
@@ -36,6 +37,7 @@ const reserved = [
   'dpop_jkt',
   'id_token_hint',
   'acr_values',
+  'display',
   'prompt',
   'max_age',
   'login_hint',
@@ -68,8 +70,18 @@ function metadata(authorization_endpoint = 'https://op.example/authorize'): Serv
   return { issuer: 'https://op.example', authorization_endpoint }
 }
 
+function authorizationUrl(...asked: Parameters<typeof askFor>): string {
+  return askFor(...asked).authorization_url
+}
+
 function urlOf(request: AuthorizationRequest = {}, settings?: Partial<SiteSettings>): URL {
   return new URL(authorizationUrl(makeSite(settings), metadata(), request, values))
+}
+
+/** An ID Token that nobody has to verify. */
+function hintOf(sub: string): string {
+  const part = (members: object) => Buffer.from(JSON.stringify(members)).toString('base64url')
+  return `${part({ alg: 'RS256' })}.${part({ sub })}.c2ln`
 }
 
 function refusal(request: AuthorizationRequest): CommandError {
@@ -82,7 +94,7 @@ function refusal(request: AuthorizationRequest): CommandError {
   throw new Error('not refused')
 }
 
-test('carries what the code flow with PKCE needs, and nothing else', () => {
+test('C7 P14 carries what the code flow with PKCE needs, and nothing else', () => {
   const url = urlOf()
   expect(url.origin + url.pathname).toBe('https://op.example/authorize')
   expect([...url.searchParams].sort()).toEqual(Object.entries(always).sort())
@@ -139,28 +151,35 @@ describe('a request', () => {
     expect(urlOf({ scope: [] }).searchParams.get('scope')).toBe('openid')
   })
 
-  test('carries every parameter that it may have', () => {
+  test('P15 C9 carries every parameter that it may have', () => {
     const { searchParams } = urlOf(
       {
         acr_values: ['urn:a', 'urn:b'],
+        display: 'touch',
         prompt: 'login consent',
         max_age: 0,
+        id_token_hint: 'e30.e30.',
         login_hint: 'alice+x@site.example',
         ui_locales: ['fr-CA', 'en'],
+        claims_locales: ['de'],
         claims: { id_token: { auth_time: { essential: true } } },
+        registration: { client_name: 'é' },
         custom_parameters: { hd: 'é&x=1 ', empty: '' },
       },
-      { claims_locales: ['de'] },
+      { claims_locales: ['fr'] },
     )
     expect(Object.fromEntries(searchParams)).toEqual({
       ...always,
       acr_values: 'urn:a urn:b',
+      display: 'touch',
       prompt: 'login consent',
       max_age: '0',
+      id_token_hint: 'e30.e30.',
       login_hint: 'alice+x@site.example',
       ui_locales: 'fr-CA en',
       claims_locales: 'de',
       claims: '{"id_token":{"auth_time":{"essential":true}}}',
+      registration: '{"client_name":"é"}',
       hd: 'é&x=1 ',
       empty: '',
     })
@@ -182,16 +201,226 @@ describe('a request', () => {
   })
 
   test.each<[what: string, request: AuthorizationRequest, field: string]>([
-    ['an unknown prompt', { prompt: 'loginn' }, 'prompt'],
+    ['P15 an unknown prompt', { prompt: 'loginn' }, 'prompt'],
     ['prompts separated by more than a space', { prompt: 'login  consent' }, 'prompt'],
-    ['none beside another prompt', { prompt: 'none login' }, 'prompt'],
+    ['P15 none beside another prompt', { prompt: 'none login' }, 'prompt'],
     ['max_age of 0 with prompt=none', { prompt: 'none', max_age: 0 }, 'max_age'],
+    [
+      'P15 offline_access where no code comes',
+      { scope: ['openid', 'offline_access'], response_type: 'id_token' },
+      'scope',
+    ],
+    ['P17 claims that are no object', { claims: { id_token: [] } }, 'claims.id_token'],
+    ['P17 a claim that is text', { claims: { id_token: { acr: 'x' } } }, 'claims.id_token.acr'],
+    [
+      'P17 essential that is text',
+      { claims: { userinfo: { name: { essential: 'yes' } } } },
+      'claims.userinfo.name.essential',
+    ],
+    [
+      'P17 values that are no list',
+      { claims: { id_token: { acr: { values: 'x' } } } },
+      'claims.id_token.acr.values',
+    ],
+    [
+      'P17 value beside values',
+      { claims: { id_token: { acr: { value: 'x', values: ['y'] } } } },
+      'claims.id_token.acr',
+    ],
+    [
+      'P17 claims of UserInfo without an access token for it',
+      { claims: { userinfo: { name: null } }, response_type: 'id_token' },
+      'claims.userinfo',
+    ],
+    [
+      'acr values in two places',
+      { claims: { id_token: { acr: { values: ['x'] } } }, acr_values: ['y'] },
+      'acr_values',
+    ],
+    ['require_acr without acr_values', { require_acr: true }, 'require_acr'],
+    [
+      'a hint of one End-User, and a claim for another',
+      { id_token_hint: hintOf('alice'), claims: { id_token: { sub: { value: 'bob' } } } },
+      'claims.id_token.sub',
+    ],
   ])('is refused with %s', (_, request, field) => {
     expect(refusal(request)).toMatchObject({ code: 'invalid_request', details: { field } })
   })
 })
 
-describe('custom_parameters', () => {
+describe('an OP that says what it knows', () => {
+  const told = (more: Partial<ServerMetadata>) => ({ ...metadata(), ...more })
+  const ask = (request: AuthorizationRequest, more: Partial<ServerMetadata>) =>
+    askFor(makeSite(), told(more), request, values)
+
+  test('P17 is not asked for claims that it does not take', () => {
+    const claims = { id_token: { acr: null } }
+    expect(() => ask({ claims }, { claims_parameter_supported: false })).toThrow(/^claims is not/)
+    expect(ask({ claims }, {}).authorization_url).toContain('&claims=')
+  })
+
+  test('P15 is not asked for a prompt that it does not list', () => {
+    const offers = { prompt_values_supported: ['none', 'login'] }
+    expect(() => ask({ prompt: 'create' }, offers)).toThrow(/^prompt create is none/)
+    expect(ask({ prompt: 'login' }, offers).authorization_url).toContain('&prompt=login')
+  })
+
+  test('is asked for an acr as essential where it knows claims, else as a wish', () => {
+    const request = {
+      acr_values: ['gold'],
+      require_acr: true,
+      claims: { id_token: { email: null }, userinfo: { name: null } },
+    }
+    const knows = ask(request, { claims_parameter_supported: true })
+    const { searchParams } = new URL(knows.authorization_url)
+    expect(searchParams.has('acr_values')).toBe(false)
+    expect(JSON.parse(searchParams.get('claims') ?? '')).toEqual({
+      id_token: { email: null, acr: { essential: true, values: ['gold'] } },
+      userinfo: { name: null },
+    })
+    const other = ask(request, {})
+    expect(new URL(other.authorization_url).searchParams.get('acr_values')).toBe('gold')
+    for (const { kept } of [knows, other]) expect(kept.essential).toEqual({ acr: ['gold'] })
+  })
+})
+
+describe('what the answer is held against', () => {
+  const kept = (request: AuthorizationRequest, settings?: Partial<SiteSettings>) =>
+    askFor(makeSite(settings), metadata(), request, values).kept
+
+  test.each<[what: string, request: AuthorizationRequest, essential: object | undefined]>([
+    ['nothing, where nothing is demanded', { acr_values: ['gold'], max_age: 5 }, undefined],
+    [
+      'P17 acr as essential with values',
+      { claims: { id_token: { acr: { essential: true, values: ['gold', 'silver'] } } } },
+      { acr: ['gold', 'silver'] },
+    ],
+    [
+      'P17 acr as essential with a value',
+      { claims: { id_token: { acr: { essential: true, value: 'gold' } } } },
+      { acr: ['gold'] },
+    ],
+    [
+      'not an acr that is a wish',
+      { claims: { id_token: { acr: { values: ['gold'] } } } },
+      undefined,
+    ],
+    [
+      'P17 sub with a value',
+      { claims: { id_token: { sub: { value: 'alice' } } } },
+      { sub: 'alice' },
+    ],
+    [
+      'P17 auth_time as essential',
+      { claims: { id_token: { auth_time: { essential: true } } } },
+      { auth_time: true },
+    ],
+    ['P15 the End-User of a hint', { id_token_hint: hintOf('alice') }, { sub: 'alice' }],
+    ['nobody by a hint that cannot be read', { id_token_hint: 'a.b.c.d.e' }, undefined],
+  ])('%s', (_, request, essential) => {
+    expect(kept(request)).toEqual(essential ? { essential } : {})
+  })
+
+  test('a required acr is one of the site’s own values, unless the login names some', () => {
+    const settings = { acr_values: ['silver'] }
+    expect(kept({ require_acr: true }, settings).essential).toEqual({ acr: ['silver'] })
+    expect(kept({ require_acr: true, acr_values: ['gold'] }, settings).essential).toEqual({
+      acr: ['gold'],
+    })
+  })
+})
+
+describe('P13 C6 response_type and response_mode', () => {
+  test('P16 a login that brings no code sends nonce, and no code_challenge', () => {
+    const { searchParams } = urlOf({ response_type: 'id_token' })
+    const { code_challenge: _, code_challenge_method: __, ...rest } = always
+    expect(Object.fromEntries(searchParams)).toEqual({ ...rest, response_type: 'id_token' })
+  })
+
+  test('P16 a login that brings both sends nonce and code_challenge', () => {
+    const { searchParams } = urlOf({ response_type: 'code id_token', response_mode: 'form_post' })
+    expect(Object.fromEntries(searchParams)).toEqual({
+      ...always,
+      response_type: 'code id_token',
+      response_mode: 'form_post',
+    })
+  })
+
+  test('go before the site’s own, and those before what relyd.cfg says of the OP', () => {
+    const site = makeSite({ response_type: 'code id_token', response_mode: 'fragment' })
+    const options = {
+      name: 'op',
+      op_host: 'https://op.example',
+      response_mode: 'form_post',
+      client_assertion_audience: 'issuer',
+    } as const
+    const asked = (of: Site, request: AuthorizationRequest) => {
+      const { authorization_url, kept } = askFor(of, metadata(), request, values, options)
+      const { searchParams } = new URL(authorization_url)
+      return [searchParams.get('response_type'), searchParams.get('response_mode'), kept]
+    }
+    expect(asked(site, {})).toEqual([
+      'code id_token',
+      'fragment',
+      { response_type: 'code id_token', response_mode: 'fragment' },
+    ])
+    expect(asked(site, { response_type: 'code', response_mode: 'query' })).toEqual([
+      'code',
+      'query',
+      { response_mode: 'query' },
+    ])
+    expect(asked(makeSite(), {})).toEqual(['code', 'form_post', { response_mode: 'form_post' }])
+  })
+
+  test('offline_access of the site’s own is left out where no code comes', () => {
+    const { searchParams } = urlOf(
+      { response_type: 'id_token' },
+      { scope: ['openid', 'offline_access'] },
+    )
+    expect(searchParams.get('scope')).toBe('openid')
+  })
+
+  const shop = { name: 'shop', front_channel_access_tokens: false }
+  const check = (wish: ResponseWish, more: object = {}, realm = shop) =>
+    checkResponseWish(wish, { ...metadata(), ...more }, realm)
+
+  test.each(['id_token token', 'code token', 'code id_token token'] as const)(
+    '%s is for realms that the operator has opened',
+    (response_type) => {
+      expect(() => check({ response_type })).toThrow(
+        /front_channel_access_tokens in \[realm shop\]/,
+      )
+      check({ response_type }, {}, { ...shop, front_channel_access_tokens: true })
+    },
+  )
+
+  test('are refused where the OP’s metadata does not list them, in whatever order', () => {
+    const offers = {
+      response_types_supported: ['code', 'id_token code'],
+      response_modes_supported: ['query', 'fragment'],
+    }
+    check({ response_type: 'code id_token', response_mode: 'fragment' }, offers)
+    expect(() => check({ response_type: 'id_token' }, offers)).toThrow(/^response_type id_token is/)
+    expect(() => check({ response_mode: 'form_post' }, offers)).toThrow(/^response_mode form_post/)
+  })
+
+  test('are refused where the client is not registered with them', () => {
+    const checkFor = (response_types: unknown) =>
+      checkResponseWish({ response_type: 'code id_token' }, metadata(), shop, response_types)
+    checkFor(undefined)
+    checkFor(['code', 'id_token code'])
+    expect(() => checkFor(['code'])).toThrow(/is registered with at the OP \(code\)/)
+  })
+
+  test('no token comes in a query', () => {
+    check({ response_type: 'code', response_mode: 'query' })
+    for (const response_type of ['id_token', 'code id_token'] as const) {
+      expect(() => check({ response_type, response_mode: 'query' })).toThrow(/^response_mode query/)
+    }
+  })
+})
+
+describe('C10 S39 custom_parameters', () => {
   test.each(reserved)('cannot carry %s', (name) => {
     const field = `custom_parameters.${name}`
     fc.assert(

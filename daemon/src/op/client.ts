@@ -5,9 +5,10 @@ import type { Site } from '../store/store.js'
 import { AssertionFileError, readAssertionFile } from './assertion_file.js'
 import { assertionFileOf, authenticationOf, certificateOf } from './client_authentication.js'
 import { refused } from './credential_error.js'
-import { admitNamed, checkAliases, insecureIfAllowed } from './discovery.js'
+import { admitNamed, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
 import { checkJwtAlgs } from './jwt_registered.js'
+import { checkAliases } from './metadata.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import { checkEncryption } from './own_key_wishes.js'
@@ -151,7 +152,7 @@ function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.
   const { mtls_endpoint_aliases, ...plain } = provider.metadata
   if (!certificateOf(site)) return plain as client.ServerMetadata
   const aliases = mtls_endpoint_aliases ?? {}
-  checkAliases(http, provider.op_host, aliases)
+  checkAliases(http.policy, provider.op_host, aliases)
   const address = aliases.token_endpoint ?? provider.metadata.token_endpoint
   if (!address?.startsWith('https:')) {
     throw new CommandError(
@@ -178,9 +179,9 @@ export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
   const provider = await op.providers.get(site.op_host)
   authenticationOf(op, provider, site)
   endpointsFor(op, site, provider)
+  checkJwtAlgs(site)
   await checkAssertionFile(op, site)
   if (site.registered_by === 'relyd') checkEncryption(site.client, site.secrets.own_keys)
-  checkJwtAlgs(site)
   // Where the daemon may never call, the site could never be removed.
   const uri = registrationUri(op.http, site)
   if (uri !== undefined) await admitNamed(op.http, uri)

@@ -46,7 +46,7 @@ export interface ExpectedIdToken {
   /** Whether it came through the browser, where it must have the hashes of what came with it. */
   front_channel: boolean
   /** OIDC Core 5.5.1: what was asked for as essential. */
-  essential?: { acr?: readonly string[]; sub?: string } | undefined
+  essential?: { acr?: readonly string[]; sub?: string; auth_time?: boolean } | undefined
   /** Claims of the ID Token of the login, if this one came with refreshed tokens. */
   login?: Members | undefined
 }
@@ -88,7 +88,9 @@ export async function validateIdToken(
   if (!expected.login) {
     checkAuthTime(claims, typeof max_age === 'number' ? max_age : undefined, op)
   }
-  if (client['require_auth_time'] === true) requireClaim(claims, 'auth_time')
+  if (client['require_auth_time'] === true || expected.essential?.auth_time) {
+    requireClaim(claims, 'auth_time')
+  }
   checkEssential(claims, expected.essential)
   checkHashes(claims, header.alg, expected)
   if (expected.login) checkSameLogin(claims, expected.login)

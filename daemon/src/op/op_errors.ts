@@ -1,10 +1,5 @@
 /** Turns what openid-client throws into the error codes that sites know. */
-import {
-  AuthorizationResponseError,
-  ClientError,
-  ResponseBodyError,
-  WWWAuthenticateChallengeError,
-} from 'openid-client'
+import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
 import { bounded, CommandError } from '../errors.js'
 
 /**
@@ -16,9 +11,6 @@ export async function asCommandError(error: unknown): Promise<CommandError> {
   if (known) return known as CommandError
   if (error instanceof ResponseBodyError) {
     return opError(error, error.error, error.error_description, error.status)
-  }
-  if (error instanceof AuthorizationResponseError) {
-    return opError(error, error.error, error.error_description)
   }
   if (error instanceof WWWAuthenticateChallengeError) return fromChallenge(error)
   if (error instanceof ClientError) return fromClientError(error)
@@ -57,19 +49,6 @@ function fromClientError(error: ClientError): CommandError {
   if (error.code === 'OAUTH_TIMEOUT' || error.code === 'OAUTH_ABORT') {
     return new CommandError('op_unreachable', 'the OP did not answer in time', { cause: error })
   }
-  // The callback's parameters: the check of RFC 9207, as the state was looked up before, or a
-  // response packed into a JWT, which nobody asked for.
-  const evidence = findInCauses(error, holdsParameters) as { parameters?: unknown } | undefined
-  const { parameters } = evidence ?? {}
-  if (parameters instanceof URLSearchParams && !parameters.has('response')) {
-    return new CommandError(
-      'invalid_issuer',
-      parameters.has('iss')
-        ? 'the callback names another OP than the one this login was sent to'
-        : 'the callback lacks `iss`, which this OP sends with every answer; pass the whole callback',
-      { cause: error },
-    )
-  }
   // openid-client's sentences are its own and name members only, never values.
   const inner = error.cause instanceof Error ? error.cause : error
   return new CommandError(
@@ -77,10 +56,6 @@ function fromClientError(error: ClientError): CommandError {
     `the OP's answer is not what its specification allows: ${bounded(inner.message)}`,
     { cause: error },
   )
-}
-
-function holdsParameters(one: unknown): boolean {
-  return !(one instanceof Error) && 'parameters' in (one as object)
 }
 
 /** Walks `cause` from the outside in; a handful of links at most. */

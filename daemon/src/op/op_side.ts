@@ -16,9 +16,9 @@ export interface OpSide {
   /** What is special about OPs, by op_host. */
   readonly options: OpOptionsByHost
   readonly clock: Clock
-  readonly log: Log
   /** Seconds by which the clocks of OPs and ours may differ. */
   readonly clock_tolerance: Seconds
+  readonly log: Log
   /** One with other limits, and with them other documents and connections, for who begins from now on. */
   changed(limits: OpLimits): OpSide
   /** Ends it, and those that it was made of. */
@@ -50,8 +50,8 @@ export function createOpSide(options: OpSideOptions, earlier?: OpSide): OpSide {
     providers,
     options: providers.ops,
     clock: options.clock,
-    log: options.log,
     clock_tolerance: options.clock_tolerance,
+    log: options.log,
     changed(limits) {
       providers.close()
       return createOpSide({ ...options, ...limits }, side)

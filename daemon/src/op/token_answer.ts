@@ -21,7 +21,7 @@ export const tokenAnswerErrors = [
 ] as const
 
 /** Most seconds that an access token is believed to last: some sixty-eight years. */
-const LONGEST = 2 ** 31 - 1
+export const LONGEST = 2 ** 31 - 1
 
 /** A token response whose every part was checked. */
 export interface TokenAnswer {

@@ -155,7 +155,7 @@ export interface Login {
     /** Absent, the default of the response type. */
     response_mode?: ResponseMode
     /** OIDC Core 5.5.1: what was asked for as essential, and must be so. */
-    essential?: { acr?: string[]; sub?: string }
+    essential?: { acr?: string[]; sub?: string; auth_time?: boolean }
   }
 }
 
@@ -212,6 +212,8 @@ export interface SessionSecrets {
   id_token: string
   id_token_claims: Record<string, unknown>
   scope?: string
+  /** The login asked for an ID Token alone: there never was an access token. */
+  without_access_token?: true
 }
 
 /** Who holds it refreshes the session's tokens, and nobody else does. */
@@ -376,6 +378,8 @@ export interface Store {
   findSites(text: string, limit: number): Promise<ListedSite[]>
   /** @returns the issuers of all sites of the realm that use this redirect_uri, each once */
   issuersOfRedirectUri(realm: string, redirect_uri: string): Promise<string[]>
+  /** @returns their OPs, each once */
+  opsOfRedirectUri(realm: string, redirect_uri: string): Promise<Pick<Site, 'op_host' | 'issuer'>[]>
   /** Whether a site of the realm is at this OP. */
   hasSiteAt(realm: string, op_host: string): Promise<boolean>
 

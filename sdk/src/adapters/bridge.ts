@@ -39,7 +39,7 @@ export function toRequest(origin: string, message: Incoming, form?: string): Req
 }
 
 /**
- * The form that was posted to a callback, whether or not a body parser of the site's came first.
+ * The form that was posted to callback or login, whether or not a body parser of the site's came first.
  *
  * @returns undefined if there is none that could be a callback's, or it broke off; nothing rejects,
  * as a server may have nobody who would catch it

@@ -91,7 +91,7 @@ export function fastifyWebsite(client: Client, options?: WebsiteOptions): Fastif
   return {
     async routes(app) {
       app.removeAllContentTypeParsers()
-      // Of what is posted, a callback's form alone is of use.
+      // Of what is posted, what an OP has a browser post alone is of use.
       app.addContentTypeParser(
         'application/x-www-form-urlencoded',
         { parseAs: 'string', bodyLimit: LONGEST_FORM },

@@ -58,8 +58,8 @@ export function nodeWebsite(client: Client, options?: WebsiteOptions): NodeWebsi
     async handle(request, response) {
       const [path = '/'] = targetOf(request).split('?', 1)
       if (!website.paths.includes(path)) return false
-      // Of all that is posted here, a callback's form alone is of use.
-      const form = path === website.callback_path ? await formOf(request) : undefined
+      // Of all that is posted here, what an OP has a browser post alone is of use.
+      const form = website.form_paths.includes(path) ? await formOf(request) : undefined
       const answer = await website.handle(requests.of(request, request, form))
       if (answer) await send(answer, response)
       return answer !== undefined

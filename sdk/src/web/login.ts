@@ -1,8 +1,10 @@
 /** A login's two halves at the website: sending the browser to the OP, and its return. */
 import { clearOldLogins, loginCookies } from './cookies.js'
+import { fragmentPage } from './fragment.js'
 import { redirect } from './page.js'
 import type { Places } from './places.js'
 import { readForm } from './posted.js'
+import { kindOf } from './request_kind.js'
 import { returnAddress } from './return_address.js'
 import { answerTrouble, type LoginParams, type Session, type Setting } from './setting.js'
 import { trouble, troubleOf } from './trouble.js'
@@ -35,6 +37,38 @@ export async function startLogin(
 }
 
 /**
+ * OIDC Core 4: a login that the OP, or a portal of its, asked for. It starts one and does nothing
+ * else: whoever sends a browser here, its own End-User logs in, at this site's OP.
+ *
+ * @param asked the request's parameters, with `iss`
+ */
+export async function startLoginOf(
+  setting: Setting,
+  request: Request,
+  asked: URLSearchParams,
+): Promise<Response> {
+  const { client, places } = setting
+  try {
+    const { issuer } = await client.getSite()
+    // Compared to the letter: no login starts at another OP because a link says so.
+    if (asked.getAll('iss').join(' ') !== issuer) {
+      return answerTrouble(setting, trouble('from_elsewhere'), request)
+    }
+  } catch (error) {
+    return answerTrouble(setting, troubleOf(error, places.login_path), request)
+  }
+  const login_hint = asked.get('login_hint')
+  return startLogin(setting, request, {
+    // An address of this site, or it is as if there were none (open redirect).
+    return_to: asked.get('target_link_uri') ?? undefined,
+    ...(login_hint && login_hint.length <= LONGEST_HINT && { login_hint }),
+  })
+}
+
+/** Longer than an e-mail address can be (RFC 5321 4.5.3.1). */
+const LONGEST_HINT = 320
+
+/**
  * Completes the login that the OP sent back, and gives the browser its session.
  *
  * @param live the session that this browser has already, if any
@@ -47,6 +81,7 @@ export async function finishLogin(
   const { client, cookie, places } = setting
   const header = request.headers.get('cookie')
   try {
+    if (mayBeInFragment(request, header, places)) return fragmentPage(request, places)
     const callback = await callbackOf(request, places)
     if (callback === undefined) {
       return answerTrouble(setting, trouble('login_over', places), request)
@@ -80,8 +115,22 @@ export async function finishLogin(
 }
 
 /**
- * What the browser brought back: in the address, or as a form, where the OP wants that (relyd.cfg,
- * `response_mode`).
+ * Whether the response may stand behind a `#`, which browsers keep to themselves: it is not in the
+ * query, and the browser has begun a login.
+ */
+function mayBeInFragment(request: Request, cookie: string | null, { origin }: Places): boolean {
+  const { searchParams } = new URL(request.url)
+  return (
+    request.method === 'GET' &&
+    !searchParams.has('state') &&
+    kindOf(request) !== 'data' &&
+    loginCookies(cookie, origin) !== ''
+  )
+}
+
+/**
+ * What the browser brought back: in the address, or as a form, which the OP has it post
+ * (`response_mode` of the site or of relyd.cfg), or the page does that read the fragment.
  *
  * @returns undefined for a POST without a form that could be one
  */

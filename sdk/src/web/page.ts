@@ -36,7 +36,11 @@ font:inherit;color:inherit;background:none;text-decoration:none;cursor:pointer}
 :focus-visible{outline:3px solid;outline-offset:2px}`
 
 // It never changes, so that its hash may stand in the policy.
-const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
+const STYLE_HASH = hashOf(STYLE)
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64')
+}
 
 /** Headers of whatever the helper answers: it is for one person, and often with a cookie. */
 export const NOT_KEPT: Readonly<Record<string, string>> = {
@@ -51,9 +55,20 @@ export interface Page {
   main: Html
   /** Whether a form of the page leads to the OP in the end, which browsers hold against `form-action`. */
   leaves?: boolean
+  /** Text of a script; its hash stands in the policy, so let it never change. */
+  script?: string
+  /** Where a form of the page may lead beside the page's own origin. */
+  form_targets?: readonly string[]
 }
 
-export function page({ status, title, main, leaves = false }: Page): Response {
+export function page({
+  status,
+  title,
+  main,
+  leaves = false,
+  script,
+  form_targets = [],
+}: Page): Response {
   const document = html`<!doctype html>
 <html lang="en">
 <head>
@@ -67,6 +82,7 @@ export function page({ status, title, main, leaves = false }: Page): Response {
 <h1>${title}</h1>
 ${main}
 </main>
+${script === undefined ? '' : html`<script>${new Html(script)}</script>`}
 </body>
 </html>
 `
@@ -78,7 +94,8 @@ ${main}
       'content-security-policy': [
         "default-src 'none'",
         `style-src 'sha256-${STYLE_HASH}'`,
-        ...(leaves ? [] : ["form-action 'self'"]),
+        ...(script === undefined ? [] : [`script-src 'sha256-${hashOf(script)}'`]),
+        ...(leaves ? [] : [["form-action 'self'", ...form_targets].join(' ')]),
         // A site may frame its own pages; a page in a frame says there that a login is due.
         "frame-ancestors 'self'",
         "base-uri 'none'",

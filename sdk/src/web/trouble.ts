@@ -6,6 +6,7 @@ import { CommandError, ProtocolError, TransportError } from '../errors.js'
  * - `login_over`: the callback was used before, expired, or is none.
  * - `other_browser`: the login's cookie is missing: another browser began it, or the cookie was lost.
  * - `login_cancelled`: the End-User said no at the OP.
+ * - `login_interactive`: the OP will not go on without showing something: a login with prompt=none ends so.
  * - `login_refused`: the site's `on_login` answered false.
  * - `login_failed`: the OP, or relyd, refused for any other reason.
  * - `op_unavailable`, `relyd_unavailable`: nothing can be said now; later it may go well.
@@ -18,6 +19,7 @@ export type TroubleCode =
   | 'login_over'
   | 'other_browser'
   | 'login_cancelled'
+  | 'login_interactive'
   | 'login_refused'
   | 'login_failed'
   | 'op_unavailable'
@@ -75,6 +77,11 @@ const texts: Record<TroubleCode, [status: number, title: string, text: string]> 
     403,
     'You cancelled the login',
     'Nothing happened, and this website has learned nothing about you.',
+  ],
+  login_interactive: [
+    403,
+    'The login service has a question',
+    'It cannot log you in without showing you something first. Log in, and you will see it.',
   ],
   login_refused: [
     403,
@@ -157,8 +164,7 @@ function codeOf(error: Refusal): TroubleCode {
     case 'no_connect_discovery_response':
       return 'op_unavailable'
     case 'op_error':
-      // RFC 6749 4.1.2.1.
-      return error.details?.['error'] === 'access_denied' ? 'login_cancelled' : 'login_failed'
+      return codeOfOp(error.details)
     case 'invalid_request':
       // No state in it, or two: nobody's callback.
       return error.details?.['field'] === 'callback' ? 'login_over' : 'login_failed'
@@ -166,6 +172,18 @@ function codeOf(error: Refusal): TroubleCode {
       return error instanceof TransportError || error.retryable
         ? 'relyd_unavailable'
         : 'login_failed'
+  }
+}
+
+/** RFC 6749 4.1.2.1, OIDC Core 3.1.2.6. */
+function codeOfOp(details: Record<string, unknown> | undefined): TroubleCode {
+  switch (details?.['error']) {
+    case 'access_denied':
+      return 'login_cancelled'
+    case 'temporarily_unavailable':
+      return 'op_unavailable'
+    default:
+      return details?.['login_retry'] === 'with_end_user' ? 'login_interactive' : 'login_failed'
   }
 }
 

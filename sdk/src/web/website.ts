@@ -2,10 +2,11 @@
 import type { Client } from '../client.js'
 import { CommandError } from '../errors.js'
 import { SessionCookie } from './cookies.js'
-import { finishLogin, startLogin } from './login.js'
+import { finishLogin, startLogin, startLoginOf } from './login.js'
 import { logOut, logoutPage } from './logout.js'
 import { NOT_KEPT } from './page.js'
 import { readPlaces } from './places.js'
+import { readForm } from './posted.js'
 import { kindOf } from './request_kind.js'
 import { returnAddress } from './return_address.js'
 import {
@@ -41,8 +42,8 @@ export class Website {
   readonly origin: string
   /** The paths that {@link handle} answers, exactly so: callback, login, logout. */
   readonly paths: readonly string[]
-  /** The one of them that OPs send, or post, browsers back to. */
-  readonly callback_path: string
+  /** Those of them to which OPs may have a browser post a form: callback and login. */
+  readonly form_paths: readonly string[]
   readonly #setting: Setting
   readonly #sessions = new WeakMap<Request, Promise<Session | undefined>>()
 
@@ -56,15 +57,18 @@ export class Website {
     const cookie = new SessionCookie(places.origin, options.cookie_name)
     this.origin = places.origin
     this.paths = [...places.own_paths]
-    this.callback_path = places.callback_path
+    this.form_paths = [places.callback_path, places.login_path]
     this.#setting = { client, places, cookie, options }
   }
 
   /**
    * Answers requests for the login, callback and logout paths.
    *
+   * The login's path is the site's `initiate_login_uri` too (OIDC Core 4): with `iss`, which must be
+   * its OP, it starts a login for whoever sent the browser there.
+   *
    * @param request of its URL only path and query count: behind a proxy, the origin may be another.
-   *   Its body is read if it is a callback that was posted, and else left alone
+   *   Its body is read if it is a form that was posted to callback or login, and else left alone
    * @returns undefined if the request is for another path
    */
   async handle(request: Request): Promise<Response | undefined> {
@@ -76,10 +80,7 @@ export class Website {
       )
     }
     if (url.pathname === places.login_path) {
-      const return_to = url.searchParams.get('return_to') ?? undefined
-      return this.#only(request, ['GET', 'POST'], () =>
-        startLogin(this.#setting, request, { return_to }),
-      )
+      return this.#only(request, ['GET', 'POST'], () => this.#login(request, url))
     }
     if (url.pathname === places.logout_path) {
       return this.#only(request, ['GET', 'HEAD', 'POST'], async () =>
@@ -142,6 +143,15 @@ export class Website {
    */
   startLogin(request: Request, params: LoginParams = {}): Promise<Response> {
     return startLogin(this.#setting, request, { return_to: this.#here(request), ...params })
+  }
+
+  async #login(request: Request, { searchParams }: URL): Promise<Response> {
+    // OIDC Core 4: by GET or POST.
+    const form = request.method === 'POST' ? await readForm(request).catch(() => undefined) : ''
+    const asked = searchParams.has('iss') ? searchParams : new URLSearchParams(form)
+    if (asked.has('iss')) return startLoginOf(this.#setting, request, asked)
+    const return_to = searchParams.get('return_to') ?? undefined
+    return startLogin(this.#setting, request, { return_to })
   }
 
   /** The request's address, for the browser to come back to. */

@@ -1,0 +1,53 @@
+/** What a login was asked with that its ID Token must fulfil, beyond its `max_age`. */
+import { decodeJwt } from 'jose'
+import type { Login, Site } from '../store/store.js'
+import type { AuthorizationRequest } from './authorization.js'
+import { acrWishOf, claimOf, refused } from './authorization_checks.js'
+
+type Essential = NonNullable<Login['secrets']['essential']>
+
+/**
+ * @returns undefined where the request demands nothing
+ * @throws CommandError `invalid_request` where two demands exclude each other
+ */
+export function demandsOf(
+  { settings }: Site,
+  { claims, require_acr, acr_values, id_token_hint }: AuthorizationRequest,
+): Essential | undefined {
+  if (!claims && !require_acr && id_token_hint === undefined) return undefined
+  const wish = acrWishOf(claims)
+  const isRequired = require_acr || wish?.essential
+  const acr = isRequired ? (wish?.values ?? acr_values ?? settings.acr_values) : undefined
+  const sub = subOf(claims, id_token_hint)
+  const auth_time = claimOf(claims, 'auth_time')?.['essential'] === true
+  const essential: Essential = {
+    ...(acr && { acr }),
+    ...(sub !== undefined && { sub }),
+    ...(auth_time && { auth_time }),
+  }
+  return Object.keys(essential).length > 0 ? essential : undefined
+}
+
+/** OIDC Core 3.1.2.1, 3.1.2.2, 5.5.1: another End-User than the one that was named must not come back. */
+function subOf(
+  claims: Record<string, unknown> | undefined,
+  id_token_hint: string | undefined,
+): string | undefined {
+  const { value } = claimOf(claims, 'sub') ?? {}
+  const named = typeof value === 'string' ? value : undefined
+  const hinted = id_token_hint === undefined ? undefined : subOfHint(id_token_hint)
+  if (named !== undefined && hinted !== undefined && named !== hinted) {
+    throw refused('claims.id_token.sub', 'names another End-User than the hint does')
+  }
+  return named ?? hinted
+}
+
+/** It only narrows who may log in, so that nobody has to have verified it. One that is encrypted says nothing here. */
+function subOfHint(id_token_hint: string): string | undefined {
+  try {
+    const { sub } = decodeJwt(id_token_hint)
+    return typeof sub === 'string' && sub !== '' ? sub : undefined
+  } catch {
+    return undefined
+  }
+}
