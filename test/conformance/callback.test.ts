@@ -185,7 +185,7 @@ describe('refuses', () => {
     expect(await wire.ok('get_tokens_by_callback', begun)).toMatchObject({ sub: op.sub })
   })
 
-  test('M8 a replayed callback', async () => {
+  test('C8 M8 a replayed callback', async () => {
     const begun = await site.begin()
     const { session_id } = await wire.ok('get_tokens_by_callback', begun)
     const start = op.asked.length

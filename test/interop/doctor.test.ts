@@ -148,7 +148,7 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
       what: new RegExp(`^nobody takes connections at ${metrics} \\(ECONNREFUSED\\)`),
       cure: /^systemctl restart relyd/,
     })
-    expect(examined.findings).toHaveLength(3)
+    expect(examined.findings).toHaveLength(4)
   })
 
   test('a socket that somebody removed', async () => {
