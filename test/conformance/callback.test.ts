@@ -51,7 +51,7 @@ const error = (members: Record<string, string>): BentLogin =>
 describe('refuses', () => {
   test.each<[name: string, login: BentLogin, refused: Refused]>([
     [
-      'fapi2 remove-authorization-response-iss: RFC 9207 iss missing',
+      'P47 fapi2 remove-authorization-response-iss: RFC 9207 iss missing',
       bent((response) => response.delete('iss')),
       { error: 'invalid_issuer', calls },
     ],
@@ -67,11 +67,15 @@ describe('refuses', () => {
     ],
     ['iss empty', bent((response) => response.set('iss', '')), { error: 'invalid_issuer', calls }],
     [
-      'M6 mix-up: the response of another OP with this one’s state',
+      'M6 S10 mix-up: the response of another OP with this one’s state',
       bent((response) => response.set('iss', old_op.issuer)),
       { error: 'invalid_issuer', calls },
     ],
-    ['M8 code without state', bent((response) => response.delete('state')), unread],
+    [
+      'M8 fapi2 missing-authorization-response-state',
+      bent((response) => response.delete('state')),
+      unread,
+    ],
     ['state empty', bent((response) => response.set('state', '')), unread],
     [
       'state twice, the same',
@@ -83,7 +87,7 @@ describe('refuses', () => {
     ['iss twice', bent((response) => response.append('iss', op.issuer)), unread],
     ['error twice', bent((response) => twice(response, 'error')), unread],
     [
-      'state with a letter more',
+      'fapi2 invalid-authorization-response-state: a letter more',
       bent((response) => response.set('state', `${response.get('state')}1`)),
       { error: 'invalid_state', calls },
     ],
@@ -159,7 +163,7 @@ describe('refuses', () => {
     )
   })
 
-  test('M8 a login that another browser began, which stays that browser’s', async () => {
+  test('M8 S8 a login that another browser began, which stays that browser’s', async () => {
     const start = op.asked.length
     const [victim, attacker] = [await site.begin(), await site.begin()]
     expect(
@@ -185,7 +189,7 @@ describe('refuses', () => {
     expect(await wire.ok('get_tokens_by_callback', begun)).toMatchObject({ sub: op.sub })
   })
 
-  test('C8 M8 a replayed callback', async () => {
+  test('M8 C8 a replayed callback', async () => {
     const begun = await site.begin()
     const { session_id } = await wire.ok('get_tokens_by_callback', begun)
     const start = op.asked.length

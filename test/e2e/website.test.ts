@@ -74,7 +74,7 @@ async function logIn(visitor: Visitor, page = '/profile', user = new EndUser()) 
   return visitor.visit(await user.logIn(locationOf(await visitor.visit(page))))
 }
 
-test('a visitor of a page logs in, and is back on that page', async () => {
+test('S32 a visitor of a page logs in, and is back on that page', async () => {
   const site = makeSite()
   const visitor = site.visitor()
   const sent = await visitor.visit('/profile?tab=1&name=%C3%A4')
@@ -193,7 +193,7 @@ test('who is logged in is told of somebody else’s callback all the same', asyn
   expect(alice.cookie).toBe(cookie)
 })
 
-test('each login has a new session, and ends the one that the browser had', async () => {
+test('S9 each login has a new session, and ends the one that the browser had', async () => {
   const { visitor, website } = makeSite()
   const browser = visitor()
   await logIn(browser)
@@ -205,7 +205,7 @@ test('each login has a new session, and ends the one that the browser had', asyn
   expect(await session(old)).toBeUndefined()
 })
 
-test('a session that somebody planted does not become the End-User’s', async () => {
+test('S9 a session that somebody planted does not become the End-User’s', async () => {
   const { visitor, website } = makeSite()
   const mallory = visitor()
   await logIn(mallory)
@@ -219,7 +219,7 @@ test('a session that somebody planted does not become the End-User’s', async (
   ).toBeUndefined()
 })
 
-test('nobody writes a link that leads elsewhere after the login', async () => {
+test('S11 nobody writes a link that leads elsewhere after the login', async () => {
   const { visitor } = makeSite({ after_login: '/home' })
   const ends = async (return_to: string) => {
     const browser = visitor()
@@ -279,7 +279,7 @@ test('a script is answered 401, and no login begins for it', async () => {
   expect(client.asked('get_authorization_url')).toBe(0)
 })
 
-test('a form is answered by a page that leads back to it, and its content is not kept', async () => {
+test('S12 a form is answered by a page that leads back to it, and its content is not kept', async () => {
   const { visitor } = makeSite()
   const browser = visitor()
   const send = (referer?: string) =>
@@ -422,7 +422,7 @@ test('an OP that is away is a matter of patience', async () => {
   expect([late.status, late.headers.get('retry-after')]).toEqual([502, '5'])
 })
 
-test('what the OP says is no part of a page', async () => {
+test('S18 what the OP says is no part of a page', async () => {
   const { visitor, troubles } = makeSite()
   const say = async (error: string, error_description = '</p><script>alert(1)</script>') => {
     const browser = visitor()
@@ -480,7 +480,7 @@ test('an error of the site’s own reaches the framework, and nobody is logged i
   })
 })
 
-test('any number of a site’s processes agree who is logged in', async () => {
+test('P42 any number of a site’s processes agree who is logged in', async () => {
   const site = makeSite()
   const visitor = site.visitor()
   await logIn(visitor)
@@ -521,7 +521,7 @@ test('the site may show pages of its own', async () => {
   ])
 })
 
-test('neither Host nor a look-alike of a path changes anything', async () => {
+test('S13 S14 neither Host nor a look-alike of a path changes anything', async () => {
   const { website, visitor } = makeSite()
   const response = await website.handle(
     new Request('http://evil.example:81/app/login', {
