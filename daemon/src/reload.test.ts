@@ -14,6 +14,7 @@ import { sections } from './config/options.js'
 import { CommandError } from './errors.js'
 import { EventHub } from './events.js'
 import { InForce } from './in_force.js'
+import { KeyRotation } from './key_rotation.js'
 import { createLog } from './log.js'
 import { Metrics } from './metrics/metrics.js'
 import { onBehalfOf } from './on_behalf.js'
@@ -74,6 +75,7 @@ class World {
       store,
       sites,
       renewals: new Renewals({ store, sites, clock: systemClock, log }),
+      key_rotation: new KeyRotation({ store, sites, clock: systemClock, log }),
       events,
       clock: systemClock,
       log,
@@ -277,6 +279,11 @@ const probes: Record<string, Probe> = {
     after: '60',
     look: ({ in_force }) => in_force.services.settings.session_lifetime,
     seen: [28_800, 60],
+  },
+  'daemon client_key_lifetime': {
+    after: '7',
+    look: ({ in_force }) => in_force.services.settings.client_key_lifetime,
+    seen: [90, 7],
   },
   'daemon op_timeout': { after: '3', look: ({ realm }) => realm.op.http.timeout, seen: [10, 3] },
   'daemon op_refresh': { after: '30', look: refreshes, seen: [0, 1] },

@@ -7,6 +7,7 @@ import type { DaemonConfig } from '../../daemon/src/config/config.js'
 import type { Realm, RealmPolicy, Services } from '../../daemon/src/context.js'
 import { CommandError } from '../../daemon/src/errors.js'
 import { EventHub } from '../../daemon/src/events.js'
+import { KeyRotation } from '../../daemon/src/key_rotation.js'
 import { createLog } from '../../daemon/src/log.js'
 import { Metrics } from '../../daemon/src/metrics/metrics.js'
 import type { ClientCredential } from '../../daemon/src/op/client_credential.js'
@@ -73,12 +74,18 @@ export class IssuedWorld implements AsyncDisposable {
       store,
       sites,
       renewals: new Renewals({ store, sites, clock, log }),
+      key_rotation: new KeyRotation({ store, sites, clock, log }),
       events,
       clock,
       log,
       metrics: new Metrics(),
       refreshes: new Refreshes({ store, events, clock, op_timeout: OP_TIMEOUT }),
-      settings: { default_op: undefined, login_lifetime: 600, session_lifetime: 3600 },
+      settings: {
+        default_op: undefined,
+        login_lifetime: 600,
+        session_lifetime: 3600,
+        client_key_lifetime: 90,
+      },
     }
     this.#working = new WorkingRealm(policy, this.#services, this.#configOf(options.ops))
   }

@@ -36,7 +36,7 @@ const rsa = makeKey('RS256')
 interface World {
   key?: SigningKey
   published?: Members[]
-  client?: Partial<Site['client']>
+  client?: { [N in keyof Site['client']]?: Site['client'][N] | undefined }
   secrets?: Site['secrets']
   registered_by?: Site['registered_by']
   offered?: string[]
