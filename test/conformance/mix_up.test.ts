@@ -152,7 +152,10 @@ describe('M6 two OPs that do not say who they are', () => {
     const further = { ...params, authorization_redirect_uri: `${website}/other` }
     const list = { ...further, redirect_uris: [`${website}/callback`], idempotency_key: 'a list' }
     expect(await wire.refused('register_site', list)).toMatchObject(shared)
-    await wire.ok('register_site', { ...further, idempotency_key: 'another' })
+    const { oxd_id } = await wire.ok('register_site', { ...further, idempotency_key: 'another' })
+    const moved = { oxd_id, authorization_redirect_uri: `${website}/callback` }
+    expect(await wire.refused('update_site', moved)).toMatchObject(shared)
+    expect(op.calls()).not.toHaveProperty('client')
   })
 
   test('have one each by {op}, the same for every site', async () => {
