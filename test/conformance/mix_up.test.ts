@@ -182,6 +182,24 @@ describe('M6 two OPs that do not say who they are', () => {
     expect(uris[0]).not.toBe(uris[1])
   })
 
+  test('are kept apart where the operator adds the sites, too', async () => {
+    using admin = await Wire.connect(daemon.admin_socket)
+    const add = async (op: BentOp, uri: string) =>
+      admin.call('add_site', {
+        name: `site at ${new URL(op.issuer).port}`.replaceAll(' ', '-'),
+        op_host: op.issuer,
+        client_id: 'issued',
+        client_secret: 'of the operator',
+        redirect_uris: [website + uri],
+      })
+    const [one, two] = [await start(silent), await start(silent)]
+    expect((await add(one, '/callback')).data).toMatchObject({ made: true })
+    expect((await add(two, '/callback')).data).toMatchObject(shared)
+    const added = await add(two, '/{op}')
+    expect(added.data.redirect_uris).toEqual([expect.stringMatching(/\/[\w-]{16}$/)])
+    expect((await add(two, '/{op}')).data).toMatchObject({ ...added.data, made: false })
+  })
+
   test('send nobody there, should they have come to share one', async () => {
     const issued = async (op: BentOp, path: string) => {
       const client = op.addClient({
