@@ -1,6 +1,8 @@
 import { command, listOf, oxd_id, required, string, strings } from '../command.js'
+import { checkApart } from '../op/arrival.js'
+import { providerOf } from '../op/client.js'
 import { metadataFields } from '../op/client_metadata.js'
-import { changedMembers } from '../op/registration_request.js'
+import { changedMembers, wishesOf } from '../op/registration_request.js'
 import { checkExposure } from '../op/response_type.js'
 import { changeRegistration, registrationChangeErrors } from '../registration_changes.js'
 import { accessFields, accessOf, withAccess } from '../registration_secrets.js'
@@ -58,6 +60,13 @@ export const update_site = command({
     for (const uri of redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
     const access = accessOf(params)
+    if (authorization_redirect_uri !== undefined || redirect_uris) {
+      const { redirect_uris: all } = wishesOf(
+        withRedirectUris(site, authorization_redirect_uri, redirect_uris),
+      )
+      const { store, op, realm } = context
+      await checkApart(store, op, await providerOf(op, site), realm.name, all)
+    }
     const updated = await changeRegistration(context, site, (one) => {
       const moved = withRedirectUris(one, authorization_redirect_uri, redirect_uris)
       const changed = withSettings(moved, settings, unset)
