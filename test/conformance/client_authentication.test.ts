@@ -15,6 +15,7 @@ import {
   signJwt,
   withMembers,
 } from '../support/bent_op/index.js'
+import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Wire } from '../support/wire.js'
 
@@ -406,6 +407,17 @@ describe('workload identity: an assertion in a file that the platform renews', (
         },
       })
     }
+  })
+
+  test('is added on the command line, with its path in the place of a secret', async () => {
+    const add = ['sites', 'add', 'on-line', '--config', daemon.config, '--op', op.issuer]
+    const client = ['--client-id', 'workload', '--redirect-uri', redirect_uri]
+    const told = await relyd([...add, ...client, '--client-assertion-file', path])
+    expect(told.status).toBe(0)
+    expect(told.stdout).toContain('the client workload (assertion_file) must have')
+    expect(told.stdout).not.toContain(current)
+    const refused = await relyd([...add, ...client, '--client-assertion-file', 'token'])
+    expect(refused.stderr).toContain('--client-assertion-file must be an absolute path')
   })
 
   test('what an OP answers to a registration names no file', async () => {
