@@ -1,9 +1,11 @@
 /** The admin socket and the commands of the operator. */
 import { statSync } from 'node:fs'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { adminCommands } from '../../daemon/src/admin/commands/index.js'
 import { BentOp } from '../support/bent_op/index.js'
 import { relyd } from '../support/cli.js'
+import { closed } from '../support/closed.js'
 import { TestDaemon } from '../support/daemon.js'
 import { readRecord } from '../support/record.js'
 import { Wire } from '../support/wire.js'
@@ -16,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => daemon[Symbol.asyncDispose]())
 
-test('the socket is for its owner alone', () => {
+test('S45 the socket is for its owner alone', () => {
   expect(statSync(daemon.admin_socket).mode & 0o777).toBe(0o600)
 })
 
@@ -42,6 +44,30 @@ test('websites have no admin commands, and the operator none of theirs', async (
   using admin = await Wire.connect(daemon.admin_socket)
   expect(await site.refused('status')).toMatchObject({ error: 'unsupported_operation' })
   expect(await admin.refused('ping')).toMatchObject({ error: 'unsupported_operation' })
+})
+
+test('S43 what the operator’s commands are sent amiss is refused, and harms nobody', async () => {
+  using wire = await Wire.connect(daemon.admin_socket)
+  const anything = [7, '', 'x'.repeat(10_000), [], {}, -1, 1e300]
+  for (const [name, { params }] of Object.entries(adminCommands)) {
+    for (const value of anything) {
+      const amiss = Object.fromEntries(Object.keys(params).map((param) => [param, value]))
+      const reply = await wire.call(name, { ...amiss, nobody_knows_this: value })
+      expect(reply.status).toBe('error')
+      expect(reply.data.error).not.toBe('internal_error')
+    }
+  }
+  for (const bytes of [
+    '{"id":1,"command"\n',
+    'GET / HTTP/9.9\r\n\r\n',
+    '\u0000',
+    '}'.repeat(1000),
+  ]) {
+    const stranger = connect(daemon.admin_socket)
+    stranger.resume().end(bytes)
+    await closed(stranger)
+  }
+  expect(await wire.ok('status')).toMatchObject({ pid: daemon.pid })
 })
 
 test('without a daemon, the command line says so with an exit code of its own', async () => {

@@ -105,7 +105,7 @@ describe.each(frameworks)('%s', (framework) => {
     expect(status).toBe(401)
   })
 
-  test('pages of its own have their paths exactly, and their methods', async () => {
+  test('S13 pages of its own have their paths exactly, and their methods', async () => {
     const visitor = new Visitor(site.origin)
     for (const path of ['/login', '/app/login/', '/app/LOGIN', '/app/%6cogin', '/app/login/x']) {
       const response = await visitor.visit(path)
@@ -137,7 +137,7 @@ describe.each(frameworks)('%s', (framework) => {
     expect(locationOf(back)).toBe(`${site.origin}/stronger?for=money`)
   })
 
-  test('Host and forwarded headers decide nothing', async () => {
+  test('S14 Host and forwarded headers decide nothing', async () => {
     const location = await new Promise<string>((resolve, reject) => {
       const headers = {
         host: 'evil.example',

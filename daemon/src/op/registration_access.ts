@@ -16,6 +16,9 @@ export const registrationAccessErrors = [
   'registration_access_denied',
 ] as const
 
+/** What an OP answers about a client (RFC 7591 3.2.1). */
+export type Answer = client.ClientMetadata
+
 /** Whether the OP gave the means to read and change what it registered. */
 export function isAccessible(op: OpSide, site: Site): boolean {
   return (
@@ -32,7 +35,7 @@ export function isAccessible(op: OpSide, site: Site): boolean {
  * one then
  * @throws CommandError with one of {@link registrationAccessErrors}, or of `registrationErrors`
  */
-export function readClient(op: OpSide, site: Site): Promise<client.ClientMetadata> {
+export function readClient(op: OpSide, site: Site): Promise<Answer> {
   return askForClient(op, site, 'GET')
 }
 
@@ -65,7 +68,7 @@ export async function updateClient(
   op: OpSide,
   site: Site,
   request: object,
-): Promise<client.ClientMetadata> {
+): Promise<Answer> {
   return askForClient(op, site, 'PUT', request)
 }
 
@@ -108,7 +111,7 @@ async function askForClient(
   site: Site,
   method: 'GET' | 'PUT',
   body?: object,
-): Promise<client.ClientMetadata> {
+): Promise<Answer> {
   const response = await ask(op, site, method, body).catch(async (error: unknown) => {
     // RFC 7592 2.1: the client is gone, or the token was revoked; with a challenge (RFC 6750 3).
     if (isChallenge401(error)) throw denied()
@@ -123,7 +126,7 @@ async function askForClient(
   const { client_id } = answer as Partial<ClientMetadata>
   // RFC 7592 3: the answer is about this client, and about no other.
   if (client_id !== site.client.client_id) throw unusable('has another client_id')
-  return answer as client.ClientMetadata
+  return answer as Answer
 }
 
 /**

@@ -33,6 +33,7 @@ export const impossible = [
   'client authentication where no code is redeemed (`id_token`, `id_token token`)',
   'UserInfo where there is no access token (`id_token`)',
   'an encryption of content without one of its key',
+  'UserInfo that is encrypted and not signed: this OP wants both',
 ]
 
 export function designOf(offer: Offer): Design {
@@ -47,7 +48,7 @@ export function designOf(offer: Offer): Design {
         .map(usualName)
         .filter((type) => !is_refused(type)),
       'response mode': offer.response_modes_supported,
-      UserInfo: ['plain', 'signed', 'encrypted', 'nested', NONE],
+      UserInfo: ['plain', 'signed', 'nested', NONE],
     },
     allows: (row) => {
       const type = row['response type']
@@ -90,8 +91,8 @@ export function cellsOf(offer: Offer): Cell[] {
     const response_type = row['response type'] as string
     const response_mode = row['response mode'] as string
     const userinfo = row['UserInfo'] as string
-    const is_signed = userinfo === 'signed' || userinfo === 'nested'
-    const is_encrypted = userinfo === 'encrypted' || userinfo === 'nested'
+    const is_encrypted = userinfo === 'nested'
+    const is_signed = userinfo === 'signed' || is_encrypted
     const wishes = {
       response_type,
       response_mode,
