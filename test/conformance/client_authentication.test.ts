@@ -143,6 +143,25 @@ describe('P22, as relyd registers', () => {
     expect(JSON.stringify(keys)).not.toMatch(/"(d|p|q|dp|dq|qi|k|oth)":/)
   })
 
+  test('P23 S36 an assertion is of no use at another OP: its audience is the issuer alone', async () => {
+    const methods = { token_endpoint_auth_methods_supported: ['private_key_jwt'] }
+    const [op, other] = [await startOp(methods), await startOp(methods)]
+    const site = await BentSite.register(wire, op)
+    await site.accepts()
+    const form = new URLSearchParams(op.last('token').body)
+    const { claims } = readJwt(form.get('client_assertion') ?? '')
+    // One text: in a list, another could stand beside it (draft-ietf-oauth-rfc7523bis).
+    expect(claims['aud']).toBe(op.issuer)
+    expect(claims['aud']).not.toBe(op.metadata['token_endpoint'])
+    const [client] = op.clients.values()
+    other.addClient(client as BentClient)
+    const reply = await fetch(other.address('token'), { method: 'POST', body: form })
+    expect(await reply.json()).toEqual({
+      error: 'invalid_client',
+      error_description: "the assertion's aud",
+    })
+  })
+
   test('a shared secret goes before a key, and a key before nothing', async () => {
     for (const [offered, method] of [
       [['private_key_jwt', 'client_secret_basic', 'none'], 'client_secret_basic'],

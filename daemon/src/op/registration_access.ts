@@ -64,11 +64,7 @@ export async function updateRequest(
  * @returns the answer, as {@link readClient}'s
  * @throws CommandError with one of {@link registrationAccessErrors}, or of `registrationErrors`
  */
-export async function updateClient(
-  op: OpSide,
-  site: Site,
-  request: object,
-): Promise<Answer> {
+export async function updateClient(op: OpSide, site: Site, request: object): Promise<Answer> {
   return askForClient(op, site, 'PUT', request)
 }
 
