@@ -103,6 +103,35 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
     expect(examined.findings).toHaveLength(5 + notes.length)
   })
 
+  test('client assertions that a platform renews, or does not', async () => {
+    const path = join(daemon.folder, 'token')
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const write = (exp: number) =>
+      writeFileSync(path, `${part({ alg: 'ES256' })}.${part({ exp })}.AAAA\n`)
+    const now = Math.floor(Date.now() / 1000)
+    write(now + 300)
+    using admin = await Wire.connect(daemon.admin_socket)
+    await admin.ok('add_site', {
+      name: 'workload',
+      client_id: 'workload',
+      client_assertion_file: path,
+      redirect_uris: ['https://workload.example/callback'],
+    })
+    onTestFinished(() => relyd(['sites', 'remove', 'workload', '-c', daemon.config]).then(() => {}))
+    const found = async (what: RegExp) =>
+      expectFinding(await look(), {
+        severity: 'fault',
+        about: 'site workload',
+        what,
+        cure: /relyd sites update workload --client-assertion-file PATH$/,
+      })
+    expect((await look()).findings).toEqual([])
+    write(now - 60)
+    await found(/token holds a JWT that expired \d+ seconds ago/)
+    rmSync(path)
+    await found(/token cannot be read \(ENOENT\)/)
+  })
+
   test('an unknown option', async () => {
     const path = variant((text) => text.replace('[daemon]', '[daemon]\nlogin_lifetme = 5'))
     expectFinding(await examine(path, [], trust), {

@@ -3,6 +3,7 @@ import * as client from 'openid-client'
 import { bounded, CommandError } from '../errors.js'
 import type { ClientMetadata, OwnKey, Site } from '../store/store.js'
 import { providerOf, registrationUri } from './client.js'
+import { isSecretMethod } from './client_authentication.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 import { type Members, withOwnKeys } from './own_key_wishes.js'
@@ -93,7 +94,11 @@ function updateOf(metadata: client.ServerMetadata, site: Site, wanted: Site): Me
     ...(after['jwks_uri'] !== undefined && { jwks: undefined }),
     ...after,
     client_id: site.client.client_id,
-    client_secret: site.secrets.client_secret,
+    // RFC 7592 2.2: it may be there, and must be the one that the OP knows. One that nothing is
+    // authenticated by any more the OP may have dropped.
+    ...(isSecretMethod(site.client.token_endpoint_auth_method ?? 'client_secret_basic') && {
+      client_secret: site.secrets.client_secret,
+    }),
   }
 }
 
