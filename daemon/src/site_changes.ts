@@ -24,12 +24,8 @@ export function withRedirectUris(
   if (site.registered_by === 'operator') {
     return { ...site, redirect_uri, client: { ...site.client, redirect_uris: all } }
   }
-  const { redirect_uris: _, ...settings } = site.settings
-  return {
-    ...site,
-    redirect_uri,
-    settings: { ...settings, ...(all.length > 1 && { redirect_uris: all }) },
-  }
+  // Also one alone: without it, what the OP has registered so far would be asked for again.
+  return { ...site, redirect_uri, settings: { ...site.settings, redirect_uris: all } }
 }
 
 /**

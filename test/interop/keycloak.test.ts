@@ -18,10 +18,7 @@ import { Wire } from '../support/wire.js'
 const MINUTES = 60_000
 
 /** Nobody has to listen there: the End-User's browser stops before it. */
-const redirect_uri = 'http://127.0.0.1:9/callback'
-
-/** Not Keycloak's: `openid` is none of the scopes that a client may register for there. */
-const scope = ['profile', 'email']
+const redirect_uri = 'https://127.0.0.1:9/callback'
 
 describe.skipIf(!hasKeycloak())('a real Keycloak', () => {
   let keycloak: Keycloak
@@ -34,6 +31,7 @@ describe.skipIf(!hasKeycloak())('a real Keycloak', () => {
     keycloak = await Keycloak.create()
     await keycloak.start()
     realm = await KeycloakRealm.create(keycloak, 'shop')
+    await realm.addKeysOfAllKinds()
     other_op = await startOp()
     daemon = await TestDaemon.start()
     wire = await Wire.connect(daemon.socket)
@@ -47,7 +45,7 @@ describe.skipIf(!hasKeycloak())('a real Keycloak', () => {
   })
 
   function register(params: object = {}) {
-    const site = { op_host: realm.issuer, authorization_redirect_uri: redirect_uri, scope }
+    const site = { op_host: realm.issuer, authorization_redirect_uri: redirect_uri }
     return wire.call('register_site', { ...site, ...params })
   }
 
@@ -106,6 +104,115 @@ describe.skipIf(!hasKeycloak())('a real Keycloak', () => {
       expect(await wire.ok('remove_site', { oxd_id })).toMatchObject({ removed_at_op: true })
       expect(await realm.client(client_id)).toBeUndefined()
     })
+
+    test('P6 with an initial access token, which is good for one client', async () => {
+      const initial_access_token = await realm.initialAccessToken()
+      const oxd_id = await registered({ initial_access_token })
+      await logIn(oxd_id)
+      expect((await register({ initial_access_token })).data).toMatchObject({
+        error: 'op_error',
+        details: { http_status: 401 },
+      })
+      expect(await wire.ok('remove_site', { oxd_id })).toMatchObject({ removed_at_op: true })
+    })
+
+    test('C4 with an access token that client_credentials bring first', async () => {
+      await realm.putRegistrar({ clientId: 'registrar', secret: 'of the registrar' })
+      const registrar = { registration_client_id: 'registrar' }
+      const oxd_id = await registered({
+        ...registrar,
+        registration_client_secret: 'of the registrar',
+      })
+      await logIn(oxd_id)
+      const { data } = await register({ ...registrar, registration_client_secret: 'another' })
+      expect(data).toMatchObject({ error: 'op_error' })
+    })
+
+    test('P8 is read, changed and removed, each time with the token that Keycloak gave last', async () => {
+      const oxd_id = await registered()
+      const { client_id } = await wire.ok('get_site', { oxd_id })
+      const moved = 'https://127.0.0.1:9/moved'
+      for (let time = 0; time < 2; time += 1) {
+        const { client_metadata } = await wire.ok('get_site_registration', { oxd_id })
+        expect(client_metadata).toMatchObject({ client_id, redirect_uris: [redirect_uri] })
+      }
+      await wire.ok('update_site', { oxd_id, authorization_redirect_uri: moved })
+      expect(await realm.client(client_id)).toMatchObject({ redirectUris: [moved] })
+      const { client_metadata } = await wire.ok('get_site_registration', { oxd_id })
+      expect(client_metadata).toMatchObject({ client_id, redirect_uris: [moved] })
+      await logIn(oxd_id)
+      expect(await wire.ok('remove_site', { oxd_id })).toMatchObject({ removed_at_op: true })
+      expect(await realm.client(client_id)).toBeUndefined()
+    })
+
+    test('for the scope openid is refused, in Keycloak’s words', async () => {
+      expect((await register({ scope: ['openid', 'email'] })).data).toMatchObject({
+        error: 'op_error',
+        details: { error: 'insufficient_scope', http_status: 403 },
+      })
+      await logIn(await registered({ scope: ['email'] }))
+    })
+  })
+
+  const encrypted = (of: 'id_token' | 'userinfo', alg: string, enc: string) => ({
+    [`${of}_encrypted_response_alg`]: alg,
+    [`${of}_encrypted_response_enc`]: enc,
+  })
+
+  describe('a login and its UserInfo', () => {
+    test.each<[name: string, site: object]>([
+      ['client_secret_basic', { token_endpoint_auth_method: 'client_secret_basic' }],
+      ['client_secret_post', { token_endpoint_auth_method: 'client_secret_post' }],
+      ['client_secret_jwt', { token_endpoint_auth_method: 'client_secret_jwt' }],
+      ['private_key_jwt', { token_endpoint_auth_method: 'private_key_jwt' }],
+      [
+        'private_key_jwt by ES256',
+        {
+          token_endpoint_auth_method: 'private_key_jwt',
+          token_endpoint_auth_signing_alg: 'ES256',
+        },
+      ],
+      ['RS512', { id_token_signed_response_alg: 'RS512' }],
+      ['PS256', { id_token_signed_response_alg: 'PS256' }],
+      ['ES256', { id_token_signed_response_alg: 'ES256' }],
+      ['ES512', { id_token_signed_response_alg: 'ES512' }],
+      ['EdDSA', { id_token_signed_response_alg: 'EdDSA' }],
+      ['an ID Token encrypted by RSA', encrypted('id_token', 'RSA-OAEP-256', 'A256GCM')],
+      ['an ID Token encrypted by ECDH', encrypted('id_token', 'ECDH-ES', 'A128CBC-HS256')],
+      ['signed UserInfo', { userinfo_signed_response_alg: 'ES256' }],
+      [
+        'UserInfo signed and encrypted',
+        { userinfo_signed_response_alg: 'RS256', ...encrypted('userinfo', 'RSA-OAEP', 'A128GCM') },
+      ],
+      ['form_post', { response_mode: 'form_post' }],
+      ['code id_token', { response_type: 'code id_token' }],
+      [
+        'code id_token by form_post',
+        { response_type: 'code id_token', response_mode: 'form_post' },
+      ],
+      [
+        'code id_token, encrypted',
+        { response_type: 'code id_token', ...encrypted('id_token', 'RSA-OAEP', 'A256GCM') },
+      ],
+    ])('with %s', async (_, site) => {
+      const oxd_id = await registered(site)
+      const { session_id, sub } = await logIn(oxd_id)
+      const { claims } = await wire.ok('get_user_info', { oxd_id, session_id })
+      expect(claims).toMatchObject({ sub, email: 'alice@site.example' })
+      await wire.ok('remove_site', { oxd_id })
+    })
+
+    test('with an ID Token alone', async () => {
+      const oxd_id = await registered({ response_type: 'id_token' })
+      const { access_token, id_token_claims } = await logIn(oxd_id)
+      expect(access_token).toBeUndefined()
+      expect(id_token_claims).toMatchObject({ iss: realm.issuer, nonce: expect.any(String) })
+    })
+
+    test('signed by HS256 is refused: the key is one of the realm, and not the client’s secret', async () => {
+      const oxd_id = await registered({ id_token_signed_response_alg: 'HS256' })
+      await expect(logIn(oxd_id)).rejects.toThrow('invalid_id_token_bad_signature')
+    })
   })
 
   test('C2 P7 a client that Keycloak’s operator made: sites add, a website, and its session', async () => {
@@ -117,7 +224,7 @@ describe.skipIf(!hasKeycloak())('a real Keycloak', () => {
     const added = await relyd([
       ...['sites', 'add', 'issued', '--config', daemon.config, '--op', realm.issuer],
       ...['--client-id', client.clientId, '--client-secret-file', secret_file],
-      ...['--redirect-uri', redirect_uri, '--post-logout-redirect-uri', 'http://127.0.0.1:9/'],
+      ...['--redirect-uri', redirect_uri, '--post-logout-redirect-uri', 'https://127.0.0.1:9/'],
       ...['--cfg', cfg, '--cfg-owner', os.userInfo().username],
     ])
     expect(added).toMatchObject({ status: 0 })
@@ -139,7 +246,7 @@ describe.skipIf(!hasKeycloak())('a real Keycloak', () => {
       expect(claims).toMatchObject({ sub, preferred_username: 'alice' })
       const { uri } = await website.getLogoutUri({ session_id })
       const after = await fetch(uri, { redirect: 'manual' })
-      expect(after.headers.get('location')).toMatch(/^http:\/\/127\.0\.0\.1:9\//)
+      expect(after.headers.get('location')).toMatch(/^https:\/\/127\.0\.0\.1:9\//)
     } finally {
       await website.close()
     }
@@ -166,9 +273,11 @@ describe.skipIf(!hasKeycloak())('a real Keycloak', () => {
     })
 
     test('oidcc-client-test-scope-userinfo-claims: has the claims of its scopes, and no others', async () => {
+      // Keycloak gives every client that names no scope the claims of profile and email.
+      const site = await registered({ scope: ['profile', 'email'] })
       const claimsFor = async (scope: string[]) => {
-        const { session_id } = await logIn(oxd_id, { scope })
-        const { claims } = await wire.ok('get_user_info', { oxd_id, session_id })
+        const { session_id } = await logIn(site, { scope })
+        const { claims } = await wire.ok('get_user_info', { oxd_id: site, session_id })
         return Object.keys(claims).sort()
       }
       expect(await claimsFor(['email'])).toEqual(['email', 'email_verified', 'sub'])

@@ -71,6 +71,19 @@ export class KeycloakRealm {
     return made.token
   }
 
+  /** A client without End-Users that may register others. */
+  async putRegistrar(registrar: { clientId: string; secret: string }): Promise<void> {
+    await this.putClient({ ...registrar, serviceAccountsEnabled: true, standardFlowEnabled: false })
+    const idOf = async (client_id: string) => (await this.client(client_id))?.['id']
+    const user = await this.admin<{ id: string }>(
+      'GET',
+      `/clients/${await idOf(registrar.clientId)}/service-account-user`,
+    )
+    const management = await idOf('realm-management')
+    const role = await this.admin<object>('GET', `/clients/${management}/roles/create-client`)
+    await this.admin('POST', `/users/${user.id}/role-mappings/clients/${management}`, [role])
+  }
+
   /** Lets strangers of a host register clients. */
   async trustHost(host: string): Promise<void> {
     const policies = await this.#components(POLICY)
@@ -81,22 +94,22 @@ export class KeycloakRealm {
     }
   }
 
-  /** Another RSA key, which signs from now on. */
-  async addKey(priority: number): Promise<void> {
-    const [any] = await this.#components(KEYS)
-    await this.admin('POST', '/components', {
-      name: `rsa-${priority}`,
-      parentId: any?.parentId,
-      providerId: 'rsa-generated',
-      providerType: KEYS,
-      config: {
-        priority: [String(priority)],
-        enabled: ['true'],
-        active: ['true'],
-        algorithm: ['RS256'],
-        keySize: ['2048'],
-      },
+  /** Another RSA key, which signs from now on if no other has a higher priority. */
+  async addKey(priority: number, algorithm = 'RS256'): Promise<void> {
+    await this.#addKey(`${algorithm}-${priority}`, 'rsa-generated', priority, {
+      algorithm: [algorithm],
+      keySize: ['2048'],
     })
+  }
+
+  /** Keys of every kind. It would make them when they are first used, one by one. */
+  async addKeysOfAllKinds(): Promise<void> {
+    for (const algorithm of ['RS512', 'PS256']) await this.addKey(50, algorithm)
+    for (const curve of ['P-256', 'P-521']) {
+      await this.#addKey(curve, 'ecdsa-generated', 50, { ecdsaEllipticCurveKey: [curve] })
+    }
+    const curve = { eddsaEllipticCurveKey: ['Ed25519'] }
+    await this.#addKey('Ed25519', 'eddsa-generated', 50, curve)
   }
 
   /** Takes all RSA keys away that sign, but the one with this priority. */
@@ -111,6 +124,22 @@ export class KeycloakRealm {
   /** A request to its administration. */
   admin<T>(method: string, path: string, body?: unknown): Promise<T> {
     return this.#keycloak.admin(method, `/${this.name}${path}`, body)
+  }
+
+  async #addKey(
+    name: string,
+    providerId: string,
+    priority: number,
+    config: Component['config'],
+  ): Promise<void> {
+    const [any] = await this.#components(KEYS)
+    await this.admin('POST', '/components', {
+      name,
+      parentId: any?.parentId,
+      providerId,
+      providerType: KEYS,
+      config: { priority: [String(priority)], enabled: ['true'], active: ['true'], ...config },
+    })
   }
 
   #components(type: string): Promise<Component[]> {

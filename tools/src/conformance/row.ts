@@ -6,7 +6,6 @@ export type Later =
   | 'signed requests'
   | 'sender-constrained tokens'
   | 'further grants'
-  | 'logins begun elsewhere'
   | 'FAPI'
   | 'federation'
 
