@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** What takes long: a browser, a booted systemd, broken hosts, other versions of Node, hundreds of kills, fuzz and flood. */
+/** What takes long: a browser, a Keycloak, a booted systemd, broken hosts, other versions of Node, hundreds of kills, fuzz and flood. */
 export default defineConfig({
   test: {
     include: ['test/interop/**/*.test.ts'],

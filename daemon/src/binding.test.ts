@@ -31,7 +31,7 @@ describe('makeBinding', () => {
     expect(makeBinding('HTTPS://site.example/', state, 60).set_cookie).toMatch(/^__Host-.*Secure/)
   })
 
-  test('is another one each time, of 128 bits in letters that need no quoting', () => {
+  test('S40 is another one each time, of 128 bits in letters that need no quoting', () => {
     const one = makeBinding(https, state, 60).binding
     expect(one).toMatch(/^[\w-]{22}$/)
     expect(makeBinding(https, state, 60).binding).not.toBe(one)

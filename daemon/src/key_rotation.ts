@@ -17,6 +17,9 @@ const EVERY_MS = 10 * 60 * 1000
 /** Sites that are looked at in one turn of the event loop. */
 const SLICE = { rows: 100, bytes: 1024 * 1024 }
 
+/** Of those, whose OPs may be asked at the same time. */
+const AT_ONCE = 8
+
 const DAY: Seconds = 24 * 60 * 60
 
 export interface KeyRotationOptions {
@@ -68,10 +71,15 @@ export class KeyRotation {
     try {
       for (let more = true; more && !this.#stopped; await setImmediate()) {
         const slice = await store.listSites(after, SLICE)
-        for (const { oxd_id, realm, client } of slice.rows) {
-          // What a list shows without opening anybody's secrets.
-          if (client.jwks === undefined || this.#stopped) continue
-          await this.#lookAt(oxd_id, policy.realms.get(realm), policy.lifetime)
+        // What a list shows without opening anybody's secrets.
+        const keyed = slice.rows.filter(({ client }) => client.jwks !== undefined)
+        for (let at = 0; at < keyed.length && !this.#stopped; at += AT_ONCE) {
+          const some = keyed
+            .slice(at, at + AT_ONCE)
+            .map(({ oxd_id, realm }) =>
+              this.#lookAt(oxd_id, policy.realms.get(realm), policy.lifetime),
+            )
+          await Promise.all(some)
         }
         more = slice.more
         after = slice.rows.at(-1)?.oxd_id ?? after

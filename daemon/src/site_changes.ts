@@ -24,12 +24,8 @@ export function withRedirectUris(
   if (site.registered_by === 'operator') {
     return { ...site, redirect_uri, client: { ...site.client, redirect_uris: all } }
   }
-  const { redirect_uris: _, ...settings } = site.settings
-  return {
-    ...site,
-    redirect_uri,
-    settings: { ...settings, ...(all.length > 1 && { redirect_uris: all }) },
-  }
+  // Also one alone: without it, what the OP has registered so far would be asked for again.
+  return { ...site, redirect_uri, settings: { ...site.settings, redirect_uris: all } }
 }
 
 /**
@@ -53,7 +49,9 @@ export function withSettings(
 const ANSWER_ALG = /^(id_token|userinfo)_(signed|encrypted)_response_(alg|enc)$/
 
 /** How an OP signs and encrypts what it answers, which of a client that its operator issued must be told. */
-export function answerAlgs({ metadata = {} }: SiteSettings): Record<string, unknown> {
+export function answerAlgs({
+  metadata = {},
+}: Pick<SiteSettings, 'metadata'>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(metadata).filter(([name]) => ANSWER_ALG.test(name)))
 }
 

@@ -3,11 +3,9 @@ import { oneOf, string, strings } from './command.js'
 import { CommandError } from './errors.js'
 import type { Log } from './log.js'
 import { metadataFields } from './op/client_metadata.js'
+import { DEFAULT_SCOPE } from './op/registration_request.js'
 import { responseModes, responseTypes } from './op/response_type.js'
 import type { SiteSettings } from './store/store.js'
-
-/** Of a login that names no scope, at a site that was registered with none. */
-const DEFAULT_SCOPE = ['openid', 'profile', 'email']
 
 /** As a site asks for them itself, and as its operator does. */
 export const settingFields = {

@@ -81,7 +81,7 @@ function oxd({ cfg }: Site, key: string): string | undefined {
   return parseIniFile(readFileSync(cfg, 'utf8'), cfg).sections.get('oxd')?.get(key)?.value
 }
 
-test('the first use registers with the key in the cfg, and the cfg keeps the id', async () => {
+test('C5 the first use registers with the key in the cfg, and the cfg keeps the id', async () => {
   let keyAtRegistration: string | undefined
   const site = await newSite((request, count) => {
     if (count === 1) keyAtRegistration = oxd(site, 'idempotency_key')
@@ -196,7 +196,7 @@ test('a read-only cfg with a key serves, and the id stays in memory', async () =
   ])
 })
 
-test('a removed site is gone from the cfg, and registers anew with another key', async () => {
+test('C5 a removed site is gone from the cfg, and registers anew with another key', async () => {
   const site = await newSite()
   const client = newClient(site)
   await client.registerSite()

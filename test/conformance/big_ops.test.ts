@@ -141,7 +141,7 @@ test('entra: an address of many tenants is refused without its section, with the
   expect(error?.message).toContain('tenants')
 })
 
-test('entra: another issuer than the section names is refused', async () => {
+test('P3 entra: another issuer than the section names is refused', async () => {
   const issuer = 'https://login.microsoftonline.com/{tenantid}/v1.0'
   const started = start('entra_organizations', { ...many, issuer })
   await expect(started).rejects.toMatchObject({ code: 'invalid_op_metadata' })

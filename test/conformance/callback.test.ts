@@ -51,7 +51,7 @@ const error = (members: Record<string, string>): BentLogin =>
 describe('refuses', () => {
   test.each<[name: string, login: BentLogin, refused: Refused]>([
     [
-      'fapi2 remove-authorization-response-iss: RFC 9207 iss missing',
+      'P47 fapi2 remove-authorization-response-iss: RFC 9207 iss missing',
       bent((response) => response.delete('iss')),
       { error: 'invalid_issuer', calls },
     ],
@@ -67,11 +67,15 @@ describe('refuses', () => {
     ],
     ['iss empty', bent((response) => response.set('iss', '')), { error: 'invalid_issuer', calls }],
     [
-      'M6 mix-up: the response of another OP with this one’s state',
+      'M6 S10 mix-up: the response of another OP with this one’s state',
       bent((response) => response.set('iss', old_op.issuer)),
       { error: 'invalid_issuer', calls },
     ],
-    ['M8 code without state', bent((response) => response.delete('state')), unread],
+    [
+      'M8 fapi2 missing-authorization-response-state',
+      bent((response) => response.delete('state')),
+      unread,
+    ],
     ['state empty', bent((response) => response.set('state', '')), unread],
     [
       'state twice, the same',
@@ -83,7 +87,7 @@ describe('refuses', () => {
     ['iss twice', bent((response) => response.append('iss', op.issuer)), unread],
     ['error twice', bent((response) => twice(response, 'error')), unread],
     [
-      'state with a letter more',
+      'fapi2 invalid-authorization-response-state: a letter more',
       bent((response) => response.set('state', `${response.get('state')}1`)),
       { error: 'invalid_state', calls },
     ],
@@ -91,6 +95,11 @@ describe('refuses', () => {
       'state of nobody',
       bent((response) => response.set('state', Buffer.alloc(24, 0xff).toString('base64url'))),
       { error: 'invalid_state', calls },
+    ],
+    [
+      'an access token from the front channel, which nobody asked for',
+      bent((response) => response.set('access_token', 'x')),
+      { error: 'invalid_op_response', details: { parameter: 'access_token' }, calls },
     ],
     [
       'neither code nor error',
@@ -154,7 +163,7 @@ describe('refuses', () => {
     )
   })
 
-  test('M8 a login that another browser began, which stays that browser’s', async () => {
+  test('M8 S8 a login that another browser began, which stays that browser’s', async () => {
     const start = op.asked.length
     const [victim, attacker] = [await site.begin(), await site.begin()]
     expect(
@@ -180,7 +189,7 @@ describe('refuses', () => {
     expect(await wire.ok('get_tokens_by_callback', begun)).toMatchObject({ sub: op.sub })
   })
 
-  test('M8 a replayed callback', async () => {
+  test('M8 C8 a replayed callback', async () => {
     const begun = await site.begin()
     const { session_id } = await wire.ok('get_tokens_by_callback', begun)
     const start = op.asked.length
@@ -219,7 +228,44 @@ describe('refuses', () => {
   })
 })
 
+/** OAuth and OIDC errors by what another login can come to. */
+describe('oidcc-client-test-form-post-error: tells whether another login can help', () => {
+  test.each([
+    ['with_end_user', 'login_required', 'start the login without prompt=none'],
+    ['with_end_user', 'interaction_required', 'start the login without prompt=none'],
+    ['with_end_user', 'account_selection_required', 'start the login without prompt=none'],
+    ['with_end_user', 'consent_required', 'start the login without prompt=none'],
+    ['later', 'temporarily_unavailable', 'start the login again later'],
+    ['later', 'server_error', 'start the login again later'],
+    ['no', 'access_denied', 'said no'],
+    ['no', 'unmet_authentication_requirements', 'cannot authenticate the End-User'],
+    ['no', 'registration_not_supported', 'leave registration out'],
+    [undefined, 'of_its_own', 'the OP answered of_its_own'],
+    [undefined, 'constructor', 'the OP answered constructor'],
+  ])('%s: %s', async (login_retry, code, words) => {
+    for (const response_mode of ['query', 'fragment', 'form_post']) {
+      const { details, error_description } = await site.refuses(
+        { ...error({ error: code }), request: { response_mode } },
+        { error: 'op_error', calls },
+      )
+      expect(details).toEqual({ error: code, ...(login_retry && { login_retry }) })
+      expect(error_description).toContain(words)
+    }
+  })
+})
+
 describe('accepts', () => {
+  test.each(['query', 'fragment', 'form_post'] as const)(
+    'P13 oidcc-client-test (form-post): a code by %s',
+    async (response_mode) => {
+      await site.accepts({ request: { response_mode } })
+    },
+  )
+
+  test('a code in a query from an OP that knows nothing else', async () => {
+    await site.accepts({ as: 'query', request: { response_mode: 'form_post' } })
+  })
+
   test('no iss from an OP that does not announce it', async () => {
     await old_site.accepts()
   })

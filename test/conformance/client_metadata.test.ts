@@ -89,7 +89,7 @@ describe('P12 all metadata of a registration', () => {
     software_version: '2.1',
   }
 
-  test('C3 is asked for as the site wishes, and logins work', async () => {
+  test('C3 rp-registration-uses-https-endpoints: is asked for as the site wishes, and logins work', async () => {
     const { oxd_id } = await wire.ok('register_site', {
       op_host: op.issuer,
       authorization_redirect_uri,
@@ -103,7 +103,6 @@ describe('P12 all metadata of a registration', () => {
       redirect_uris: [authorization_redirect_uri],
       response_types: ['code'],
       grant_types: ['authorization_code', 'refresh_token'],
-      scope: 'openid profile email',
       post_logout_redirect_uris: ['https://site.example/bye', 'https://site.example/bye2'],
       'client_name#de': 'Laden',
       'logo_uri#de-CH': 'https://site.example/ch',
@@ -402,7 +401,8 @@ describe('M15 what the OP registered instead', () => {
         return { ...honest, body: { ...body, scope, grants: 'all' } }
       },
     })
-    const { data } = await register(op, { response_types: ['code', 'id_token code'] })
+    const wished = { response_types: ['code', 'id_token code'], scope: ['openid', 'email'] }
+    const { data } = await register(op, wished)
     op.straighten()
     expect(data).toEqual({ oxd_id: expect.any(String), op_host: op.issuer })
   })

@@ -140,11 +140,6 @@ describe.each(types)('response_type %s', (response_type) => {
 
   test.each<[name: string, bend: (response: URLSearchParams) => void, refused: Refused]>([
     [
-      'iss missing, of an OP that announces it',
-      (response) => response.delete('iss'),
-      { error: 'invalid_issuer', details: { parameter: 'iss' } },
-    ],
-    [
       'M6 iss of another OP',
       (response) => response.set('iss', 'https://evil.example'),
       { error: 'invalid_issuer', details: { received: 'https://evil.example' } },
@@ -184,6 +179,12 @@ describe.each(types)('response_type %s', (response_type) => {
     for (const response_mode of ['fragment', 'form_post']) {
       await refuses({ callback, request: { response_mode } }, refused)
     }
+  })
+
+  test('RFC 9207 iss may be missing where an ID Token says it, and only there', async () => {
+    const callback = (response: URLSearchParams) => response.delete('iss')
+    if (response_type.includes('id_token')) await site.accepts({ callback, request })
+    else await refuses({ callback }, { error: 'invalid_issuer', details: { parameter: 'iss' } })
   })
 
   test.each(['code', 'id_token', 'access_token'])(
@@ -511,7 +512,15 @@ describe('what was demanded when the login began', () => {
     ).toMatchObject({ error: 'invalid_session_id' })
   })
 
-  test('P17 essential claims', async () => {
+  test('P17 rp-claims_request-userinfo: single claims are asked of UserInfo', async () => {
+    const claims = { userinfo: { email: { essential: true }, 'name#de': null } }
+    const { session_id } = await site.accepts({ request: { claims } })
+    expect(JSON.parse(op.authorizations.at(-1)?.get('claims') ?? '')).toEqual(claims)
+    const { claims: answered } = await wire.ok('get_user_info', { ...oxd(), session_id })
+    expect(answered).toMatchObject({ email: 'alice@op.example' })
+  })
+
+  test('P17 rp-claims_request-id_token: essential claims are there, or the login fails', async () => {
     const claims = {
       id_token: { acr: { essential: true, values: ['gold'] }, auth_time: { essential: true } },
     }

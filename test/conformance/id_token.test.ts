@@ -77,10 +77,10 @@ test('oidcc-client-test: an honest OP', async () => {
   expect(issuer).toBe(op.issuer)
 })
 
-describe('refuses a claim', () => {
+describe('C13 P25 refuses a claim', () => {
   test.each<[name: string, login: BentLogin, error: string]>([
     ['oidcc-client-test-nonce-invalid', claims(append('nonce')), 'invalid_id_token_bad_nonce'],
-    ['nonce missing', drop('nonce'), 'invalid_id_token'],
+    ['fapi2 missing-nonce', drop('nonce'), 'invalid_id_token'],
     ['nonce empty', claims(set({ nonce: '' })), 'invalid_id_token_bad_nonce'],
     ['oidcc-client-test-invalid-iss', claims(append('iss')), 'invalid_id_token_bad_issuer'],
     [
@@ -104,8 +104,8 @@ describe('refuses a claim', () => {
     ],
     ['at_hash not a string', claims(set({ at_hash: 7 })), 'invalid_access_token_bad_hash'],
     ['at_hash empty', claims(set({ at_hash: '' })), 'invalid_access_token_bad_hash'],
-    ['M2 exp past', claims(ago('exp', 10 * MINUTE)), 'invalid_id_token_expired'],
-    ['M2 exp missing', drop('exp'), 'invalid_id_token'],
+    ['M2 fapi2 expired-exp: exp past', claims(ago('exp', 10 * MINUTE)), 'invalid_id_token_expired'],
+    ['M2 fapi2 missing-exp', drop('exp'), 'invalid_id_token'],
     ['M2 exp not a number', claims(set({ exp: '9999999999' })), 'invalid_id_token'],
     ['M2 nbf in the future', claims(ahead('nbf', 10 * MINUTE)), 'invalid_id_token_expired'],
     [
@@ -147,7 +147,7 @@ describe('refuses a claim', () => {
 
 describe('accepts a claim', () => {
   test.each<[name: string, login: BentLogin]>([
-    ['aud a list of the client alone', aud((client_id) => ({ aud: [client_id] }))],
+    ['fapi2 valid-aud-as-array: of the client alone', aud((client_id) => ({ aud: [client_id] }))],
     ['azp the client', aud((client_id) => ({ azp: client_id }))],
     ['at_hash missing, as the code flow allows', drop('at_hash')],
     ['M2 exp 1e300', claims(set({ exp: 1e300 }))],
@@ -161,7 +161,7 @@ describe('accepts a claim', () => {
   })
 })
 
-describe('refuses a signature', () => {
+describe('C13 P25 refuses a signature', () => {
   test.each<[name: string, login: BentLogin, error: string]>([
     [
       'oidcc-client-test-invalid-sig-rs256',
@@ -169,7 +169,7 @@ describe('refuses a signature', () => {
       'invalid_id_token_bad_signature',
     ],
     [
-      'oidcc-client-test-idtoken-sig-none',
+      'S1 oidcc-client-test-idtoken-sig-none',
       id_token((_, header, body) => `${signingInput({ ...header, alg: 'none' }, body)}.`),
       'invalid_id_token_bad_signature',
     ],
@@ -179,7 +179,7 @@ describe('refuses a signature', () => {
       'invalid_id_token_bad_signature',
     ],
     [
-      'signature cut off, alg kept',
+      'S1 signature cut off, alg kept',
       id_token((jwt) => jwt.slice(0, jwt.lastIndexOf('.') + 1)),
       'invalid_id_token_bad_signature',
     ],
@@ -196,7 +196,7 @@ describe('refuses a signature', () => {
       'invalid_id_token_bad_signature',
     ],
     [
-      'M1 HS256 keyed with the public key as PEM',
+      'M1 S3 HS256 keyed with the public key as PEM',
       id_token((_, header, body) => hs256(header, body, publicPem(op.key))),
       'invalid_id_token_bad_signature',
     ],
@@ -211,7 +211,7 @@ describe('refuses a signature', () => {
       'invalid_id_token_bad_signature',
     ],
     [
-      'by a key that the header points to (jku), which is not fetched',
+      'P30 S37 by a key that the header points to (jku), which is not fetched',
       { bends: bySelfMadeKey(() => ({ jku: `${op.issuer}/other-keys` })) },
       'invalid_id_token_bad_signature',
     ],
@@ -269,7 +269,12 @@ describe('refuses a signature', () => {
   })
 })
 
-describe.each(['RS256', 'ES256', 'PS256', 'EdDSA'] as const)('an OP that signs with %s', (alg) => {
+describe.each([
+  ['RS256', 'oidcc-client-test-idtoken-sig-rs256', 'oidcc-client-test-invalid-sig-rs256'],
+  ['ES256', 'rp-id_token-sig-es256', 'oidcc-client-test-invalid-sig-es256'],
+  ['PS256', 'a good signature', 'a broken signature'],
+  ['EdDSA', 'a good signature', 'a broken signature'],
+] as const)('an OP that signs with %s', (alg, good, broken) => {
   let other: BentOp
   let registered: BentSite
 
@@ -279,18 +284,18 @@ describe.each(['RS256', 'ES256', 'PS256', 'EdDSA'] as const)('an OP that signs w
   })
   afterAll(() => other[Symbol.asyncDispose]())
 
-  test(`oidcc-client-test-idtoken-sig-${alg.toLowerCase()}`, async () => {
+  test(good, async () => {
     expect(JSON.parse(other.last('registration').body)).toMatchObject({
       id_token_signed_response_alg: alg,
     })
     await registered.accepts()
   })
 
-  test(`oidcc-client-test-invalid-sig-${alg.toLowerCase()}`, async () => {
+  test(broken, async () => {
     await registered.refuses(id_token(breakSignature), { error: 'invalid_id_token_bad_signature' })
   })
 
-  test('S5 another algorithm than the registered one, by a key that the OP publishes', async () => {
+  test('S5 fapi2 invalid-alternate-alg: another algorithm than the registered one, by a key that the OP publishes', async () => {
     const key = makeKey(alg === 'ES256' ? 'RS256' : 'ES256')
     other.keys = [...other.keys, key.jwk]
     await registered.refuses({ bends: { key } }, { error: 'invalid_id_token_bad_signature' })

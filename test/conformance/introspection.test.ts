@@ -53,7 +53,7 @@ async function introspected(introspection: Bend): Promise<Reply> {
   return reply
 }
 
-test('asks by the specification, and tells what it names', async () => {
+test('P36 asks by the specification, and tells what it names', async () => {
   const reply = await introspected(
     withMembers({ aud: ['one', 'two'], username: 'Älice', jti: 'id', nbf: now() - 5.5, act: {} }),
   )
@@ -190,7 +190,7 @@ describe('a revocation that the OP does not confirm', () => {
   })
 })
 
-test('a logout revokes the tokens of its session if it shall', async () => {
+test('C15 a logout revokes the tokens of its session if it shall', async () => {
   await using offering = await BentOp.start({
     metadata: { end_session_endpoint: 'https://op.example/logout' },
   })

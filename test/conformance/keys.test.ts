@@ -51,7 +51,7 @@ const refetched: Calls = { token: 1, jwks: 1, userinfo: 1 }
 const bad = 'invalid_id_token_bad_signature'
 const noKid = { header: set({ kid: undefined }) }
 
-describe('a rotation', () => {
+describe('P28 a rotation', () => {
   test('oidcc-client-test-discovery-jwks-uri-keys', async () => {
     const site = await BentSite.register(wire, op)
     expect(op.calls()).toEqual({ discovery: 1, jwks: 1, registration: 1 })
@@ -102,7 +102,7 @@ describe('a rotation', () => {
   })
 })
 
-describe('without a kid', () => {
+describe('P27 without a kid', () => {
   test('oidcc-client-test-kid-absent-single-jwks', async () => {
     const site = await BentSite.register(wire, op)
     await site.accepts({ bends: noKid })
@@ -222,6 +222,12 @@ describe('M11 keys that cannot be had when an unknown kid asks for them', () => 
     ['no keys member', () => json({}), invalid],
     ['a bare list', () => json([]), invalid],
     ['keys that are no objects', () => json({ keys: ['RSA'] }), invalid],
+    [
+      '10 000 keys',
+      ({ key }) =>
+        json({ keys: Array.from({ length: 10_000 }, () => ({ kty: 'XYZ', kid: key.kid })) }),
+      invalid,
+    ],
     ['10 MB', () => huge(10_000_000), unreachable],
     ['a reset mid-body', () => resetMidBody, unreachable],
     ['no answer', () => hang, unreachable],

@@ -114,7 +114,7 @@ const now = () => Math.floor(Date.now() / 1000)
 const claims = (members: Members): Bends => ({ claims: set(members) })
 const ofOthers = (honest: Members): Members => ({ ...honest, azp: honest['aud'] })
 
-describe('an ID Token that is not of the same login', () => {
+describe('M13 S6 an ID Token that is not of the same login', () => {
   test.each<[name: string, bends: Bends, error: string]>([
     ['no sub', claims({ sub: undefined }), 'invalid_id_token'],
     ['another aud', claims({ aud: 'other' }), 'invalid_id_token_bad_audience'],
@@ -143,30 +143,30 @@ describe('an ID Token that is not of the same login', () => {
   })
 })
 
-// oidcc-refresh-token-invalid-sub, oidcc-refresh-token-invalid-issuer
 test.each([
-  ['sub', 'mallory', 'invalid_id_token_bad_sub'],
-  ['iss', 'https://evil.example', 'invalid_id_token_bad_issuer'],
-])(
-  'an ID Token of another %s that the OP has signed ends the session',
-  async (name, value, error) => {
-    const login = await logIn(site)
-    const { oxd_id } = site
-    const { session_id } = login
-    const start = op.asked.length
-    op.bend(claims({ [name]: value }))
-    const { data } = await refresh(site, login)
-    op.straighten()
-    expect(data).toMatchObject({ error, retryable: false })
-    expect(op.calls(start)).toEqual({ token: 1, revocation: 1 })
-    expect(op.last('revocation').body).toContain(login.refresh_token)
-    for (const command of ['get_session', 'get_access_token', 'get_user_info']) {
-      expect(await wire.refused(command, { oxd_id, session_id })).toMatchObject({
-        error: 'invalid_session_id',
-      })
-    }
-  },
-)
+  ['oidcc-client-test-refresh-token-invalid-sub', { sub: 'mallory' }, 'invalid_id_token_bad_sub'],
+  [
+    'oidcc-client-test-refresh-token-invalid-issuer',
+    { iss: 'https://evil.example' },
+    'invalid_id_token_bad_issuer',
+  ],
+])('%s: an ID Token that the OP has signed ends the session', async (_, members, error) => {
+  const login = await logIn(site)
+  const { oxd_id } = site
+  const { session_id } = login
+  const start = op.asked.length
+  op.bend(claims(members))
+  const { data } = await refresh(site, login)
+  op.straighten()
+  expect(data).toMatchObject({ error, retryable: false })
+  expect(op.calls(start)).toEqual({ token: 1, revocation: 1 })
+  expect(op.last('revocation').body).toContain(login.refresh_token)
+  for (const command of ['get_session', 'get_access_token', 'get_user_info']) {
+    expect(await wire.refused(command, { oxd_id, session_id })).toMatchObject({
+      error: 'invalid_session_id',
+    })
+  }
+})
 
 describe('an answer that is no token response', () => {
   test.each<[name: string, members: Members]>([
@@ -257,7 +257,7 @@ describe('a refresh token that the OP rejects', () => {
   })
 })
 
-describe('an OP that rotates', () => {
+describe('M13 P33 an OP that rotates', () => {
   test.each<[name: string, answer: Parameters<typeof answers>[0]]>([
     ['503', json({}, 503)],
     ['a reset', reset],
@@ -433,7 +433,7 @@ test('an OP that is down leaves an access token that is still good, unless more 
   op.straighten()
 })
 
-test('get_user_info refreshes what has expired', async () => {
+test('oidcc-client-test-refresh-token: get_user_info refreshes what has expired', async () => {
   op.expires_in = 0
   const { session_id } = await logIn(site)
   op.expires_in = 300

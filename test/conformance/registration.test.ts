@@ -74,7 +74,7 @@ async function refuses(registration: Bend, refused: object, undone = 0): Promise
 const invalid = { error: 'invalid_op_response', retryable: false }
 const unreachable = { error: 'op_unreachable', retryable: true }
 
-test('oidcc-client-test-dynamic-registration', async () => {
+test('C3 P6 oidcc-client-test-dynamic-registration', async () => {
   const site = await BentSite.register(wire, op, {
     authorization_redirect_uri: redirect_uri,
     redirect_uris: ['https://site.example/other'],
@@ -255,7 +255,7 @@ describe('client authentication', () => {
 
   test.each<[name: string, method: BentClient['token_endpoint_auth_method']]>([
     ['oidcc-client-test-client-secret-basic', 'client_secret_basic'],
-    ['client_secret_post', 'client_secret_post'],
+    ['C12 rp-token_endpoint-client_secret_post', 'client_secret_post'],
     ['none', 'none'],
   ])('%s, with letters that need encoding', async (_, method) => {
     const client_id = `clïent:${method} 1+%&/=`

@@ -64,7 +64,7 @@ describe('refuses members', () => {
   })
 })
 
-describe('refuses', () => {
+describe('P24 refuses', () => {
   test.each<[name: string, answer: (honest: Answer) => Answer | Takeover, refused: Refused]>([
     ['M10 200 with an error', () => json({ error: 'invalid_grant' }), invalid],
     ['M10 an HTML body', () => html(), invalid],
@@ -127,8 +127,12 @@ describe('refuses', () => {
 
 describe('accepts', () => {
   test.each<[name: string, bend: Bend, data: object]>([
-    ['token_type in other letters', withMembers({ token_type: 'bEARER' }), {}],
-    ['no expires_in', withMembers({ expires_in: undefined }), {}],
+    ['fapi2 token-type-case-insensitivity', withMembers({ token_type: 'bEARER' }), {}],
+    [
+      'fapi2 token-endpoint-response-without-expires_in',
+      withMembers({ expires_in: undefined }),
+      {},
+    ],
     ['expires_in as text', withMembers({ expires_in: '300' }), { expires_in: 300 }],
     ['expires_in with a fraction', withMembers({ expires_in: 299.5 }), { expires_in: 299 }],
     [

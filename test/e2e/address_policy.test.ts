@@ -145,7 +145,7 @@ describe('a site that names', () => {
   })
 })
 
-describe('an OP whose metadata names', () => {
+describe('S37 an OP whose metadata names', () => {
   let daemon: TestDaemon
   let wire: Wire
   let op: BentOp

@@ -1,9 +1,11 @@
 /** The admin socket and the commands of the operator. */
 import { statSync } from 'node:fs'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { adminCommands } from '../../daemon/src/admin/commands/index.js'
 import { BentOp } from '../support/bent_op/index.js'
 import { relyd } from '../support/cli.js'
+import { closed } from '../support/closed.js'
 import { TestDaemon } from '../support/daemon.js'
 import { readRecord } from '../support/record.js'
 import { Wire } from '../support/wire.js'
@@ -16,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => daemon[Symbol.asyncDispose]())
 
-test('the socket is for its owner alone', () => {
+test('S45 the socket is for its owner alone', () => {
   expect(statSync(daemon.admin_socket).mode & 0o777).toBe(0o600)
 })
 
@@ -42,6 +44,30 @@ test('websites have no admin commands, and the operator none of theirs', async (
   using admin = await Wire.connect(daemon.admin_socket)
   expect(await site.refused('status')).toMatchObject({ error: 'unsupported_operation' })
   expect(await admin.refused('ping')).toMatchObject({ error: 'unsupported_operation' })
+})
+
+test('S43 what the operator’s commands are sent amiss is refused, and harms nobody', async () => {
+  using wire = await Wire.connect(daemon.admin_socket)
+  const anything = [7, '', 'x'.repeat(10_000), [], {}, -1, 1e300]
+  for (const [name, { params }] of Object.entries(adminCommands)) {
+    for (const value of anything) {
+      const amiss = Object.fromEntries(Object.keys(params).map((param) => [param, value]))
+      const reply = await wire.call(name, { ...amiss, nobody_knows_this: value })
+      expect(reply.status).toBe('error')
+      expect(reply.data.error).not.toBe('internal_error')
+    }
+  }
+  for (const bytes of [
+    '{"id":1,"command"\n',
+    'GET / HTTP/9.9\r\n\r\n',
+    '\u0000',
+    '}'.repeat(1000),
+  ]) {
+    const stranger = connect(daemon.admin_socket)
+    stranger.resume().end(bytes)
+    await closed(stranger)
+  }
+  expect(await wire.ok('status')).toMatchObject({ pid: daemon.pid })
 })
 
 test('without a daemon, the command line says so with an exit code of its own', async () => {
@@ -75,6 +101,30 @@ test("a site's whole life", async () => {
   expect(await wire.ok('end_sessions', { site: 'store' })).toEqual(nobody)
   expect(await wire.ok('remove_site', { site: 'store' })).toMatchObject({ oxd_id, sessions: 0 })
   expect(await wire.ok('list_sites')).toEqual({ sites: [] })
+})
+
+test('keys that relyd made are replaced when the operator says so', async () => {
+  await using op = await BentOp.start({
+    metadata: {
+      token_endpoint_auth_methods_supported: ['private_key_jwt'],
+      token_endpoint_auth_signing_alg_values_supported: ['ES256'],
+    },
+  })
+  using wire = await Wire.connect(daemon.admin_socket)
+  const { client_id, jwks } = await wire.ok('add_site', {
+    name: 'keyed',
+    op_host: op.issuer,
+    redirect_uris: ['https://keyed.example/callback'],
+  })
+  const rotate = ['sites', 'rotate-keys', 'keyed', '--config', daemon.config]
+  const { status, stdout } = await relyd(rotate)
+  expect(status).toBe(0)
+  expect(stdout).toContain('The site keyed of the realm default has new keys.')
+  expect(stdout).toContain(`${op.issuer} was told of them`)
+  const [kid, old] = (op.clients.get(client_id)?.jwks?.keys ?? []).map((key) => key['kid'])
+  expect(stdout).toContain(kid)
+  expect(old).toBe(jwks.keys[0].kid)
+  await wire.ok('remove_site', { site: 'keyed' })
 })
 
 test('every admin command was hit', () => {

@@ -126,7 +126,7 @@ test('a token that was given to another client is none of ours', async () => {
   expect(await refusal(guardOf(site)(token))).toEqual([401, 'invalid_token'])
 })
 
-test('a token for another API opens none but that, though it was given to the own client', async () => {
+test('S7 a token for another API opens none but that, though it was given to the own client', async () => {
   const token = await tokenOf(site, 'https://other.example/api')
   expect(await refusal(guardOf(site)(token))).toEqual([401, 'invalid_token'])
   const audience = 'https://site.example/api'
@@ -160,7 +160,7 @@ test('who asks often is answered from memory, for a moment, and by a copy', asyn
   expect(site.asked('introspect_access_token') - before).toBe(2)
 })
 
-test('a revoked token is refused, at once where nothing is remembered', async () => {
+test('S44 a revoked token is refused, at once where nothing is remembered', async () => {
   const token = await tokenOf(site)
   const check = guardOf(site, { cache_seconds: 0 })
   expect(await check(token)).toMatchObject({ sub: 'alice' })

@@ -135,7 +135,7 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
     },
   )
 
-  test('a certificate that the OP does not know: its words, and nothing without a certificate', async () => {
+  test('P45 S42 a certificate that the OP does not know: its words, and nothing without a certificate', async () => {
     const { reply } = await logIn('foreign')
     expect(reply).toMatchObject({
       status: 'error',
@@ -169,19 +169,22 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
     ['is not there, at an OP without TLS', () => ({}), 'invalid_op_metadata'],
     ['is no address', () => ({ token_endpoint: 'localhost' }), 'invalid_op_metadata'],
     ['is in our network', () => ({ token_endpoint: 'https://10.0.0.1/t' }), 'op_host_not_allowed'],
-  ])('an alias that %s is an error, and no reason to go elsewhere', async (_, aliases, error) => {
-    const credential = credentials['tls'] as ClientCredential
-    const { client } = issuedClient('tls', credential, Date.now() / 1000)
-    const { jwks: _jwks, ...metadata } = client
-    await using bad = await startMtlsOp(
-      ca,
-      [{ ...metadata, redirect_uris: [redirect_uri] } as never],
-      aliases(op.origin),
-    )
-    // Already when it is set up.
-    const { status, data } = await addSite(daemon, bad.op.issuer, 'tls', 'another')
-    expect({ status, data }).toMatchObject({ status: 'error', data: { error } })
-  })
+  ])(
+    'oidcc-client-test-mtls-endpoint-aliases S42 an alias that %s is an error, and no reason to go elsewhere',
+    async (_, aliases, error) => {
+      const credential = credentials['tls'] as ClientCredential
+      const { client } = issuedClient('tls', credential, Date.now() / 1000)
+      const { jwks: _jwks, ...metadata } = client
+      await using bad = await startMtlsOp(
+        ca,
+        [{ ...metadata, redirect_uris: [redirect_uri] } as never],
+        aliases(op.origin),
+      )
+      // Already when it is set up.
+      const { status, data } = await addSite(daemon, bad.op.issuer, 'tls', 'another')
+      expect({ status, data }).toMatchObject({ status: 'error', data: { error } })
+    },
+  )
 
   /** As `relyd sites add` does. */
   async function addSite(to: TestDaemon, op_host: string, client_id: string, name = client_id) {

@@ -51,7 +51,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
     expect(jwks.keys).toContainEqual(expect.objectContaining({ kty: 'RSA', use: 'sig' }))
   })
 
-  test('a site registers, logs a user in, asks who it is, logs out and is removed', async () => {
+  test('C7 C12 C17 C18 P20 P39 a site registers, logs a user in, asks who it is, logs out and is removed', async () => {
     using wire = await Wire.connect(daemon.socket, dialect)
     expect(await wire.ok('ping')).toEqual({ version: expect.stringMatching(/^\d/) })
 
@@ -69,6 +69,13 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
       client_name: 'Ünïcode ❤',
     })
     expect(JSON.stringify(site)).not.toMatch(/secret"/)
+    const registered = await wire.ok('get_site_registration', { oxd_id })
+    expect(registered.client_metadata).toMatchObject({ client_id: site.client_id })
+    expect(JSON.stringify(registered)).not.toMatch(/secret"|access_token"/)
+    expect(await wire.ok('update_site', { oxd_id, client_name: 'Ünïcode ♥' })).toEqual({ oxd_id })
+    expect(await op.provider.Client.find(site.client_id)).toMatchObject({
+      clientName: 'Ünïcode ♥',
+    })
     expect(await wire.ok('get_rp_jwks', { oxd_id })).toEqual({ keys: [] })
 
     const user = new EndUser()
@@ -161,7 +168,7 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
 })
 
 describe.each<DialectName>(['json', 'msgpack'])('tokens over %s', (dialect) => {
-  test('are refreshed, introspected, revoked and forgotten', async () => {
+  test('C14 C15 P36 are refreshed, introspected, revoked and forgotten', async () => {
     using wire = await Wire.connect(daemon.socket, dialect)
     const { oxd_id } = await wire.ok('register_site', {
       authorization_redirect_uri: redirect_uri,

@@ -88,7 +88,7 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
     await wire.ok('ping')
   })
 
-  test('a frame that is too large is answered, and the connection closed', async () => {
+  test('S45 a frame that is too large is answered, and the connection closed', async () => {
     using wire = await Wire.connect(daemon.socket, dialect)
     wire.socket.write(wire.encode({ command: 'ping', params: { text: 'x'.repeat(1024 * 1024) } }))
     expect((await wire.nextUnasked()).data.error).toBe('frame_too_large')

@@ -50,13 +50,13 @@ async function race(login: object): Promise<string[]> {
   }
 }
 
-test('of 50 parallel callbacks with one state, one succeeds', async () => {
+test('S34 of 50 parallel callbacks with one state, one succeeds', async () => {
   const outcomes = await race(await loginToComplete())
   expect(outcomes.filter((outcome) => outcome === 'ok')).toHaveLength(1)
   expect(outcomes.filter((outcome) => outcome === 'invalid_state')).toHaveLength(TIMES - 1)
 })
 
-test('a login begun before a restart is completed once after it', async () => {
+test('P42 a login begun before a restart is completed once after it', async () => {
   const login = await loginToComplete()
   expect(await daemon.stop()).toBe(0)
   await daemon.start()

@@ -257,7 +257,7 @@ test('what nobody uses of metadata, keys and registrations is not kept', async (
   expect(stored).not.toContain('ballast')
 })
 
-test('fifty rounds of 10 MB and of bombs leave no memory, socket or file behind', async () => {
+test('S21 fifty rounds of 10 MB and of bombs leave no memory, socket or file behind', async () => {
   await using op = await BentOp.start({ alg: 'ES256' })
   const { session } = await withSession(op)
   const round = async (answer: Answer | Takeover) => {

@@ -127,7 +127,7 @@ test('a daemon that is told to stop finishes a refresh whose caller has gone', a
   expect(op.asked).toBe(1)
 })
 
-test('two daemons on one store, one refresh', async () => {
+test('M13 P47 two daemons on one store, one refresh', async () => {
   const op = await startOp()
   const letGo = op.hold()
   const daemon = await startDaemon()
@@ -204,7 +204,7 @@ test('a kill in the middle of a refresh: the session survives an OP that rotates
   expect(op.asked).toBe(2)
 })
 
-test('a kill in the middle of a refresh: an OP that detects reuse is asked once more, and then log in again', async () => {
+test('M13 a kill in the middle of a refresh: an OP that detects reuse is asked once more, and then log in again', async () => {
   const op = await startOp()
   const letGo = op.hold()
   const daemon = await startDaemon()

@@ -127,7 +127,7 @@ async function run(site: BentSite): Promise<string> {
   return session_id
 }
 
-test('a whole run leaves none', async () => {
+test('S30 a whole run leaves none', async () => {
   const idempotency_key = randomBytes(32).toString('base64url')
   const registration = { op_host: op.issuer, idempotency_key }
   const dynamic = await BentSite.register(wire, op, registration)
@@ -229,7 +229,7 @@ function filesBelow(folder: string): Buffer[] {
   return readdirSync(folder).map((name) => readFileSync(join(folder, name)))
 }
 
-describe('at any level of the log, redaction follows the declarations', () => {
+describe('P46 S30 at any level of the log, redaction follows the declarations', () => {
   const secrets = Object.entries(commands).flatMap(([command, { params }]) =>
     Object.entries(params as Fields).flatMap(([name, { secret }]) =>
       secret ? [{ command: command as keyof typeof commands, name }] : [],

@@ -106,7 +106,7 @@ function everywhere(): (readonly [string, string | Buffer])[] {
 /** One line alone: the website of this test has no TLS. */
 const PLAIN = /^relyd: WARNING: logins come back to .* without TLS, .*\n$/
 
-test('a client secret: added, used, and found nowhere', async () => {
+test('C2 P7 a client secret: added, used, and found nowhere', async () => {
   const cfg = join(daemon.folder, 'site.cfg')
   const file = join(hands, 'secret')
   const added = await add('shop', '--client-id', 'shop', '--client-secret-file', file, '--cfg', cfg)

@@ -57,7 +57,7 @@ function expectNoValue(data: object, what: string): void {
 const REQUEST_ID = /.[0-9a-z]{8}-\d+/s
 
 describe.each(siteTable)('%s', (name, command) => {
-  test('through another realm answers, byte for byte, what an id that never was answers', async () => {
+  test('S45 through another realm answers, byte for byte, what an id that never was answers', async () => {
     using home = await Wire.connect(daemon.socket)
     for (const dialect of dialects) {
       const oxd_id = await registerIssued(home, op)
@@ -84,7 +84,7 @@ describe.each(siteTable)('%s', (name, command) => {
   })
 })
 
-test('through another realm takes the time that an id that never was takes', {
+test('S31 through another realm takes the time that an id that never was takes', {
   retry: 2,
 }, async () => {
   using home = await Wire.connect(daemon.socket, 'msgpack')

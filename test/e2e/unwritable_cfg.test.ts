@@ -173,7 +173,7 @@ test("a key that another user's process keeps beside it is not passed over", asy
   )
 })
 
-describe('the environment', () => {
+describe('C19 the environment', () => {
   test('gives the key, and the cfg is left alone', async () => {
     const before = newCfg('id = elsewhere', { file: 0o444, folder: 0o555 })
     const env = { RELYD_IDEMPOTENCY_KEY: newKey() }

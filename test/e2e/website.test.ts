@@ -1,4 +1,5 @@
 /** The login helper on Request and Response, with a real daemon and a real OP: a site on https. */
+import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -73,7 +74,7 @@ async function logIn(visitor: Visitor, page = '/profile', user = new EndUser()) 
   return visitor.visit(await user.logIn(locationOf(await visitor.visit(page))))
 }
 
-test('a visitor of a page logs in, and is back on that page', async () => {
+test('S32 a visitor of a page logs in, and is back on that page', async () => {
   const site = makeSite()
   const visitor = site.visitor()
   const sent = await visitor.visit('/profile?tab=1&name=%C3%A4')
@@ -192,7 +193,7 @@ test('who is logged in is told of somebody else’s callback all the same', asyn
   expect(alice.cookie).toBe(cookie)
 })
 
-test('each login has a new session, and ends the one that the browser had', async () => {
+test('S9 each login has a new session, and ends the one that the browser had', async () => {
   const { visitor, website } = makeSite()
   const browser = visitor()
   await logIn(browser)
@@ -204,7 +205,7 @@ test('each login has a new session, and ends the one that the browser had', asyn
   expect(await session(old)).toBeUndefined()
 })
 
-test('a session that somebody planted does not become the End-User’s', async () => {
+test('S9 a session that somebody planted does not become the End-User’s', async () => {
   const { visitor, website } = makeSite()
   const mallory = visitor()
   await logIn(mallory)
@@ -218,7 +219,7 @@ test('a session that somebody planted does not become the End-User’s', async (
   ).toBeUndefined()
 })
 
-test('nobody writes a link that leads elsewhere after the login', async () => {
+test('S11 nobody writes a link that leads elsewhere after the login', async () => {
   const { visitor } = makeSite({ after_login: '/home' })
   const ends = async (return_to: string) => {
     const browser = visitor()
@@ -278,7 +279,7 @@ test('a script is answered 401, and no login begins for it', async () => {
   expect(client.asked('get_authorization_url')).toBe(0)
 })
 
-test('a form is answered by a page that leads back to it, and its content is not kept', async () => {
+test('S12 a form is answered by a page that leads back to it, and its content is not kept', async () => {
   const { visitor } = makeSite()
   const browser = visitor()
   const send = (referer?: string) =>
@@ -421,7 +422,7 @@ test('an OP that is away is a matter of patience', async () => {
   expect([late.status, late.headers.get('retry-after')]).toEqual([502, '5'])
 })
 
-test('what the OP says is no part of a page', async () => {
+test('S18 what the OP says is no part of a page', async () => {
   const { visitor, troubles } = makeSite()
   const say = async (error: string, error_description = '</p><script>alert(1)</script>') => {
     const browser = visitor()
@@ -479,7 +480,7 @@ test('an error of the site’s own reaches the framework, and nobody is logged i
   })
 })
 
-test('any number of a site’s processes agree who is logged in', async () => {
+test('P42 any number of a site’s processes agree who is logged in', async () => {
   const site = makeSite()
   const visitor = site.visitor()
   await logIn(visitor)
@@ -520,7 +521,7 @@ test('the site may show pages of its own', async () => {
   ])
 })
 
-test('neither Host nor a look-alike of a path changes anything', async () => {
+test('S13 S14 neither Host nor a look-alike of a path changes anything', async () => {
   const { website, visitor } = makeSite()
   const response = await website.handle(
     new Request('http://evil.example:81/app/login', {
@@ -617,4 +618,107 @@ test('an OP that posts the callback: the browser brings the login’s cookie all
 
   const again = await post(visitor, form)
   expect(again.status).toBe(303)
+})
+
+test('C6 a response in the fragment: a page brings it to the server, and nobody else sees it', async () => {
+  await using bent = await BentOp.start()
+  const at = { op: bent as unknown as Op }
+  const site = makeSite(
+    { login: { response_mode: 'fragment' }, after_login: 'https://app.example/' },
+    at,
+  )
+  const visitor = site.visitor()
+  const sent = await visitor.visit('/profile?tab=1')
+  const [address = '', response = ''] = bent.authorize(locationOf(sent)).split('#')
+  expect(new URL(address).search).toBe('')
+
+  // Of the fragment, browsers send nothing.
+  const page = await visitor.visit(address)
+  expect(page.status).toBe(200)
+  const text = await page.text()
+  const policy = page.headers.get('content-security-policy') ?? ''
+  const [, body = ''] = /<script>(.*)<\/script>/s.exec(text) ?? []
+  const hash = createHash('sha256').update(body).digest('base64')
+  expect(policy).toContain(`script-src 'sha256-${hash}'`)
+  expect(policy).toContain("default-src 'none'")
+  // The form's way ends where logins lead.
+  expect(policy).toContain("form-action 'self' https://app.example;")
+  expect(page.headers.get('cache-control')).toBe('no-store')
+  expect(page.headers.get('referrer-policy')).toBe('no-referrer')
+  expect(text).toContain('<form method="post" action="/app/callback">')
+  expect(text).toMatch(/<noscript>.*Allow it for this website.*<\/noscript>/)
+  expect(site.client.asked('get_tokens_by_callback')).toBe(0)
+
+  const post = (from: Visitor) =>
+    from.visit('/app/callback', {
+      method: 'POST',
+      body: response,
+      headers: { ...visit, 'content-type': 'application/x-www-form-urlencoded' },
+    })
+  const elsewhere = await post(site.visitor())
+  expect([elsewhere.status, site.troubles.at(-1)?.code]).toEqual([400, 'other_browser'])
+  const back = await post(visitor)
+  expect([back.status, locationOf(back)]).toEqual([303, `${origin}/profile?tab=1`])
+  expect(await (await visitor.visit('/profile')).text()).toBe('Hello, alice')
+
+  // Without a login under way there is nothing that a fragment could finish; a program gets no page.
+  expect((await site.visitor().visit('/app/callback')).status).toBe(400)
+  const other = site.visitor()
+  await other.visit('/app/login')
+  expect((await other.visit('/app/callback', { headers: script })).status).toBe(400)
+})
+
+test('P44 a silent login that needs the End-User is told so, and another one is offered', async () => {
+  await using bent = await BentOp.start()
+  const site = makeSite({ login: { prompt: 'none' } }, { op: bent as unknown as Op })
+  const visitor = site.visitor()
+  const sent = await visitor.visit('/profile')
+  const callback = bent.authorize(locationOf(sent), (response) => {
+    response.delete('code')
+    response.set('error', 'login_required')
+  })
+  const back = await visitor.visit(callback)
+  expect([back.status, site.troubles.at(-1)?.code]).toEqual([403, 'login_interactive'])
+  expect(await back.text()).toContain('href="/app/login"')
+  // The site goes on without prompt=none, where it wants to.
+  const request = new Request(`${origin}/profile`, { headers: { cookie: visitor.cookie } })
+  const again = await site.website.startLogin(request, { prompt: undefined })
+  expect(new URL(locationOf(again)).searchParams.has('prompt')).toBe(false)
+})
+
+test('oidcc-client-test-3rd-party-init-login: the OP’s word starts a login, and nothing else', async () => {
+  await using bent = await BentOp.start()
+  const site = makeSite({}, { op: bent as unknown as Op })
+  const visitor = site.visitor()
+  const ask = (asked: Record<string, string>) =>
+    visitor.visit(`/app/login?${new URLSearchParams(asked)}`)
+  const good = { iss: bent.issuer, login_hint: 'alice@op.example' }
+
+  const sent = await ask({ ...good, target_link_uri: `${origin}/profile?tab=1` })
+  expect(new URL(locationOf(sent)).searchParams.get('login_hint')).toBe('alice@op.example')
+  const back = await visitor.visit(bent.authorize(locationOf(sent)))
+  expect(locationOf(back)).toBe(`${origin}/profile?tab=1`)
+
+  const posted = await visitor.visit('/app/login', {
+    method: 'POST',
+    body: new URLSearchParams(good).toString(),
+    headers: { ...visit, 'content-type': 'application/x-www-form-urlencoded' },
+  })
+  expect(new URL(locationOf(posted)).searchParams.get('login_hint')).toBe('alice@op.example')
+
+  // S11: no open redirect.
+  for (const target_link_uri of ['https://evil.example/', '//evil.example', '/\\evil.example']) {
+    const led = await ask({ ...good, target_link_uri })
+    expect(locationOf(await visitor.visit(bent.authorize(locationOf(led))))).toBe(`${origin}/`)
+  }
+  for (const iss of ['https://evil.example', `${bent.issuer}/`, '']) {
+    const logins = site.client.asked('get_authorization_url')
+    const refused = await ask({ ...good, iss })
+    expect([refused.status, site.troubles.at(-1)?.code]).toEqual([403, 'from_elsewhere'])
+    expect(refused.headers.getSetCookie()).toEqual([])
+    expect(site.client.asked('get_authorization_url')).toBe(logins)
+  }
+  // What is no address of mail is left out, however long.
+  const long = await ask({ ...good, login_hint: 'x'.repeat(5000) })
+  expect(new URL(locationOf(long)).searchParams.has('login_hint')).toBe(false)
 })

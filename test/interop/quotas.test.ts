@@ -53,7 +53,7 @@ function exceeded(realm: string, quota: string, option: string, limit: number) {
   }
 }
 
-test('pending logins, of the site and of its realm', async () => {
+test('S20 pending logins, of the site and of its realm', async () => {
   using wire = await connect('logins')
   const site = await registerIssued(wire, op)
   const other = await registerIssued(wire, op)

@@ -30,12 +30,12 @@ export interface Browser extends AsyncDisposable {
   complaints: string[]
 }
 
-/** A browser with a profile of its own. */
-export async function openBrowser(): Promise<Browser> {
+/** A browser with a profile of its own. @param args beyond those that every test has */
+export async function openBrowser(args: readonly string[] = []): Promise<Browser> {
   const profile = mkdtempSync(join(tmpdir(), 'relyd-chromium-'))
   const context: BrowserContext = await chromium.launchPersistentContext(profile, {
     executablePath: EXECUTABLE,
-    args: ARGS,
+    args: [...ARGS, ...args],
   })
   const complaints: string[] = []
   context.on('console', (message) => {

@@ -1,4 +1,4 @@
-/** A site whose client an OP's operator issued, in a real store and with real calls to the OP, without a daemon: tests set the time. */
+/** A site whose client an OP's operator issued, or that registered itself, in a real store and with real calls to the OP, without a daemon: tests set the time. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,11 +58,15 @@ export class IssuedWorld implements AsyncDisposable {
   now = Math.floor(Date.now() / 1000)
   site!: Site
   readonly #folder: string
-  readonly #options: IssuedOptions
+  readonly #options: Omit<IssuedOptions, 'credential'>
   readonly #working: WorkingRealm
   readonly #services: Services
 
-  private constructor(folder: string, store: SqliteStore, options: IssuedOptions) {
+  private constructor(
+    folder: string,
+    store: SqliteStore,
+    options: Omit<IssuedOptions, 'credential'>,
+  ) {
     this.#folder = folder
     this.store = store
     this.#options = options
@@ -114,11 +118,7 @@ export class IssuedWorld implements AsyncDisposable {
   }
 
   static async start(options: IssuedOptions): Promise<IssuedWorld> {
-    const folder = mkdtempSync(join(tmpdir(), 'relyd-issued-'))
-    const files = { database: join(folder, 'store/db'), key_file: join(folder, 'keys/key') }
-    const { store } = await openStore(files)
-    const world = new IssuedWorld(folder, store, options)
-    try {
+    return IssuedWorld.#begin(options, async (world) => {
       world.site = await issuedSite(
         { realm: world.#realm, clock: () => world.now, op: world.side },
         options.op_host,
@@ -134,11 +134,44 @@ export class IssuedWorld implements AsyncDisposable {
         },
       )
       await world.#keep()
+    })
+  }
+
+  /** With a site that relyd registers. @param params of register_site, beside the addresses */
+  static async register(op_host: string, params: object = {}): Promise<IssuedWorld> {
+    return IssuedWorld.#begin({ op_host }, async (world) => {
+      const { oxd_id } = await world.run('register_site', {
+        op_host,
+        authorization_redirect_uri: redirect_uri,
+        ...params,
+      })
+      world.site = (await world.store.getSite(oxd_id, 'shop')) as Site
+    })
+  }
+
+  static async #begin(
+    options: Omit<IssuedOptions, 'credential'>,
+    add: (world: IssuedWorld) => Promise<void>,
+  ): Promise<IssuedWorld> {
+    const folder = mkdtempSync(join(tmpdir(), 'relyd-issued-'))
+    const files = { database: join(folder, 'store/db'), key_file: join(folder, 'keys/key') }
+    const { store } = await openStore(files)
+    const world = new IssuedWorld(folder, store, options)
+    try {
+      await add(world)
     } catch (error) {
       await world[Symbol.asyncDispose]()
       throw error
     }
     return world
+  }
+
+  /** Lets time pass, and the daemon look at the keys of its sites then. @param days that they live */
+  async lookAtKeys(seconds: number, days = 90): Promise<void> {
+    this.now += seconds
+    const realms = new Map([['shop', this.#realm]])
+    await this.#services.key_rotation.look({ realms, lifetime: days })
+    this.site = (await this.store.getSite(this.site.oxd_id, 'shop')) as Site
   }
 
   /** Through the store and back, as a daemon has it: sealed on the way. */

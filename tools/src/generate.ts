@@ -14,6 +14,9 @@ import {
 import { adminPage } from './admin_page.js'
 import { cliPage } from './cli_page.js'
 import { configurationPage } from './configuration_page.js'
+import { faultsOf } from './conformance/shown.js'
+import { testNames } from './conformance/test_names.js'
+import { conformancePage } from './conformance_page.js'
 import { errorsPage } from './errors_page.js'
 import { jsonSchema } from './json_schema.js'
 import { methodsModule } from './methods_module.js'
@@ -24,6 +27,8 @@ const root = new URL('../../', import.meta.url)
 
 const intro = readFileSync(new URL('tools/protocol_intro.md', root), 'utf8')
 
+const test_names = testNames(fileURLToPath(root))
+
 const files: Record<string, string> = {
   'sdk/src/methods.ts': formatted('methods.ts', methodsModule()),
   'docs/protocol.md': protocolPage(intro),
@@ -31,6 +36,7 @@ const files: Record<string, string> = {
   'docs/errors.md': errorsPage(),
   'docs/configuration.md': configurationPage(),
   'docs/cli.md': cliPage(),
+  'docs/conformance.md': conformancePage(test_names),
   'docs/metrics.md': await metricsPage(),
   'docs/protocol.schema.json': formatted('schema.json', JSON.stringify(jsonSchema())),
   'daemon/relyd.cfg': sampleConfig(),
@@ -55,6 +61,12 @@ if (process.argv.includes('--check')) {
   }
 } else {
   for (const [path, text] of Object.entries(files)) writeFileSync(new URL(path, root), text)
+}
+
+const faults = faultsOf(test_names)
+if (faults.length > 0) {
+  console.error(`docs/conformance.md:\n  ${faults.join('\n  ')}`)
+  process.exit(1)
 }
 
 function read(path: string): string | undefined {

@@ -134,7 +134,7 @@ export const get_authorization_url = command({
     const wish = responseWishOf(site, params, options)
     // What relyd.cfg says of the OP is the operator's word against its metadata.
     if (wish.response_type !== 'code' || wish.response_mode !== options?.response_mode) {
-      checkResponseWish(wish, metadata, realm)
+      checkResponseWish(wish, metadata, realm, site.client['response_types'])
     }
     const is_posted = wish.response_mode === 'form_post'
     const has_binding = site.settings.login_binding !== 'none'

@@ -68,32 +68,53 @@ function endsAs(path: string, end: string): boolean {
  * @throws CommandError `invalid_authorization_redirect_uri`
  */
 export async function checkApart(
-  store: Pick<Store, 'issuersOfRedirectUri' | 'opsOfRedirectUri'>,
+  store: OpsOfRedirectUris,
   op: OpSide,
-  { metadata, issuer, op_host }: Provider,
+  provider: Provider,
   realm: string,
   redirect_uris: readonly string[],
 ): Promise<void> {
-  if (metadata.authorization_response_iss_parameter_supported) return
+  if (namesItself(provider)) return
+  const { issuer, op_host } = provider
   for (const redirect_uri of redirect_uris) {
-    const issuers = await store.issuersOfRedirectUri(realm, redirect_uri)
-    if (issuers.every((one) => one === issuer)) return
-    for (const other of await store.opsOfRedirectUri(realm, redirect_uri)) {
-      if (other.issuer === issuer) continue
-      // Nobody's login waits for another OP: what is not known counts as one that does not.
-      const known = await op.providers.known(other.op_host)
-      if (known?.metadata.authorization_response_iss_parameter_supported) continue
-      throw new CommandError(
-        'invalid_authorization_redirect_uri',
-        `${op_host} and ${other.op_host} do not name themselves in their responses (iss), and share the redirect URI ${redirect_uri}: give each OP its own, as with {op} in it`,
-        {
-          details: {
-            field: 'authorization_redirect_uri',
-            issuers: [issuer, other.issuer],
-            spec: 'RFC 9700 4.4',
-          },
+    const other = await silentOther(store, op, issuer, realm, redirect_uri)
+    if (!other) continue
+    throw new CommandError(
+      'invalid_authorization_redirect_uri',
+      `${op_host} and ${other.op_host} do not name themselves in their responses (iss), and share the redirect URI ${redirect_uri}: give each OP its own, as with {op} in it`,
+      {
+        details: {
+          field: 'authorization_redirect_uri',
+          issuers: [issuer, other.issuer],
+          spec: 'RFC 9700 4.4',
         },
-      )
-    }
+      },
+    )
   }
+}
+
+type OpsOfRedirectUris = Pick<Store, 'issuersOfRedirectUri' | 'opsOfRedirectUri'>
+
+/** @returns another OP that has this redirect URI and does not name itself */
+async function silentOther(
+  store: OpsOfRedirectUris,
+  { providers }: OpSide,
+  issuer: string,
+  realm: string,
+  redirect_uri: string,
+): Promise<{ op_host: string; issuer: string } | undefined> {
+  const issuers = await store.issuersOfRedirectUri(realm, redirect_uri)
+  if (issuers.every((one) => one === issuer)) return undefined
+  for (const other of await store.opsOfRedirectUri(realm, redirect_uri)) {
+    if (other.issuer === issuer) continue
+    // Nobody's login waits for another OP: what is not known counts as one that does not.
+    const known = await providers.known(other.op_host)
+    if (!known || !namesItself(known)) return other
+  }
+  return undefined
+}
+
+/** RFC 9207 3. */
+function namesItself({ metadata }: Provider): boolean {
+  return metadata.authorization_response_iss_parameter_supported === true
 }

@@ -31,22 +31,25 @@ export function checkResponse(
 ): AuthorizationResponse {
   // Nobody asked for a response packed into a JWT (JARM), whose parameters would be elsewhere.
   if (response.has('response')) throw unexpected('response', login)
-  checkIssuer(issuer, metadata.authorization_response_iss_parameter_supported === true, response)
+  const type = login.secrets.response_type ?? 'code'
+  // RFC 9207 4: where an ID Token comes along, its `iss` says the same, and OPs leave this one out.
+  const isDue =
+    metadata.authorization_response_iss_parameter_supported === true && !brings(type, 'id_token')
+  checkIssuer(issuer, isDue, response)
   // The store found the login by it; compared again, as all else hangs on it (RFC 6749 10.12).
   if (response.get('state') !== login.state) {
     throw new CommandError('invalid_state', "the response's state is not this login's")
   }
   if (response.has('error')) throw authorizationError(response)
-  const type = login.secrets.response_type ?? 'code'
   checkMode(login, type, came)
   return membersOf(response, login, type)
 }
 
 /** RFC 9207 2.4: an answer of another OP must not be taken for this one's (mix-up). */
-function checkIssuer(issuer: string, isSent: boolean, response: URLSearchParams): void {
+function checkIssuer(issuer: string, isDue: boolean, response: URLSearchParams): void {
   const received = response.get('iss')
   if (received === issuer) return
-  if (received === null && !isSent) return
+  if (received === null && !isDue) return
   throw new CommandError(
     'invalid_issuer',
     received === null

@@ -20,6 +20,13 @@ export interface RegistrationWishes {
   settings: SiteSettings
 }
 
+/**
+ * Of a login that names no scope, at a site that was registered with none. OPs are not asked for it at
+ * registration: OIDC Registration 2 knows no scope, those who have RFC 7591's allow as much by themselves,
+ * and Keycloak has no `openid` among the scopes that a client can be registered with.
+ */
+export const DEFAULT_SCOPE = ['openid', 'profile', 'email']
+
 /** What a stored site wished for. */
 export function wishesOf({ redirect_uri, client, settings }: Site): RegistrationWishes {
   const known: unknown = settings.redirect_uris ?? client['redirect_uris']
@@ -32,6 +39,7 @@ type Members = Record<string, unknown>
 
 /** The members that a site asks for by name; what it left open is chosen by {@link requestOf}. */
 export function explicitMembers({ redirect_uris, settings }: RegistrationWishes): Members {
+  const scope = settings.wished_scope ?? settings.scope
   const { metadata = {}, client_name, post_logout_redirect_uri, response_type } = settings
   const {
     metadata: further,
@@ -51,7 +59,7 @@ export function explicitMembers({ redirect_uris, settings }: RegistrationWishes)
     application_type: 'web',
     response_types: [response_type ?? 'code'],
     ...wished,
-    scope: (settings.wished_scope ?? settings.scope).join(' '),
+    ...(isDeepStrictEqual(scope, DEFAULT_SCOPE) ? {} : { scope: scope.join(' ') }),
     ...(returns.length > 0 && { post_logout_redirect_uris: [...new Set(returns)] }),
     ...(client_name !== undefined && { client_name }),
   }

@@ -56,7 +56,7 @@ async function redeemOnce(
   // Before the code is redeemed, so that a forged response has nothing asked of the OP.
   const front = await frontChannelTokens(op, site, known, login, response)
   if (response.code === undefined) return front as Tokens
-  const back = await exchange(op, site, known, login, response.code, parameters)
+  const back = await exchange(op, site, known, login, response.code)
   if (front) checkSame(front.id_token_claims, back.id_token_claims)
   // Of two access tokens the one that never was in a browser is kept (RFC 9700 2.1.2).
   return back
@@ -90,10 +90,12 @@ async function exchange(
   { provider, configuration }: SiteClient,
   login: Login,
   code: string,
-  parameters: URLSearchParams,
 ): Promise<Tokens> {
   const callback = new URL(login.redirect_uri)
-  callback.search = forExchange(parameters).toString()
+  // As it was checked: openid-client would refuse what else a response brings, and ask for an `iss`
+  // where the ID Token had said it.
+  const iss = provider.metadata.issuer
+  callback.search = new URLSearchParams({ code, state: login.state, iss }).toString()
   const answer = await client.authorizationCodeGrant(configuration, callback, {
     expectedState: login.state,
     pkceCodeVerifier: login.secrets.code_verifier,
@@ -112,12 +114,6 @@ async function exchange(
     throw new CommandError('no_id_token', 'the OP answered tokens without an ID Token')
   }
   return { ...access, id_token, id_token_claims }
-}
-
-/** What the code's exchange looks at; the rest came through the browser and was looked at. */
-function forExchange(parameters: URLSearchParams): URLSearchParams {
-  const names = ['code', 'state', 'iss']
-  return new URLSearchParams([...parameters].filter(([name]) => names.includes(name)))
 }
 
 function expectedOf({ secrets, max_age, state }: Login) {

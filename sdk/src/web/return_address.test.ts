@@ -36,7 +36,7 @@ test.each([
   ['a backslash behind the user', 'https://site.example\\@evil.example/'],
   ['a tab between the slashes', '/\t/evil.example'],
   ['a line feed between the slashes', '/\n/evil.example'],
-  ['a second header', '/a\r\nset-cookie: b=c'],
+  ['S17 a second header', '/a\r\nset-cookie: b=c'],
   ['a NUL', '/a\0b'],
   ['a space in front', ' https://evil.example/'],
   ['a wide space in front', '\u3000//evil.example'],
@@ -83,7 +83,7 @@ const addresses = fc.oneof(
   fc.webUrl({ withFragments: true, withQueryParameters: true }),
 )
 
-test('whatever is written, the browser stays on the site', () => {
+test('S11 whatever is written, the browser stays on the site', () => {
   fc.assert(
     fc.property(addresses, (value) => {
       const address = check(value)
