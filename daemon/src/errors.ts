@@ -113,7 +113,7 @@ export const errors = {
     retryable: false,
   },
   invalid_registration_client_url: {
-    doc: 'The OP gave no usable registration_client_uri and registration access token when it registered the site, so that the registration can be neither read nor changed. Remove the site and register it anew.',
+    doc: 'The OP gave no usable registration_client_uri and registration access token when it registered the site, so that the registration can be neither read nor changed; or its operator issued the client. Remove the site and register it anew, if need be.',
     spec: 'RFC 7592 3',
     retryable: false,
   },

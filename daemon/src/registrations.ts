@@ -22,8 +22,9 @@ import { checkWishes, type RegistrationWishes } from './op/registration_request.
 import { quotaExceeded } from './quota.js'
 import { randomToken } from './random.js'
 import { renewalOf } from './registration_changes.js'
+import type { AccessSecrets } from './registration_secrets.js'
 import { answerAlgs, withoutMetadata } from './site_changes.js'
-import type { RegistrationFound, Site, SiteSecrets, SiteSettings } from './store/store.js'
+import type { RegistrationFound, Site, SiteSettings } from './store/store.js'
 
 /**
  * For how many OP timeouts a registration belongs to the call that began it: more than the calls it
@@ -34,7 +35,7 @@ const LEASE_TIMEOUTS = 12
 export interface NewSite {
   wishes: RegistrationWishes
   /** What the OP wants to see before it registers the site. */
-  access?: SiteSecrets
+  access?: AccessSecrets
   /** A client that the OP's operator issued. */
   issued?: { client_id: string; client_secret?: string } | undefined
   claim: Claim

@@ -330,6 +330,11 @@ const probes: Record<string, Probe> = {
     ],
   },
   'realm tokens': { after: 'daemon', look: ({ realm }) => realm.tokens, seen: ['site', 'daemon'] },
+  'realm front_channel_access_tokens': {
+    after: 'yes',
+    look: ({ realm }) => realm.front_channel_access_tokens,
+    seen: [false, true],
+  },
   'realm sites': quota('7', ({ sites }) => sites, 1000),
   'realm registrations_per_minute': {
     before: '3',

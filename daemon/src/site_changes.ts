@@ -53,7 +53,9 @@ export function withSettings(
 const ANSWER_ALG = /^(id_token|userinfo)_(signed|encrypted)_response_(alg|enc)$/
 
 /** How an OP signs and encrypts what it answers, which of a client that its operator issued must be told. */
-export function answerAlgs({ metadata = {} }: SiteSettings): Record<string, unknown> {
+export function answerAlgs({
+  metadata = {},
+}: Pick<SiteSettings, 'metadata'>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(metadata).filter(([name]) => ANSWER_ALG.test(name)))
 }
 

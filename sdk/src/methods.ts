@@ -386,6 +386,14 @@ export interface UpdateSiteParams {
   software_statement?: string | undefined
   /** Further members for the OP: names and texts in other languages (`client_name#de`, `logo_uri#fr`), and what an OP has invented. What has a parameter of its own cannot be set here (RFC 7591 2.2). */
   metadata?: Record<string, unknown> | undefined
+  /** What the OP wants to see before it registers the site, a JWT or any other text, which is sent as it is. It is kept, sealed, for when the registration must be renewed (RFC 7591 3). */
+  initial_access_token?: string | undefined
+  /** A client that gets that token first, by the client credentials grant. It and its secret are kept, sealed (RFC 6749 4.4). */
+  registration_client_id?: string | undefined
+  /** That client's secret. */
+  registration_client_secret?: string | undefined
+  /** Scopes of that token, such as dcr. Default: none. */
+  registration_scope?: string[] | undefined
   /** What the site shall not have any more. */
   unset?:
     | (

@@ -152,7 +152,10 @@ describe('M6 two OPs that do not say who they are', () => {
     const further = { ...params, authorization_redirect_uri: `${website}/other` }
     const list = { ...further, redirect_uris: [`${website}/callback`], idempotency_key: 'a list' }
     expect(await wire.refused('register_site', list)).toMatchObject(shared)
-    await wire.ok('register_site', { ...further, idempotency_key: 'another' })
+    const { oxd_id } = await wire.ok('register_site', { ...further, idempotency_key: 'another' })
+    const moved = { oxd_id, authorization_redirect_uri: `${website}/callback` }
+    expect(await wire.refused('update_site', moved)).toMatchObject(shared)
+    expect(op.calls()).not.toHaveProperty('client')
   })
 
   test('have one each by {op}, the same for every site', async () => {
@@ -177,6 +180,24 @@ describe('M6 two OPs that do not say who they are', () => {
     const uris = [await uriAt(first), await uriAt(second), await uriAt(first)]
     expect(uris[0]).toBe(uris[2])
     expect(uris[0]).not.toBe(uris[1])
+  })
+
+  test('are kept apart where the operator adds the sites, too', async () => {
+    using admin = await Wire.connect(daemon.admin_socket)
+    const add = async (op: BentOp, uri: string) =>
+      admin.call('add_site', {
+        name: `site at ${new URL(op.issuer).port}`.replaceAll(' ', '-'),
+        op_host: op.issuer,
+        client_id: 'issued',
+        client_secret: 'of the operator',
+        redirect_uris: [website + uri],
+      })
+    const [one, two] = [await start(silent), await start(silent)]
+    expect((await add(one, '/callback')).data).toMatchObject({ made: true })
+    expect((await add(two, '/callback')).data).toMatchObject(shared)
+    const added = await add(two, '/{op}')
+    expect(added.data.redirect_uris).toEqual([expect.stringMatching(/\/[\w-]{16}$/)])
+    expect((await add(two, '/{op}')).data).toMatchObject({ ...added.data, made: false })
   })
 
   test('send nobody there, should they have come to share one', async () => {

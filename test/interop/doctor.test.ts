@@ -145,10 +145,12 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
   test('another configuration than the one that runs, with an unsafe option', async () => {
     const metrics = `tcp:127.0.0.1:${await freePort()}`
     const path = variant((text) =>
-      text.replace(
-        'insecure_op_hosts = ',
-        `metrics_address = ${metrics}\ninsecure_op_hosts = 10.0.0.1`,
-      ),
+      text
+        .replace(
+          'insecure_op_hosts = ',
+          `metrics_address = ${metrics}\ninsecure_op_hosts = 10.0.0.1`,
+        )
+        .replace('[realm default]', '[realm default]\nfront_channel_access_tokens = yes'),
     )
     const examined = await examine(path, [], trust)
     expectFinding(examined, {
@@ -164,12 +166,18 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
       cure: /^take insecure_op_hosts out of /,
     })
     expectFinding(examined, {
+      severity: 'warning',
+      about: '[realm default]',
+      what: /^front_channel_access_tokens = yes: They leak from there/,
+      cure: /^take front_channel_access_tokens out of /,
+    })
+    expectFinding(examined, {
       severity: 'fault',
       about: 'metrics_address',
       what: new RegExp(`^nobody takes connections at ${metrics} \\(ECONNREFUSED\\)`),
       cure: /^systemctl restart relyd/,
     })
-    expect(examined.findings).toHaveLength(3)
+    expect(examined.findings).toHaveLength(4)
   })
 
   test('a socket that somebody removed', async () => {

@@ -28,8 +28,12 @@ function describeConfig(config: Config): void {
   for (const listener of listeners) {
     const { name, address, tls } = listener
     const served = [...realmsOf(listener)].map((realm) => {
-      const tokens = realms.get(realm)?.tokens === 'daemon' ? ', tokens stay in the daemon' : ''
-      return `realm ${realm}${tokens}`
+      const policy = realms.get(realm)
+      const tokens = policy?.tokens === 'daemon' ? ', tokens stay in the daemon' : ''
+      const front = policy?.front_channel_access_tokens
+        ? ', UNSAFE: access tokens may pass through browsers'
+        : ''
+      return `realm ${realm}${tokens}${front}`
     })
     say(`[listener ${name}] ${[address.text, ...served].join(', ')}`)
     if (tls) describeTls(name, tls)

@@ -11,7 +11,6 @@ import { checkJwtAlgs } from './jwt_registered.js'
 import { checkAliases } from './metadata.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
-import { checkEncryption } from './own_key_wishes.js'
 import type { Provider } from './provider.js'
 
 export interface SiteClient {
@@ -181,7 +180,6 @@ export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
   endpointsFor(op, site, provider)
   checkJwtAlgs(site)
   await checkAssertionFile(op, site)
-  if (site.registered_by === 'relyd') checkEncryption(site.client, site.secrets.own_keys)
   // Where the daemon may never call, the site could never be removed.
   const uri = registrationUri(op.http, site)
   if (uri !== undefined) await admitNamed(op.http, uri)

@@ -53,10 +53,14 @@ export class Providers {
   readonly #cache = new LRUCache<string, Provider>({
     max: CACHED_PROVIDERS,
     maxSize: CACHED_CHARACTERS,
-    sizeCalculation: ({ metadata, jwks }) => JSON.stringify([metadata, jwks]).length,
+    sizeCalculation: sizeOf,
   })
   /** Apart, so that nobody's curiosity costs a site its OP's documents. */
-  readonly #visited = new LRUCache<string, Provider>({ max: VISITED_PROVIDERS })
+  readonly #visited = new LRUCache<string, Provider>({
+    max: VISITED_PROVIDERS,
+    maxSize: CACHED_CHARACTERS / 4,
+    sizeCalculation: sizeOf,
+  })
   readonly #fetching = new Map<string, Promise<Provider>>()
   readonly #refetching = new Map<string, Promise<JSONWebKeySet>>()
   readonly #key_refetches = new LRUCache<string, Throttle>({ max: CACHED_PROVIDERS })
@@ -253,4 +257,9 @@ export class Providers {
       )
     })
   }
+}
+
+/** In characters of JSON. */
+function sizeOf({ metadata, jwks }: Provider): number {
+  return JSON.stringify([metadata, jwks]).length
 }

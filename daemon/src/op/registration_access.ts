@@ -154,6 +154,12 @@ export async function unregisterClient(op: OpSide, site: Site): Promise<boolean>
 async function ask(op: OpSide, site: Site, method: string, body?: object): Promise<Response> {
   const uri = registrationUri(op.http, site)
   const { registration_access_token } = site.secrets
+  if (site.registered_by === 'operator') {
+    throw new CommandError(
+      'invalid_registration_client_url',
+      "the OP's operator issued this client, and alone can show and change it",
+    )
+  }
   if (uri === undefined || registration_access_token === undefined) {
     throw new CommandError(
       'invalid_registration_client_url',

@@ -81,7 +81,11 @@ export function cellsOf(offer: Offer): Cell[] {
   // What no dimension needs of its own is gone through in turn, so that each value is had.
   const turn = {
     client_secret_jwt: inTurn(assertions.filter((alg) => alg.startsWith('HS'))),
-    private_key_jwt: inTurn(assertions.filter((alg) => !alg.startsWith('HS'))),
+    // RSA keys take long to make: one for each algorithm will do.
+    private_key_jwt: inTurn(
+      assertions.filter((alg) => !alg.startsWith('HS')),
+      assertions.filter((alg) => /^E[Sd]/.test(alg)),
+    ),
     signed: inTurn(offer.userinfo_signing_alg_values_supported),
     encrypted: inTurn(offer.userinfo_encryption_alg_values_supported),
     content: inTurn(offer.userinfo_encryption_enc_values_supported),
@@ -107,7 +111,9 @@ export function cellsOf(offer: Offer): Cell[] {
       }),
       ...(is_signed && { userinfo_signed_response_alg: turn.signed() }),
       ...(is_encrypted && {
-        userinfo_encrypted_response_alg: turn.encrypted(),
+        // To the key that the site has already, if it has one.
+        userinfo_encrypted_response_alg:
+          row['encrypted'] === NONE ? turn.encrypted() : (row['encrypted'] as string),
         userinfo_encrypted_response_enc: turn.content(),
       }),
     }
@@ -140,11 +146,12 @@ function join(...parts: (string | undefined)[]): string {
   return parts.filter(Boolean).join(' ') || NONE
 }
 
-function inTurn(values: readonly string[]): () => string {
-  let next = 0
+/** @param again what is gone through after the first time */
+function inTurn(values: readonly string[], again: readonly string[] = values): () => string {
+  let left: readonly string[] = values
   return () => {
-    const value = values[next % values.length] as string
-    next += 1
-    return value
+    const [value, ...rest] = left
+    left = rest.length > 0 ? rest : again
+    return value as string
   }
 }

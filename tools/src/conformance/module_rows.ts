@@ -50,11 +50,7 @@ const core: Section = {
     ['-refresh-token', 'refresh, and UserInfo with what it brought'],
     ['-refresh-token-invalid-issuer', 'a refreshed ID Token of another iss'],
     ['-refresh-token-invalid-sub', 'a refreshed ID Token of another sub'],
-    [
-      '-3rd-party-init-login',
-      'a login that somebody else begins',
-      { later: 'logins begun elsewhere' },
-    ],
+    ['-3rd-party-init-login', 'a login that somebody else begins'],
   ]),
 }
 

@@ -87,13 +87,8 @@ export const update_site = adminCommand({
 })
 
 function isClientGiven(params: Params): boolean {
-  const { redirect_uris, id_token_signed_response_alg } = params
-  const given = [
-    redirect_uris,
-    id_token_signed_response_alg,
-    ...Object.values(pick(credentialParams, params)),
-  ]
-  return given.some((one) => one !== undefined)
+  const given = { ...pick(credentialParams, params), ...answerAlgs({ metadata: params }) }
+  return params.redirect_uris !== undefined || Object.keys(given).length > 0
 }
 
 /** @throws CommandError `invalid_request` */
