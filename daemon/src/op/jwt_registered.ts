@@ -91,12 +91,7 @@ function checkEncryption(site: Site, use: JwtUse): void {
     throw unusable(site, fields[1], enc, 'encrypted by an enc without an alg')
   }
   if (!isOneOf(encryptionAlgs, alg)) {
-    throw unusable(
-      site,
-      fields[0],
-      alg,
-      'encrypted in a way that relyd does not do',
-        )
+    throw unusable(site, fields[0], alg, 'encrypted in a way that relyd does not do')
   }
   if (enc !== undefined && !isOneOf(contentEncryptions, enc)) {
     throw unusable(

@@ -100,7 +100,8 @@ function offeredAlgs(metadata: ServerMetadata): string[] | undefined {
 
 /** @returns the algorithm of the key pair that is needed; undefined where none is */
 function encryptionKeyAlg(field: string, alg: unknown): OwnKeyAlg | undefined {
-  if (alg === undefined || (typeof alg === 'string' && isOneOf(secretKeyAlgs, alg))) return undefined
+  if (alg === undefined || (typeof alg === 'string' && isOneOf(secretKeyAlgs, alg)))
+    return undefined
   if (isOwnEncryptionAlg(alg)) return alg
   throw refused(
     field,
