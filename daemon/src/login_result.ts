@@ -31,9 +31,15 @@ export const loginResult = {
   sub: required(string({ doc: 'The End-User, unique at this issuer.', spec: 'OIDC Core 2' })),
   issuer: required(string({ doc: 'The OP. Key users by issuer and sub.', spec: 'OIDC Core 2' })),
   id_token_claims: required(
-    object({ doc: "The validated ID Token's claims.", spec: 'OIDC Core 2' }),
+    object({
+      doc: "The validated ID Token's claims, names with language tags (`name#de`) too.",
+      spec: 'OIDC Core 2',
+    }),
   ),
-  id_token: token({ doc: `The ID Token. ${withheld}`, spec: 'OIDC Core 2' }),
+  id_token: token({
+    doc: `The signed ID Token; what was encrypted, if it came so. ${withheld}`,
+    spec: 'OIDC Core 2',
+  }),
   access_token: token({
     doc: `The access token. ${withheld} A login of response_type id_token brings none.`,
     spec: 'RFC 6749 5.1',

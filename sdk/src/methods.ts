@@ -540,9 +540,9 @@ export interface GetTokensByCallbackResult {
   sub: string
   /** The OP. Key users by issuer and sub (OIDC Core 2). */
   issuer: string
-  /** The validated ID Token's claims (OIDC Core 2). */
+  /** The validated ID Token's claims, names with language tags (`name#de`) too (OIDC Core 2). */
   id_token_claims: Record<string, unknown>
-  /** The ID Token. Absent where the daemon keeps the tokens (OIDC Core 2). */
+  /** The signed ID Token; what was encrypted, if it came so. Absent where the daemon keeps the tokens (OIDC Core 2). */
   id_token?: string
   /** The access token. Absent where the daemon keeps the tokens. A login of response_type id_token brings none (RFC 6749 5.1). */
   access_token?: string
@@ -582,9 +582,9 @@ export interface GetTokensByCodeResult {
   sub: string
   /** The OP. Key users by issuer and sub (OIDC Core 2). */
   issuer: string
-  /** The validated ID Token's claims (OIDC Core 2). */
+  /** The validated ID Token's claims, names with language tags (`name#de`) too (OIDC Core 2). */
   id_token_claims: Record<string, unknown>
-  /** The ID Token. Absent where the daemon keeps the tokens (OIDC Core 2). */
+  /** The signed ID Token; what was encrypted, if it came so. Absent where the daemon keeps the tokens (OIDC Core 2). */
   id_token?: string
   /** The access token. Absent where the daemon keeps the tokens. A login of response_type id_token brings none (RFC 6749 5.1). */
   access_token?: string

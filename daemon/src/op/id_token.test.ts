@@ -6,12 +6,14 @@ import {
   append,
   atHash,
   breakSignature,
+  encryptJwe,
   makeKey,
   type SigningKey,
   secretKey,
   set,
   signJwt,
   signText,
+  symmetricKey,
   unsignedJwt,
 } from '../../../test/support/bent_op/index.js'
 import { CommandError } from '../errors.js'
@@ -521,6 +523,33 @@ describe('fuzz', () => {
         expect(await outcome(some.join('.'))).toBe('refused')
       }),
       { numRuns: 300 },
+    )
+  })
+
+  test('no change of one character of an encrypted token passes', async () => {
+    const client = { id_token_encrypted_response_alg: 'A128KW' }
+    const { side, site, provider } = worldOf({ client })
+    const key = symmetricKey('A128KW', 'A128CBC-HS256', SECRET)
+    const header = { alg: 'A128KW', enc: 'A128CBC-HS256' }
+    const jwe = encryptJwe({ header, plaintext: token, key })
+    const expected = { nonce: NONCE, front_channel: false }
+    const { jws } = await validateIdToken(side, site, provider, jwe, expected)
+    expect(jws).toBe(token)
+    const other = fc.constantFrom(...'ABab01-_.=+')
+    await fc.assert(
+      fc.asyncProperty(fc.nat(jwe.length - 1), other, async (at, character) => {
+        fc.pre(jwe[at] !== character)
+        const bent = jwe.slice(0, at) + character + jwe.slice(at + 1)
+        await expect(validateIdToken(side, site, provider, bent, expected)).rejects.toThrow(
+          CommandError,
+        )
+      }),
+      { numRuns: 200 },
+    )
+    // As it is registered, nothing else is opened, and nothing that is not encrypted.
+    expect(await outcome(jwe)).toBe('refused')
+    await expect(validateIdToken(side, site, provider, token, expected)).rejects.toThrow(
+      'is not encrypted',
     )
   })
 
