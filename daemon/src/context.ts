@@ -2,6 +2,7 @@
 import type { Clock } from './clock.js'
 import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.js'
 import type { EventHub, Subscriber } from './events.js'
+import type { KeyRotation } from './key_rotation.js'
 import type { Log } from './log.js'
 import type { Metrics } from './metrics/metrics.js'
 import type { OpNames } from './metrics/op_names.js'
@@ -23,6 +24,8 @@ export interface RealmPolicy {
   front_channel_access_tokens: boolean
   /** Hosts of OPs that may have any address, as the address policy compares them. */
   allowed_op_hosts: string[]
+  /** Whether sites may have the OP of an identifier found. */
+  webfinger: boolean
   quotas: Quotas
 }
 
@@ -37,6 +40,8 @@ export interface Realm extends RealmPolicy {
   requests: InFlight
   /** Registrations that the realm may still make at this moment. */
   registrations: Throttle
+  /** Questions to OPs about no site that it may still ask. */
+  lookups: Throttle
 }
 
 /** What outlives a single command. */
@@ -50,6 +55,7 @@ export interface Services {
   refreshes: Refreshes
   metrics: Metrics
   renewals: Renewals
+  key_rotation: KeyRotation
 }
 
 /** Options that handlers look at. */
@@ -60,6 +66,8 @@ export interface Settings {
   login_lifetime: number
   /** Seconds from a login to the end of its session. */
   session_lifetime: number
+  /** Days after which keys that relyd made for sites are replaced; 0 for never. */
+  client_key_lifetime: number
 }
 
 export interface Context<E extends ErrorCode> extends Services {

@@ -7,6 +7,7 @@ import { type Config, realmsOf } from './config/config.js'
 import { EventHub } from './events.js'
 import { InForce } from './in_force.js'
 import { keepKeys } from './key_keeper.js'
+import { KeyRotation } from './key_rotation.js'
 import { flushLog, type Log } from './log.js'
 import { Metrics } from './metrics/metrics.js'
 import { observeCommits, readFrom } from './metrics/wiring.js'
@@ -72,10 +73,12 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     log,
     onDone: (outcome) => metrics.count('relyd_registration_renewals_total', outcome).add(),
   })
+  const key_rotation = new KeyRotation({ store, sites, clock, log })
   const services = {
     store,
     sites,
     renewals,
+    key_rotation,
     events,
     clock,
     log,
@@ -110,6 +113,10 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   const sweeping = startSweeping(store, clock, log)
   const keeping = keepKeys(store, log)
   renewals.start(() => in_force.realms)
+  key_rotation.start(() => ({
+    realms: in_force.realms,
+    lifetime: in_force.services.settings.client_key_lifetime,
+  }))
   const watchdog = startWatchdog(store, manager)
   readFrom(metrics, { store, in_force, server, events, sweeping, clock })
 
@@ -125,6 +132,7 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     await Promise.all([
       services.refreshes.finish(),
       renewals.stop(),
+      key_rotation.stop(),
       ...realms.map(({ passed_on }) => passed_on.finish()),
     ])
     await port?.close()

@@ -70,12 +70,21 @@ export const errors = {
     retryable: true,
   },
   invalid_op_metadata: {
-    doc: "The OP's metadata cannot be used: another issuer, a missing endpoint, or one that is not https.",
+    doc: "The OP's metadata cannot be used: another issuer, a missing endpoint, or one that is not https. `details.member` names what is wrong.",
     spec: 'OIDC Discovery 4.3',
     retryable: false,
   },
+  webfinger_not_allowed: {
+    doc: 'The operator has not allowed sites of this realm to find OPs by WebFinger (`webfinger = yes`). Name the OP in op_host.',
+    retryable: false,
+  },
+  no_issuer_found: {
+    doc: "The identifier's host names no OP by WebFinger, or none that can be used. Ask the End-User for the OP's address, or offer the OPs that the site knows.",
+    spec: 'OIDC Discovery 2',
+    retryable: false,
+  },
   invalid_authorization_redirect_uri: {
-    doc: 'A redirect URI is not an absolute http(s) URL without fragment.',
+    doc: "A redirect URI is not an absolute http(s) URL without fragment, or another OP's sites have it too and neither OP names itself in its responses (`iss`): give each OP its own, as with `{op}`.",
     spec: 'RFC 6749 3.1.2',
     retryable: false,
   },
@@ -104,7 +113,7 @@ export const errors = {
     retryable: false,
   },
   invalid_registration_client_url: {
-    doc: 'The OP gave no usable registration_client_uri and registration access token when it registered the site, so that the registration can be neither read nor changed. Remove the site and register it anew.',
+    doc: 'The OP gave no usable registration_client_uri and registration access token when it registered the site, so that the registration can be neither read nor changed; or its operator issued the client. Remove the site and register it anew, if need be.',
     spec: 'RFC 7592 3',
     retryable: false,
   },
@@ -151,7 +160,7 @@ export const errors = {
     retryable: false,
   },
   invalid_issuer: {
-    doc: 'The callback lacks `iss`, or it names another OP than the login was sent to.',
+    doc: "The callback lacks `iss`, it names another OP than the login was sent to, or it came to another address than this login's redirect URI.",
     spec: 'RFC 9207 2.4',
     retryable: false,
   },

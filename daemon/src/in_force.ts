@@ -62,8 +62,9 @@ export class InForce {
   }
 }
 
-function settingsOf({ default_op, login_lifetime, session_lifetime }: DaemonConfig): Settings {
-  return { default_op, login_lifetime, session_lifetime }
+function settingsOf(options: DaemonConfig): Settings {
+  const { default_op, login_lifetime, session_lifetime, client_key_lifetime } = options
+  return { default_op, login_lifetime, session_lifetime, client_key_lifetime }
 }
 
 function realmsNow(working: ReadonlyMap<string, WorkingRealm>): ReadonlyMap<string, Realm> {

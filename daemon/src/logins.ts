@@ -3,6 +3,7 @@ import { forgetBinding, hashBinding, isHttps, readBinding } from './binding.js'
 import type { Seconds } from './clock.js'
 import { LIST_LENGTH, STRING_LENGTH } from './command.js'
 import type { Context } from './context.js'
+import { checkArrival } from './op/arrival.js'
 import type { Came } from './op/callback.js'
 import { redeem, type Tokens, tokenErrors } from './op/token.js'
 import { randomBytes } from './random.js'
@@ -35,6 +36,8 @@ export interface BroughtBack {
   response: URLSearchParams
   /** How all of it came; undefined where parts were picked out of it, and `iss` may merely have been dropped. */
   came: Came | undefined
+  /** As the site passed it on, which may tell where it came. */
+  callback?: string
   binding?: string
   cookie?: string
 }
@@ -50,6 +53,7 @@ export async function completeLogin(
   brought: BroughtBack,
 ): Promise<CompletedLogin> {
   const login = await takeLogin(context, site, brought)
+  checkArrival(brought.callback, login)
   // The operator may have moved the site meanwhile; the OP wants the address it was asked with.
   const { redirect_uri } = login
   const site_then = redirect_uri === site.redirect_uri ? site : { ...site, redirect_uri }

@@ -20,6 +20,7 @@ const shared = {
 const whole = {
   sites: 'sites',
   registrations_per_minute: 'registrations in this minute',
+  lookups_per_minute: 'questions to OPs about no site in this minute',
 } as const
 
 export type SharedQuota = keyof typeof shared

@@ -1,5 +1,4 @@
 /** Changes of a site that its OP must know of, and what the OP answers to them, stored before it is lost. */
-import type { ClientMetadata as Answer } from 'openid-client'
 import type { Seconds } from './clock.js'
 import type { Services } from './context.js'
 import { CommandError } from './errors.js'
@@ -14,6 +13,7 @@ import {
   settingsAnswered,
 } from './op/registration.js'
 import {
+  type Answer,
   readClient,
   registrationAccessErrors,
   unregisterClient,

@@ -44,6 +44,7 @@ export class Renewals {
   readonly #options: Required<RenewalsOptions>
   readonly #running = new Map<string, Promise<void>>()
   #timer: NodeJS.Timeout | undefined
+  #stopping = false
 
   constructor(options: RenewalsOptions) {
     this.#options = { onDone: () => {}, ...options }
@@ -65,8 +66,9 @@ export class Renewals {
     }, EVERY_MS).unref()
   }
 
-  /** Begins no more, and finishes what runs: an OP's answer may be the only copy of a secret. */
+  /** Asks no OP any more, and waits for answers under way: one may be the only copy of a secret. */
   async stop(): Promise<void> {
+    this.#stopping = true
     clearInterval(this.#timer)
     await Promise.all(this.#running.values())
   }
@@ -144,6 +146,7 @@ export class Renewals {
     if (isAccessible(realm.op, site)) {
       // RFC 7592 2.1, 2.2: an OP may put another secret in the place of one that is about to expire.
       for (const ask of [readRegistrationAtOp, renewRegistrationAtOp]) {
+        this.#requireGoingOn()
         try {
           const answered = await ask(context, site)
           if (isLonger(answered, site)) return answered
@@ -152,7 +155,12 @@ export class Renewals {
         }
       }
     }
+    this.#requireGoingOn()
     return inTurn(site.oxd_id, () => registerAnew(context, site))
+  }
+
+  #requireGoingOn(): void {
+    if (this.#stopping) throw new CommandError('shutting_down', 'the daemon is stopping')
   }
 }
 

@@ -3,6 +3,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import type { Context, Realm, Services } from './context.js'
 import { sameDigest, sha256 } from './digest.js'
 import { CommandError } from './errors.js'
+import { checkApart, redirectUriFor } from './op/arrival.js'
 import { checkRegistration } from './op/client.js'
 import { preferredSecretMethod } from './op/client_authentication.js'
 import { type ClientCredential, checkMacKey, issuedClient } from './op/client_credential.js'
@@ -17,12 +18,13 @@ import {
   settingsAnswered,
 } from './op/registration.js'
 import { unregisterClient } from './op/registration_access.js'
-import { changedMembers, checkWishes, type RegistrationWishes } from './op/registration_request.js'
+import { checkWishes, type RegistrationWishes } from './op/registration_request.js'
 import { quotaExceeded } from './quota.js'
 import { randomToken } from './random.js'
 import { renewalOf } from './registration_changes.js'
+import type { AccessSecrets } from './registration_secrets.js'
 import { answerAlgs, withoutMetadata } from './site_changes.js'
-import type { RegistrationFound, Site, SiteSecrets, SiteSettings } from './store/store.js'
+import type { RegistrationFound, Site, SiteSettings } from './store/store.js'
 
 /**
  * For how many OP timeouts a registration belongs to the call that began it: more than the calls it
@@ -33,7 +35,7 @@ const LEASE_TIMEOUTS = 12
 export interface NewSite {
   wishes: RegistrationWishes
   /** What the OP wants to see before it registers the site. */
-  access?: SiteSecrets
+  access?: AccessSecrets
   /** A client that the OP's operator issued. */
   issued?: { client_id: string; client_secret?: string } | undefined
   claim: Claim
@@ -79,6 +81,7 @@ export const registerSiteErrors = [
   'invalid_op_metadata',
   'registration_in_progress',
   'idempotency_key_reused',
+  'invalid_authorization_redirect_uri',
   ...registrationErrors,
 ] as const
 
@@ -119,7 +122,7 @@ export async function registerSite(
   if (name === undefined && !realm.registrations.take()) {
     throw quotaExceeded(realm, { quota: 'registrations_per_minute', level: 'realm' })
   }
-  await admitOp(op.http, op_host)
+  await admitOp(op, op_host)
   // The intent is committed before the OP is asked: a second caller waits instead of asking too.
   const start = await store.beginRegistration(
     {
@@ -137,10 +140,12 @@ export async function registerSite(
   if (start.outcome !== 'begun') return answerOf(start)
   try {
     const provider = await op.providers.get(op_host)
-    const registration = site.issued
-      ? givenClient(provider, site.wishes, site.issued)
-      : await registerClient(op, provider, site.wishes, site.access)
-    const made = newSite(context, provider, start.oxd_id, site, registration)
+    const here = { ...site, wishes: wishesAt(provider, site.wishes) }
+    await checkApart(store, op, provider, realm.name, here.wishes.redirect_uris)
+    const registration = here.issued
+      ? givenClient(provider, here.wishes, here.issued)
+      : await registerClient(op, provider, here.wishes, here.access)
+    const made = newSite(context, provider, start.oxd_id, here, registration)
     try {
       checkAnswered(made, clock())
       await checkRegistration(context.op, made)
@@ -155,16 +160,6 @@ export async function registerSite(
     throw error
   }
   return { oxd_id: start.oxd_id, made: true }
-}
-
-/** What the OP registered of a site otherwise than it was asked for; undefined, nothing. */
-export async function changedByOp(
-  { store, realm }: Pick<RegistrationContext, 'store' | 'realm'>,
-  oxd_id: string,
-): Promise<string[] | undefined> {
-  const site = await store.getSite(oxd_id, realm.name)
-  const changed = site ? changedMembers(site) : []
-  return changed.length > 0 ? changed : undefined
 }
 
 /** A site whose client the OP's operator issued, as relyd's operator describes it. */
@@ -191,18 +186,19 @@ export async function issuedSite(
   given: IssuedSite,
 ): Promise<Site> {
   const { client, secrets } = issuedClient(given.client_id, given.credential, clock())
-  await admitOp(op.http, op_host)
+  await admitOp(op, op_host)
   const provider = await op.providers.get(op_host)
+  const redirect_uris = given.redirect_uris.map((uri) => redirectUriFor(uri, provider.issuer))
   const site: Site = {
     oxd_id: randomUUID(),
     realm: realm.name,
     op_host: provider.op_host,
     issuer: provider.issuer,
-    redirect_uri: given.redirect_uris[0],
+    redirect_uri: redirect_uris[0] as string,
     registered_by: 'operator',
     client: {
       ...client,
-      redirect_uris: given.redirect_uris,
+      redirect_uris,
       ...answerAlgs(given.settings),
     },
     settings: withoutMetadata(given.settings),
@@ -211,6 +207,14 @@ export async function issuedSite(
   }
   await checkRegistration(op, site)
   return site
+}
+
+/** What the site wishes, with its redirect URIs for this OP. */
+function wishesAt({ issuer }: Provider, wishes: RegistrationWishes): RegistrationWishes {
+  return {
+    ...wishes,
+    redirect_uris: wishes.redirect_uris.map((uri) => redirectUriFor(uri, issuer)),
+  }
 }
 
 function newSite(

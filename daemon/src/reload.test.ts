@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { connected } from '../../test/support/peer.js'
 import { systemClock } from './clock.js'
 import { loadConfig } from './config/load.js'
@@ -14,6 +14,7 @@ import { sections } from './config/options.js'
 import { CommandError } from './errors.js'
 import { EventHub } from './events.js'
 import { InForce } from './in_force.js'
+import { KeyRotation } from './key_rotation.js'
 import { createLog } from './log.js'
 import { Metrics } from './metrics/metrics.js'
 import { onBehalfOf } from './on_behalf.js'
@@ -74,6 +75,7 @@ class World {
       store,
       sites,
       renewals: new Renewals({ store, sites, clock: systemClock, log }),
+      key_rotation: new KeyRotation({ store, sites, clock: systemClock, log }),
       events,
       clock: systemClock,
       log,
@@ -218,6 +220,21 @@ async function unfinished(world: World): Promise<number> {
 /** The OP of a section. */
 const ISSUER = 'https://op.example'
 
+/** What the section's metadata_file says. */
+const METADATA_FILE = join(mkdtempSync(join(tmpdir(), 'relyd-reload-op-')), 'op.json')
+beforeAll(() =>
+  writeFileSync(
+    METADATA_FILE,
+    JSON.stringify({
+      issuer: `${ISSUER}/{tenantid}/v0`,
+      authorization_endpoint: `${ISSUER}/authorize`,
+      token_endpoint: `${ISSUER}/token`,
+      jwks_uri: `${ISSUER}/jwks`,
+    }),
+  ),
+)
+afterAll(() => rmSync(dirname(METADATA_FILE), { recursive: true }))
+
 /** Ids of tenants. */
 const TENANTS = [
   '11111111-2222-3333-4444-555555555555',
@@ -262,6 +279,11 @@ const probes: Record<string, Probe> = {
     after: '60',
     look: ({ in_force }) => in_force.services.settings.session_lifetime,
     seen: [28_800, 60],
+  },
+  'daemon client_key_lifetime': {
+    after: '7',
+    look: ({ in_force }) => in_force.services.settings.client_key_lifetime,
+    seen: [90, 7],
   },
   'daemon op_timeout': { after: '3', look: ({ realm }) => realm.op.http.timeout, seen: [10, 3] },
   'daemon op_refresh': { after: '30', look: refreshes, seen: [0, 1] },
@@ -308,6 +330,11 @@ const probes: Record<string, Probe> = {
     ],
   },
   'realm tokens': { after: 'daemon', look: ({ realm }) => realm.tokens, seen: ['site', 'daemon'] },
+  'realm front_channel_access_tokens': {
+    after: 'yes',
+    look: ({ realm }) => realm.front_channel_access_tokens,
+    seen: [false, true],
+  },
   'realm sites': quota('7', ({ sites }) => sites, 1000),
   'realm registrations_per_minute': {
     before: '3',
@@ -315,6 +342,17 @@ const probes: Record<string, Probe> = {
     look: ({ realm }) => count(() => realm.registrations.take()),
     // Those of before count.
     seen: [3, 0],
+  },
+  'realm lookups_per_minute': {
+    before: '3',
+    after: '5',
+    look: ({ realm }) => count(() => realm.lookups.take()),
+    seen: [3, 2],
+  },
+  'realm webfinger': {
+    after: 'yes',
+    look: ({ realm }) => realm.webfinger,
+    seen: [false, true],
   },
   'realm pending_logins_per_site': quota('7', (one) => one.pending_logins.site, 50_000),
   'realm pending_logins': quota('7', (one) => one.pending_logins.realm, 200_000),
@@ -355,6 +393,11 @@ const probes: Record<string, Probe> = {
     look: (world) => optionsOfOp(world)?.tenants,
     seen: [[TENANTS[0]], [TENANTS[1]]],
   },
+  'op metadata_file': {
+    after: METADATA_FILE,
+    look: (world) => optionsOfOp(world)?.static?.metadata.issuer,
+    seen: [undefined, `${ISSUER}/{tenantid}/v0`],
+  },
   'op authorization_parameters': {
     before: 'a=1',
     after: 'b=2',
@@ -368,6 +411,7 @@ const probes: Record<string, Probe> = {
   },
   'op logout_endpoint': ofOp('logout_endpoint', `${ISSUER}/logout`, `${ISSUER}/out`),
   'op logout_return_parameter': ofOp('logout_return_parameter', 'returnTo', 'logout_uri'),
+  'op initial_access_token_file': ofOp('initial_access_token_file', '/a.token', '/b.token'),
   'op client_assertion_audience': ofOp('client_assertion_audience', 'issuer', 'token_endpoint'),
 }
 

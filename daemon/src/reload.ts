@@ -1,6 +1,6 @@
 /** Takes a changed relyd.cfg over while the daemon runs (SIGHUP), or says what is wrong with it and changes nothing. */
 import type { Config } from './config/config.js'
-import { loadConfig } from './config/load.js'
+import { loadWholeConfig } from './config/load.js'
 import { type Change, planReload } from './config/reload.js'
 import { describeFault } from './faults.js'
 import type { InForce } from './in_force.js'
@@ -28,7 +28,7 @@ export function reload({ in_force, server, log }: Reloading): Reloaded {
   let read: Config
   let renewals: Map<string, () => void>
   try {
-    read = loadConfig(path)
+    read = loadWholeConfig(path)
     // What the next start would refuse is refused now, while the file is fresh in mind.
     refuseSharedFolder(read.daemon.database, read.daemon.key_file)
     renewals = server.rereadTls()

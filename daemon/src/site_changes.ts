@@ -1,4 +1,5 @@
 /** A site with other redirect URIs and settings, as the OP has yet to hear of them. */
+import { redirectUriFor } from './op/arrival.js'
 import { wishesOf } from './op/registration_request.js'
 import { changedSettings, type unsettable, type WishedSettings } from './site_settings.js'
 import type { ClientMetadata, Site, SiteSettings } from './store/store.js'
@@ -16,8 +17,9 @@ export function withRedirectUris(
 ): Site {
   if (own === undefined && further === undefined) return site
   const [, ...others] = wishesOf(site).redirect_uris
-  const redirect_uri = own ?? site.redirect_uri
-  const all = [...new Set([redirect_uri, ...(further ?? others)])]
+  const here = [own ?? site.redirect_uri, ...(further ?? others)]
+  const all = [...new Set(here.map((uri) => redirectUriFor(uri, site.issuer)))]
+  const [redirect_uri = site.redirect_uri] = all
   // Of a client that the OP's operator issued, nobody answers what they are.
   if (site.registered_by === 'operator') {
     return { ...site, redirect_uri, client: { ...site.client, redirect_uris: all } }
@@ -47,7 +49,9 @@ export function withSettings(
 const ANSWER_ALG = /^(id_token|userinfo)_(signed|encrypted)_response_(alg|enc)$/
 
 /** How an OP signs and encrypts what it answers, which of a client that its operator issued must be told. */
-export function answerAlgs({ metadata = {} }: SiteSettings): Record<string, unknown> {
+export function answerAlgs({
+  metadata = {},
+}: Pick<SiteSettings, 'metadata'>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(metadata).filter(([name]) => ANSWER_ALG.test(name)))
 }
 

@@ -39,7 +39,8 @@ export class WorkingRealm {
       op_names,
       passed_on: new PassedOn(clock),
       requests: new InFlight(quotas.requests),
-      registrations: new Throttle(clock, ...rateOf(policy)),
+      registrations: new Throttle(clock, ...rateOf(quotas.registrations_per_minute)),
+      lookups: new Throttle(clock, ...rateOf(quotas.lookups_per_minute)),
     }
   }
 
@@ -51,10 +52,14 @@ export class WorkingRealm {
   /** Takes another policy. What is in flight stays, and counts against the new limits. */
   change(policy: RealmPolicy, config: OpConfig): void {
     const { quotas } = policy
-    const { op, op_names, requests, registrations } = this.#realm
+    const { op, op_names, requests } = this.#realm
     requests.limit = quotas.requests
-    if (!isDeepStrictEqual(rateOf(policy), rateOf(this.#realm))) {
-      registrations.change(...rateOf(policy))
+    for (const [throttle, quota] of [
+      ['registrations', 'registrations_per_minute'],
+      ['lookups', 'lookups_per_minute'],
+    ] as const) {
+      if (quotas[quota] === this.#realm.quotas[quota]) continue
+      this.#realm[throttle].change(...rateOf(quotas[quota]))
     }
     this.#places.limit = quotas.op_calls
     const limits = limitsOf(policy, config)
@@ -71,7 +76,6 @@ function namedHosts({ allowed_hosts, insecure_hosts }: OpLimits): string[] {
   return [...allowed_hosts, ...insecure_hosts]
 }
 
-function rateOf({ quotas }: RealmPolicy): [burst: number, interval: number] {
-  const a_minute = quotas.registrations_per_minute
+function rateOf(a_minute: number): [burst: number, interval: number] {
   return [a_minute, 60 / a_minute]
 }

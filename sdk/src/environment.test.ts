@@ -43,7 +43,7 @@ test('every key has a variable, and an empty one counts as absent', () => {
     RELYD_CLIENT_NAME: ' 100% "Shop" ; #1 ',
     RELYD_CLIENT_ID: 'shop',
     RELYD_CLIENT_SECRET: '%(x)s',
-    RELYD_CLIENT_TOKEN_ENDPOINT_AUTH_METHOD: 'client_secret_post',
+    RELYD_TOKEN_ENDPOINT_AUTH_METHOD: 'client_secret_post',
     RELYD_LOGIN_BINDING: 'none',
     RELYD_TOKENS: 'daemon',
   }

@@ -11,9 +11,61 @@ export interface PingResult {
   version: string
 }
 
+/** Parameters of `get_issuer`. */
+export interface GetIssuerParams {
+  /** What the End-User typed: an e-mail address, `acct:user@host`, an https address, or a host with or without a port (OIDC Discovery 2.1). */
+  resource: string
+}
+
+/** Result of `get_issuer`. */
+export interface GetIssuerResult {
+  /** The OP, as its metadata says itself. It is register_site's op_host. */
+  issuer: string
+  /** The identifier as it was asked about (OIDC Discovery 2.1.2). */
+  resource: string
+  /** Whom the host means by it, if it says so (RFC 7033 4.4.1). */
+  subject?: string
+}
+
+/** Parameters of `get_discovery`. */
+export interface GetDiscoveryParams {
+  /** The OP's issuer address. Without it, the daemon's default OP (OIDC Discovery 4). */
+  op_host?: string | undefined
+  /** Path between op_host and `/.well-known/openid-configuration`. */
+  op_discovery_path?: string | undefined
+}
+
+/** Result of `get_discovery`. */
+export interface GetDiscoveryResult {
+  /** The OP, as it says itself (OIDC Discovery 3). */
+  issuer: string
+  /** What it says of itself (OIDC Discovery 3). */
+  metadata: Record<string, unknown>
+  /** When the OP said so, in seconds since the epoch. */
+  fetched_at: number
+}
+
+/** Parameters of `get_jwks`. */
+export interface GetJwksParams {
+  /** The OP's issuer address. Without it, the daemon's default OP (OIDC Discovery 4). */
+  op_host?: string | undefined
+  /** Path between op_host and `/.well-known/openid-configuration`. */
+  op_discovery_path?: string | undefined
+}
+
+/** Result of `get_jwks`. */
+export interface GetJwksResult {
+  /** The OP, as it says itself (OIDC Discovery 3). */
+  issuer: string
+  /** The key set: `{"keys":[…]}` (RFC 7517 5). */
+  jwks: Record<string, unknown>
+  /** When the documents of the OP were fetched, in seconds since the epoch. */
+  fetched_at: number
+}
+
 /** Parameters of `register_site`. */
 export interface RegisterSiteParams {
-  /** Where the OP sends the browser back to after a login (RFC 6749 3.1.2). */
+  /** Where the OP sends the browser back to after a login. `{op}` in it, and in redirect_uris, becomes a name of the OP: a website with several OPs gives each its own so (RFC 6749 3.1.2). */
   authorization_redirect_uri: string
   /** The OP's issuer address. Without it, the daemon's default OP (OIDC Discovery 4). */
   op_host?: string | undefined
@@ -150,6 +202,8 @@ export interface RegisterSiteResult {
   op_host: string
   /** Metadata that the OP registered otherwise than it was asked for, by its names. relyd goes by what the OP registered (RFC 7591 3.2.1). */
   changed?: string[]
+  /** Where logins come back to, where that was given with `{op}` in it. */
+  authorization_redirect_uri?: string
 }
 
 /** Parameters of `get_site`, besides the site itself. */
@@ -332,6 +386,14 @@ export interface UpdateSiteParams {
   software_statement?: string | undefined
   /** Further members for the OP: names and texts in other languages (`client_name#de`, `logo_uri#fr`), and what an OP has invented. What has a parameter of its own cannot be set here (RFC 7591 2.2). */
   metadata?: Record<string, unknown> | undefined
+  /** What the OP wants to see before it registers the site, a JWT or any other text, which is sent as it is. It is kept, sealed, for when the registration must be renewed (RFC 7591 3). */
+  initial_access_token?: string | undefined
+  /** A client that gets that token first, by the client credentials grant. It and its secret are kept, sealed (RFC 6749 4.4). */
+  registration_client_id?: string | undefined
+  /** That client's secret. */
+  registration_client_secret?: string | undefined
+  /** Scopes of that token, such as dcr. Default: none. */
+  registration_scope?: string[] | undefined
   /** What the site shall not have any more. */
   unset?:
     | (
@@ -787,6 +849,60 @@ export abstract class Methods {
   }
 
   /**
+   * Finds the OP of an End-User by what the End-User types in: asks the identifier's host by WebFinger, then the OP itself. Any host of the world can be named so, and can name any OP: whether the site trusts that OP is for the site to say, before it registers there. The operator has to allow it (`webfinger = yes`).
+   *
+   * @throws {CommandError} `webfinger_not_allowed`, `no_issuer_found`, `invalid_op_host`, `op_host_not_allowed`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_unreachable`, `invalid_op_response`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [OIDC Discovery 2](https://openid.net/specs/openid-connect-discovery-1_0.html#section-2)
+   * @see [RFC 7033 4](https://www.rfc-editor.org/rfc/rfc7033.html#section-4)
+   */
+  getIssuer(params: GetIssuerParams, options?: CallOptions): Promise<GetIssuerResult> {
+    return this.request(
+      'get_issuer',
+      params,
+      { site: false, retry: 'safe', op: true },
+      options,
+    ) as Promise<GetIssuerResult>
+  }
+
+  /**
+   * An OP's metadata as the daemon knows and uses it: checked, and without members that are neither texts, numbers, booleans nor lists of words. The OP is asked only if no copy is known.
+   *
+   * @throws {CommandError} `invalid_op_host`, `op_host_not_allowed`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_unreachable`, `invalid_op_response`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [OIDC Discovery 3](https://openid.net/specs/openid-connect-discovery-1_0.html#section-3)
+   * @see [OIDC Discovery 4](https://openid.net/specs/openid-connect-discovery-1_0.html#section-4)
+   */
+  getDiscovery(
+    params: GetDiscoveryParams = {},
+    options?: CallOptions,
+  ): Promise<GetDiscoveryResult> {
+    return this.request(
+      'get_discovery',
+      params,
+      { site: false, retry: 'safe', op: true },
+      options,
+    ) as Promise<GetDiscoveryResult>
+  }
+
+  /**
+   * An OP's public keys as the daemon verifies with them: without private or oversized ones. The OP is asked only if no copy is known.
+   *
+   * @throws {CommandError} `invalid_op_host`, `op_host_not_allowed`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_unreachable`, `invalid_op_response`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 7517 5](https://www.rfc-editor.org/rfc/rfc7517.html#section-5)
+   * @see [OIDC Core 10.1.1](https://openid.net/specs/openid-connect-core-1_0.html#section-10.1.1)
+   */
+  getJwks(params: GetJwksParams = {}, options?: CallOptions): Promise<GetJwksResult> {
+    return this.request(
+      'get_jwks',
+      params,
+      { site: false, retry: 'safe', op: true },
+      options,
+    ) as Promise<GetJwksResult>
+  }
+
+  /**
    * What the daemon knows of the caller's site, without secrets.
    *
    * @throws {CommandError} `invalid_oxd_id`
@@ -872,7 +988,7 @@ export abstract class Methods {
   /**
    * Starts a login: answers the address to send the browser to, and the cookie that ties the login to this browser. Send both in one response: the redirect and `Set-Cookie`.
    *
-   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`
+   * @throws {CommandError} `invalid_oxd_id`, `invalid_session_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `invalid_authorization_redirect_uri`
    * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
    * @see [OIDC Core 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#section-3.1.2.1)
    * @see [RFC 6749 4.1.1](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.1.1)

@@ -15,6 +15,7 @@ import {
   signJwt,
   withMembers,
 } from '../support/bent_op/index.js'
+import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Wire } from '../support/wire.js'
 
@@ -140,6 +141,25 @@ describe('P22, as relyd registers', () => {
     expect(registered.jwks?.keys ?? []).toEqual(keys)
     expect(keys).toHaveLength(method === 'private_key_jwt' ? 1 : 0)
     expect(JSON.stringify(keys)).not.toMatch(/"(d|p|q|dp|dq|qi|k|oth)":/)
+  })
+
+  test('P23 S36 an assertion is of no use at another OP: its audience is the issuer alone', async () => {
+    const methods = { token_endpoint_auth_methods_supported: ['private_key_jwt'] }
+    const [op, other] = [await startOp(methods), await startOp(methods)]
+    const site = await BentSite.register(wire, op)
+    await site.accepts()
+    const form = new URLSearchParams(op.last('token').body)
+    const { claims } = readJwt(form.get('client_assertion') ?? '')
+    // One text: in a list, another could stand beside it (draft-ietf-oauth-rfc7523bis).
+    expect(claims['aud']).toBe(op.issuer)
+    expect(claims['aud']).not.toBe(op.metadata['token_endpoint'])
+    const [client] = op.clients.values()
+    other.addClient(client as BentClient)
+    const reply = await fetch(other.address('token'), { method: 'POST', body: form })
+    expect(await reply.json()).toEqual({
+      error: 'invalid_client',
+      error_description: "the assertion's aud",
+    })
   })
 
   test('a shared secret goes before a key, and a key before nothing', async () => {
@@ -406,6 +426,17 @@ describe('workload identity: an assertion in a file that the platform renews', (
         },
       })
     }
+  })
+
+  test('is added on the command line, with its path in the place of a secret', async () => {
+    const add = ['sites', 'add', 'on-line', '--config', daemon.config, '--op', op.issuer]
+    const client = ['--client-id', 'workload', '--redirect-uri', redirect_uri]
+    const told = await relyd([...add, ...client, '--client-assertion-file', path])
+    expect(told.status).toBe(0)
+    expect(told.stdout).toContain('the client workload (assertion_file) must have')
+    expect(told.stdout).not.toContain(current)
+    const refused = await relyd([...add, ...client, '--client-assertion-file', 'token'])
+    expect(refused.stderr).toContain('--client-assertion-file must be an absolute path')
   })
 
   test('what an OP answers to a registration names no file', async () => {

@@ -89,7 +89,7 @@ describe('P12 all metadata of a registration', () => {
     software_version: '2.1',
   }
 
-  test('C3 is asked for as the site wishes, and logins work', async () => {
+  test('C3 rp-registration-uses-https-endpoints: is asked for as the site wishes, and logins work', async () => {
     const { oxd_id } = await wire.ok('register_site', {
       op_host: op.issuer,
       authorization_redirect_uri,

@@ -11,6 +11,7 @@ import {
   html,
   huge,
   json,
+  makeKey,
   redirect,
   reset,
   resetMidBody,
@@ -22,11 +23,21 @@ import { Wire } from '../support/wire.js'
 
 const authorization_redirect_uri = 'https://site.example/callback'
 
+const rs256 = makeKey('RS256')
+
+/** As it goes over the wire. */
+function plain(metadata: object): object {
+  return JSON.parse(JSON.stringify(metadata)) as object
+}
+
 let daemon: TestDaemon
 let wire: Wire
 
 beforeAll(async () => {
-  daemon = await TestDaemon.start({ daemon: { op_timeout: 1 } })
+  daemon = await TestDaemon.start({
+    daemon: { op_timeout: 1 },
+    sections: '[realm default]\nlookups_per_minute = 1000\nregistrations_per_minute = 1000\n',
+  })
   wire = await Wire.connect(daemon.socket)
 })
 
@@ -102,9 +113,193 @@ describe('refuses metadata with', () => {
       unusable,
     ],
     ['a relative token_endpoint', { token_endpoint: '/token' }, unusable],
+    [
+      'a token_endpoint with a fragment',
+      { token_endpoint: 'https://op.example/token#a' },
+      { ...unusable, details: { member: 'token_endpoint' } },
+    ],
+    [
+      'a jwks_uri without end',
+      { jwks_uri: `https://op.example/${'a'.repeat(4000)}` },
+      { ...unusable, details: { member: 'jwks_uri' } },
+    ],
+    [
+      'P3 an issuer in other letters',
+      { issuer: 'HTTP://127.0.0.1' },
+      { ...unusable, details: { member: 'issuer', received: 'HTTP://127.0.0.1' } },
+    ],
+    [
+      'P4 no openid among its scopes',
+      { scopes_supported: ['profile'] },
+      { ...unusable, details: { member: 'scopes_supported' } },
+    ],
+    [
+      'P4 unsigned ID Tokens alone',
+      { id_token_signing_alg_values_supported: ['none'] },
+      { ...unusable, details: { member: 'id_token_signing_alg_values_supported' } },
+    ],
+    [
+      'P4 no algorithm for ID Tokens',
+      { id_token_signing_alg_values_supported: [] },
+      { ...unusable, details: { member: 'id_token_signing_alg_values_supported' } },
+    ],
+    [
+      'P4 algorithms of ID Tokens that nobody knows',
+      { id_token_signing_alg_values_supported: ['XS256'] },
+      { ...unusable, error_description: expect.stringContaining('XS256') },
+    ],
+    ...[
+      'scopes_supported',
+      'response_types_supported',
+      'response_modes_supported',
+      'grant_types_supported',
+      'subject_types_supported',
+      'id_token_signing_alg_values_supported',
+      'token_endpoint_auth_methods_supported',
+      'code_challenge_methods_supported',
+    ].map((member): [string, Record<string, unknown>, object] => [
+      `P4 a ${member} that is no list of words`,
+      { [member]: 'code' },
+      { ...unusable, details: { member } },
+    ]),
+    [
+      'P4 a list with a number in it',
+      { response_types_supported: ['code', 7] },
+      { ...unusable, details: { member: 'response_types_supported' } },
+    ],
+    [
+      'P4 iss announced in words',
+      { authorization_response_iss_parameter_supported: 'true' },
+      { ...unusable, details: { member: 'authorization_response_iss_parameter_supported' } },
+    ],
     ['a token_endpoint that is no string', { token_endpoint: ['https://op.example'] }, unusable],
   ])('%s', async (_, members, refused) => {
     await refuses(withMembers(members), refused)
+  })
+})
+
+/** Where its own metadata says nothing about them, as of some. */
+const lists = [
+  'response_types_supported',
+  'subject_types_supported',
+  'id_token_signing_alg_values_supported',
+  'scopes_supported',
+]
+
+describe('P4 takes metadata with', () => {
+  test.each<[name: string, metadata: (op: BentOp) => Record<string, unknown>]>([
+    ['a byte order mark', () => ({})],
+    [
+      'no lists, required as they are',
+      () => Object.fromEntries(lists.map((one) => [one, undefined])),
+    ],
+    [
+      'members that nobody knows',
+      () => ({ unknown: { a: [{}] }, version: 1, signed_metadata: 'eyJ.a.b' }),
+    ],
+    ['members of no use here that are wrong', () => ({ op_tos_uri: 7, claims_supported: 'sub' })],
+    [
+      'other algorithms among those of ID Tokens',
+      () => ({ id_token_signing_alg_values_supported: ['none', 'RS256', 'XS256'] }),
+    ],
+    [
+      'many scopes',
+      () => ({ scopes_supported: ['openid', ...Array.from({ length: 500 }, (_, n) => `s${n}`)] }),
+    ],
+  ])('%s', async (name, metadata) => {
+    await using op = await BentOp.start({ key: rs256 })
+    const body = JSON.stringify({ ...op.metadata, ...metadata(op) })
+    const text = name.includes('byte order') ? `\uFEFF${body}` : body
+    op.bend({ discovery: answers(json(Buffer.from(text))) })
+    const site = await BentSite.register(wire, op, {
+      client_id: op.addClient({
+        client_id: 'issued',
+        client_secret: 'a secret of the operator',
+        token_endpoint_auth_method: 'client_secret_basic',
+        redirect_uris: [authorization_redirect_uri],
+      }).client_id,
+      client_secret: 'a secret of the operator',
+    })
+    op.straighten()
+    await site.accepts()
+  })
+
+  test('no token_endpoint, of an OP that offers none of the flows that need it', async () => {
+    await using op = await BentOp.start({
+      alg: 'ES256',
+      metadata: { token_endpoint: undefined, response_types_supported: ['id_token'] },
+    })
+    const { metadata } = await wire.ok('get_discovery', { op_host: op.issuer })
+    expect(metadata).not.toHaveProperty('token_endpoint')
+  })
+})
+
+describe('P3 an issuer and the address that leads to it', () => {
+  test('may differ by the slash behind the host, which has one place of metadata', async () => {
+    await using op = await BentOp.start({ alg: 'ES256' })
+    const issuer = `${op.origin}/`
+    op.bend({ discovery: withMembers({ issuer }) })
+    expect(await wire.ok('get_discovery', { op_host: op.origin })).toMatchObject({ issuer })
+    op.straighten()
+  })
+
+  test.each([
+    ['by a slash further down', (origin: string) => `${origin}/op/`],
+    ['by the port, although it is the same', () => 'http://127.0.0.1:80/op'],
+    ['by letters', (origin: string) => `${origin}/OP`],
+    ['by an encoded letter', (origin: string) => `${origin}/o%70`],
+    ['by a query', (origin: string) => `${origin}/op?`],
+    ['by a fragment', (origin: string) => `${origin}/op#`],
+  ])('must not differ %s', async (_, issuerOf) => {
+    await using op = await BentOp.start({ alg: 'ES256', issuer_path: '/op' })
+    const received = issuerOf(op.origin)
+    op.bend({ discovery: withMembers({ issuer: received }) })
+    expect(await wire.refused('get_discovery', { op_host: op.issuer })).toMatchObject({
+      ...unusable,
+      details: { member: 'issuer', expected: op.issuer, received },
+    })
+    op.straighten()
+  })
+})
+
+describe('P2 what is known of an OP', () => {
+  test('is told without asking it again, and has no private key in it', async () => {
+    await using op = await BentOp.start({ alg: 'ES256' })
+    op.keys = [...op.keys, { kty: 'oct', k: 'c2VjcmV0' }]
+    await BentSite.register(wire, op)
+    const told = await wire.ok('get_discovery', { op_host: op.issuer })
+    expect(told).toMatchObject({ issuer: op.issuer, metadata: { ...plain(op.metadata) } })
+    expect(told.fetched_at).toBeGreaterThan(1_700_000_000)
+    const { jwks } = await wire.ok('get_jwks', { op_host: op.issuer })
+    expect(jwks).toEqual({ keys: [op.key.jwk] })
+    expect(op.calls()).toEqual({ discovery: 1, jwks: 1, registration: 1 })
+  })
+
+  test('is asked for where no site is, and keys that could not be had then are asked for anew', async () => {
+    await using op = await BentOp.start({ alg: 'ES256' })
+    op.bend({ jwks: answers(json({}, 500)) })
+    const params = { op_host: op.issuer }
+    expect(await wire.ok('get_discovery', params)).toMatchObject({ issuer: op.issuer })
+    expect(await wire.refused('get_jwks', params)).toMatchObject({
+      error: 'op_unreachable',
+      retryable: true,
+    })
+    op.straighten()
+    expect((await wire.ok('get_jwks', params)).jwks.keys).toHaveLength(1)
+    expect(op.calls()).toEqual({ discovery: 1, jwks: 3 })
+  })
+
+  test('is refused by the words of a registration', async () => {
+    for (const command of ['get_discovery', 'get_jwks']) {
+      expect(await wire.refused(command)).toMatchObject({ error: 'invalid_op_host' })
+      for (const [op_host, error] of [
+        ['http://op.example', 'invalid_op_host'],
+        ['https://10.1.2.3', 'op_host_not_allowed'],
+        ['https://localhost', 'op_host_not_allowed'],
+      ]) {
+        expect(await wire.refused(command, { op_host })).toMatchObject({ error })
+      }
+    }
   })
 })
 

@@ -512,7 +512,15 @@ describe('what was demanded when the login began', () => {
     ).toMatchObject({ error: 'invalid_session_id' })
   })
 
-  test('P17 essential claims', async () => {
+  test('P17 rp-claims_request-userinfo: single claims are asked of UserInfo', async () => {
+    const claims = { userinfo: { email: { essential: true }, 'name#de': null } }
+    const { session_id } = await site.accepts({ request: { claims } })
+    expect(JSON.parse(op.authorizations.at(-1)?.get('claims') ?? '')).toEqual(claims)
+    const { claims: answered } = await wire.ok('get_user_info', { ...oxd(), session_id })
+    expect(answered).toMatchObject({ email: 'alice@op.example' })
+  })
+
+  test('P17 rp-claims_request-id_token: essential claims are there, or the login fails', async () => {
     const claims = {
       id_token: { acr: { essential: true, values: ['gold'] }, auth_time: { essential: true } },
     }

@@ -12,6 +12,7 @@ import {
   type Members,
   makeKey,
   type SigningKey,
+  secretKey,
   set,
   signingInput,
 } from '../support/bent_op/index.js'
@@ -24,14 +25,19 @@ let daemon: TestDaemon
 let wire: Wire
 let op: BentOp
 let site: BentSite
+/** One whose ID Tokens may be for others too, and with which a site can agree on HS256. */
+let trusting: BentOp
 /** An OP that offers what nobody should take, with a client that its operator issued. */
 let lax: BentOp
 let issued: BentSite
 
 beforeAll(async () => {
-  daemon = await TestDaemon.start()
-  wire = await Wire.connect(daemon.socket)
   op = await BentOp.start()
+  trusting = await BentOp.start({ alg: 'ES256', more_algs: ['HS256'] })
+  daemon = await TestDaemon.start({
+    sections: `[op trusting]\nop_host = ${trusting.issuer}\ntrusted_audiences = api, more\n`,
+  })
+  wire = await Wire.connect(daemon.socket)
   site = await BentSite.register(wire, op)
   lax = await BentOp.start({
     metadata: { id_token_signing_alg_values_supported: ['none', 'HS256', 'RS256'] },
@@ -50,10 +56,11 @@ beforeAll(async () => {
 afterAll(async () => {
   wire[Symbol.dispose]()
   await daemon.stop()
-  expectNoSecrets(daemon.log, op, lax)
+  expectNoSecrets(daemon.log, op, lax, trusting)
   await daemon[Symbol.asyncDispose]()
   await op[Symbol.asyncDispose]()
   await lax[Symbol.asyncDispose]()
+  await trusting[Symbol.asyncDispose]()
 })
 
 const claims = (bend: (claims: Members) => Members): BentLogin => ({ bends: { claims: bend } })
@@ -145,6 +152,9 @@ describe('accepts a claim', () => {
     ['at_hash missing, as the code flow allows', drop('at_hash')],
     ['M2 exp 1e300', claims(set({ exp: 1e300 }))],
     ['a clock a few seconds ahead', claims(ahead('nbf', 5))],
+    ['M16 a clock a minute behind', claims(ago('exp', MINUTE - 5))],
+    ['M16 a clock a minute ahead', claims(ahead('iat', MINUTE - 5))],
+    ['language tags', claims(set({ 'name#de': 'Alicia' }))],
     ['unknown claims', claims(set({ 'https://op.example/x': { y: [1] }, __proto__x: 1 }))],
   ])('%s', async (_, login) => {
     await site.accepts(login)
@@ -293,6 +303,53 @@ describe.each([
 
   test('at_hash of that algorithm wrong', async () => {
     await registered.refuses(claims(append('at_hash')), { error: 'invalid_access_token_bad_hash' })
+  })
+})
+
+describe('a site registered for HS256', () => {
+  const alg = 'HS256'
+  let registered: BentSite
+  beforeAll(async () => {
+    registered = await BentSite.register(wire, trusting, { id_token_signed_response_alg: alg })
+  })
+
+  test('rp-id_token-sig-hs256: signed with the client secret', async () => {
+    await registered.accepts()
+  })
+
+  test.each<[name: string, bends: Bends]>([
+    ['oidcc-client-test-invalid-sig-hs256', { id_token: breakSignature }],
+    ['S3 of a key of the OP, that it publishes', { key: makeKey('ES256') }],
+  ])('%s', async (_, bends) => {
+    await registered.refuses({ bends }, { error: 'invalid_id_token_bad_signature' })
+  })
+
+  test('M1 keyed with the public key of the OP, as JWK and as PEM', async () => {
+    for (const text of [JSON.stringify(trusting.key.jwk), publicPem(trusting.key)]) {
+      const bends = { key: secretKey(alg, text) }
+      await registered.refuses({ bends }, { error: 'invalid_id_token_bad_signature' })
+    }
+  })
+})
+
+describe('further audiences, which relyd.cfg trusts', () => {
+  let registered: BentSite
+  beforeAll(async () => {
+    registered = await BentSite.register(wire, trusting)
+  })
+
+  test('beside the client, with azp', async () => {
+    await registered.accepts(aud((client_id) => ({ aud: [client_id, 'api'], azp: client_id })))
+  })
+
+  test.each<[name: string, login: BentLogin, claim: string]>([
+    ['M5 azp missing', aud((client_id) => ({ aud: [client_id, 'api'] })), 'azp'],
+    ['M5 azp another', aud((client_id) => ({ aud: [client_id, 'api'], azp: 'api' })), 'azp'],
+    ['M5 one that is not listed', aud((us) => ({ aud: [us, 'api', 'x'], azp: us })), 'aud'],
+    ['M5 the client missing', aud((us) => ({ aud: ['api', 'more'], azp: us })), 'aud'],
+  ])('%s', async (_, login, claim) => {
+    const { details } = await registered.refuses(login, { error: 'invalid_id_token_bad_audience' })
+    expect(details).toMatchObject({ claim, spec: expect.stringContaining('OIDC Core 3.1.3.7') })
   })
 })
 

@@ -222,6 +222,12 @@ describe('M11 keys that cannot be had when an unknown kid asks for them', () => 
     ['no keys member', () => json({}), invalid],
     ['a bare list', () => json([]), invalid],
     ['keys that are no objects', () => json({ keys: ['RSA'] }), invalid],
+    [
+      '10 000 keys',
+      ({ key }) =>
+        json({ keys: Array.from({ length: 10_000 }, () => ({ kty: 'XYZ', kid: key.kid })) }),
+      invalid,
+    ],
     ['10 MB', () => huge(10_000_000), unreachable],
     ['a reset mid-body', () => resetMidBody, unreachable],
     ['no answer', () => hang, unreachable],

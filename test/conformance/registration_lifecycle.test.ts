@@ -1,6 +1,9 @@
 /** A registration that is read, changed, renewed and removed (RFC 7592, RFC 7591 3.2.1). */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
+import { Client } from '../../sdk/src/index.js'
 import {
   answers,
   type Bend,
@@ -17,6 +20,7 @@ import {
   reset,
   withMembers,
 } from '../support/bent_op/index.js'
+import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { Wire } from '../support/wire.js'
@@ -177,6 +181,72 @@ describe('P8 a registration is', () => {
   })
 })
 
+test('P7 P12 the operator gives metadata in a file, when a site is added and changed', async () => {
+  const file = join(daemon.folder, 'metadata.json')
+  const give = async (members: object | string, ...words: string[]) => {
+    writeFileSync(file, typeof members === 'string' ? members : JSON.stringify(members))
+    return relyd(['sites', ...words, '--client-metadata', file, '--config', daemon.config])
+  }
+  const where = ['--op', op.issuer, '--redirect-uri', authorization_redirect_uri]
+  const tos_uri = 'https://site.example/terms'
+  const added = await give({ tos_uri, metadata: { tier: 1 } }, 'add', 'blog', ...where)
+  expect(added).toMatchObject({ status: 0 })
+  expect(JSON.parse(op.last('registration').body)).toMatchObject({ tos_uri, tier: 1 })
+  const again = await give({ tos_uri, metadata: { tier: 1 } }, 'add', 'blog', ...where)
+  expect(again).toMatchObject({ status: 0 })
+  const other = await give({ tos_uri }, 'add', 'blog', ...where)
+  expect(other.stderr).toContain('has a site blog already, with another settings')
+  expect(await give({ metadata: { tier: 2 } }, 'update', 'blog')).toMatchObject({ status: 0 })
+  expect(JSON.parse(op.last('client').body)).toMatchObject({ tos_uri, tier: 2 })
+  expect((await give('[]', 'update', 'blog')).stderr).toContain('holds no JSON object')
+  expect((await give({ tos: 'x' }, 'update', 'blog')).stderr).toContain('tos')
+})
+
+describe('C5 a cfg', () => {
+  test('says all of a registration, and registers anew once its id is taken out', async () => {
+    const cfg = join(daemon.folder, 'site.cfg')
+    const text = `[oxd]
+socket = ${daemon.socket}
+[client]
+op_host = ${op.issuer}
+authorization_redirect_uri = ${authorization_redirect_uri}
+token_endpoint_auth_method = client_secret_post
+default_max_age = 3600
+require_auth_time = true
+contacts = a@site.example, b@site.example
+metadata = {"client_name#de": "Laden"}
+`
+    writeFileSync(cfg, text, { mode: 0o600 })
+    const client_ids = new Set<string>()
+    const register = async () => {
+      await using client = new Client(cfg, { env: {} })
+      client_ids.add((await client.getSite()).client_id)
+      return client
+    }
+    await register()
+    expect(JSON.parse(op.last('registration').body)).toMatchObject({
+      token_endpoint_auth_method: 'client_secret_post',
+      default_max_age: 3600,
+      require_auth_time: true,
+      contacts: ['a@site.example', 'b@site.example'],
+      'client_name#de': 'Laden',
+    })
+    await register()
+    expect(client_ids.size).toBe(1)
+    // The clean registration: what was written into the file is taken out again.
+    writeFileSync(cfg, text)
+    await register()
+    expect(client_ids.size).toBe(2)
+    {
+      await using client = new Client(cfg, { env: {} })
+      expect(await client.updateSite({ client_name: 'Shop' })).not.toHaveProperty('changed')
+      expect(await client.removeSite()).toMatchObject({ removed_at_op: true })
+    }
+    await register()
+    expect(client_ids.size).toBe(3)
+  })
+})
+
 describe('P8 a change that cannot be made changes nothing:', () => {
   const changes = { client_name: 'Store', scope: ['openid', 'email'] }
 
@@ -278,6 +348,27 @@ describe('P8 a change that cannot be made changes nothing:', () => {
     },
   )
 
+  test('get_site_registration of a client that somebody issued', async () => {
+    op.addClient({
+      client_id: 'issued',
+      token_endpoint_auth_method: 'none',
+      redirect_uris: [authorization_redirect_uri],
+    })
+    const { oxd_id } = await BentSite.register(wire, op, { client_id: 'issued' })
+    expect(await wire.refused('get_site_registration', { oxd_id })).toMatchObject({
+      error: 'invalid_registration_client_url',
+      error_description: expect.stringContaining('operator issued'),
+    })
+    const start = op.asked.length
+    const further = 'https://site.example/further'
+    await wire.ok('update_site', { oxd_id, authorization_redirect_uri: further, scope: ['openid'] })
+    expect(op.calls(start)).toEqual({})
+    expect(await wire.ok('get_site', { oxd_id })).toMatchObject({
+      authorization_redirect_uri: further,
+      scope: ['openid'],
+    })
+  })
+
   test('of a site that the operator added, by the site', async () => {
     const { oxd_id } = await admin.ok('add_site', {
       name: 'shop',
@@ -369,10 +460,32 @@ describe('P9 M15 a client secret that expires', () => {
     one.client_secret_lifetime = 2
     const initial_access_token = 'the-token-of-the-site'
     const site = await BentSite.register(wire, one, { initial_access_token })
+    one.client_secret_lifetime = 2
+    await expect.poll(() => one.calls()).toMatchObject({ registration: 2 })
+    // From the next one on with a client that gets a token first.
+    one.initial_access_tokens.clear()
+    one.addClient({
+      client_id: 'registrar',
+      client_secret: 'the secret of the registrar',
+      token_endpoint_auth_method: 'client_secret_basic',
+      redirect_uris: [],
+      grant_types: ['client_credentials'],
+    })
+    await wire.ok('update_site', {
+      oxd_id: site.oxd_id,
+      registration_client_id: 'registrar',
+      registration_client_secret: 'the secret of the registrar',
+      registration_scope: ['dcr'],
+    })
     one.client_secret_lifetime = 86_400
     await renewed(site.oxd_id)
-    expect(one.calls()).toMatchObject({ registration: 2 })
+    expect(one.calls()).toMatchObject({ registration: 3, token: 1 })
     await site.accepts()
+    const store = join(daemon.folder, 'state/store')
+    const files = readdirSync(store).map((name) => readFileSync(join(store, name), 'latin1'))
+    for (const secret of [initial_access_token, 'the secret of the registrar']) {
+      expect(files.join()).not.toContain(secret)
+    }
   })
 
   test('is replaced by one of two daemons, once', async () => {

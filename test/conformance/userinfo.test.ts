@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type Answer,
-  answers,
   type Bend,
+  type Bends,
   BentOp,
   BentSite,
   breakSignature,
@@ -15,9 +15,12 @@ import {
   makeKey,
   redirect,
   resetMidBody,
+  secretKey,
+  set,
   signingInput,
   signJwt,
   type Takeover,
+  unsignedJwt,
   withMembers,
 } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
@@ -27,14 +30,19 @@ import { Wire } from '../support/wire.js'
 let daemon: TestDaemon
 let wire: Wire
 let op: BentOp
+/** An OP that is asked by POST. */
+let posted: BentOp
 let site: BentSite
 /** The parameters of get_user_info for a session that an honest login made. */
 let session: { oxd_id: string; session_id: string }
 let access_token: string
 
 beforeAll(async () => {
-  // The rows of signed UserInfo end in codes that get_user_info does not declare: see there.
-  daemon = await TestDaemon.start({ daemon: { op_timeout: 1 }, env: { RELYD_RECORD: '' } })
+  posted = await BentOp.start({ alg: 'ES256' })
+  daemon = await TestDaemon.start({
+    daemon: { op_timeout: 1 },
+    sections: `[op posted]\nop_host = ${posted.issuer}\nuserinfo_method = POST\n`,
+  })
   wire = await Wire.connect(daemon.socket)
   op = await BentOp.start({ metadata: { userinfo_signing_alg_values_supported: ['RS256'] } })
   site = await BentSite.register(wire, op)
@@ -46,9 +54,10 @@ beforeAll(async () => {
 afterAll(async () => {
   wire[Symbol.dispose]()
   await daemon.stop()
-  expectNoSecrets(daemon.log, op)
+  expectNoSecrets(daemon.log, op, posted)
   await daemon[Symbol.asyncDispose]()
   await op[Symbol.asyncDispose]()
+  await posted[Symbol.asyncDispose]()
 })
 
 /** UserInfo is refused, asked for once, and works the next time. */
@@ -121,49 +130,163 @@ describe('refuses', () => {
   })
 })
 
-describe('oidcc-client-test-userinfo-signed, though nobody registered for it', () => {
+describe('refuses, of a site that is registered for JSON', () => {
   const claims = () => ({ sub: op.sub, name: 'Alice', iss: op.issuer, aud: clientId() })
   const header = () => ({ alg: op.key.alg, kid: op.key.kid })
 
-  test('a good one is taken or refused, as UserInfo', async () => {
-    op.bend({ userinfo: answers(jwt(signJwt(header(), claims(), op.key))) })
-    const { status, data } = await wire.call('get_user_info', session)
+  test.each<[name: string, body: () => string]>([
+    ['a signed JWT', () => signJwt(header(), claims(), op.key)],
+    ['a JWT with alg none', () => `${signingInput({ alg: 'none' }, claims())}.`],
+  ])('%s', async (_, body) => {
+    await refuses(() => jwt(body()), invalid)
+  })
+
+  test.each<[name: string, type: string | undefined]>([
+    ['JSON that says it is text', 'text/plain'],
+    ['JSON of another kind', 'application/scim+json'],
+    ['JSON that does not say what it is', undefined],
+  ])('%s', async (_, type) => {
+    await refuses(({ headers: { 'content-type': _type, ...rest }, ...honest }) => {
+      return { ...honest, headers: { ...rest, ...(type && { 'content-type': type }) } }
+    }, invalid)
+  })
+
+  test('P31 405, with the methods that the OP has', async () => {
+    await refuses(() => json({}, 405, { allow: 'POST' }), {
+      ...invalid,
+      error_description: expect.stringContaining('userinfo_method'),
+      details: { http_status: 405, allow: 'POST' },
+    })
+  })
+})
+
+describe('of a site that is registered for signed UserInfo', () => {
+  let signed: BentSite
+  let of_signed: { oxd_id: string; session_id: string }
+  beforeAll(async () => {
+    signed = await BentSite.register(wire, op, { userinfo_signed_response_alg: 'RS256' })
+    const { session_id } = await signed.accepts()
+    of_signed = { oxd_id: signed.oxd_id, session_id }
+  })
+
+  test('oidcc-client-test-userinfo-signed', async () => {
+    const { claims } = await wire.ok('get_user_info', of_signed)
+    expect(claims).toMatchObject({ sub: op.sub, name: 'Alice', iss: op.issuer })
+    expect(op.last('userinfo').headers.accept).toBe('application/jwt')
+  })
+
+  test.each(['HS256', 'PS384', 'ES512', 'EdDSA'] as const)('P31 signed with %s', async (alg) => {
+    await using other = await BentOp.start({ more_algs: [alg] })
+    const site = await BentSite.register(wire, other, { userinfo_signed_response_alg: alg })
+    await site.accepts()
+  })
+
+  test('without iss and aud, which it should have and need not', async () => {
+    op.bend({ userinfo_claims: set({ iss: undefined, aud: undefined }) })
+    await wire.ok('get_user_info', of_signed)
     op.straighten()
-    if (status === 'ok') expect(data.claims).toMatchObject({ sub: op.sub })
-    else expect(data).toMatchObject(invalid)
   })
 
-  test('alg none is refused', async () => {
-    const unsigned = () => jwt(`${signingInput({ alg: 'none' }, claims())}.`)
-    await refuses(unsigned, { error: expect.stringMatching(/^invalid_/) })
+  const wrong = 'invalid_user_info'
+  const unreadable = 'invalid_op_response'
+  test.each<[name: string, bends: () => Bends, error: string, details: object]>([
+    ['a broken signature', () => ({ userinfo_jwt: breakSignature }), wrong, { header: 'kid' }],
+    [
+      'S1 alg none',
+      () => ({ userinfo_jwt: (_, __, claims) => unsignedJwt(claims) }),
+      wrong,
+      { header: 'alg', expected: ['RS256'], received: 'none' },
+    ],
+    [
+      'S5 another alg than the registered one',
+      () => ({ userinfo_key: makeKey('ES256') }),
+      wrong,
+      { header: 'alg' },
+    ],
+    [
+      'M1 HS256 keyed with the public key',
+      () => ({ userinfo_key: secretKey('HS256', JSON.stringify(op.key.jwk)) }),
+      wrong,
+      { received: 'HS256' },
+    ],
+    [
+      'sub of another End-User',
+      () => ({ userinfo_claims: set({ sub: 'bob' }) }),
+      wrong,
+      { claim: 'sub' },
+    ],
+    [
+      'sub missing',
+      () => ({ userinfo_claims: set({ sub: undefined }) }),
+      unreadable,
+      { claim: 'sub' },
+    ],
+    [
+      'S7 another audience',
+      () => ({ userinfo_claims: set({ aud: ['foreign'] }) }),
+      wrong,
+      { claim: 'aud', received: ['foreign'] },
+    ],
+    [
+      'another issuer',
+      () => ({ userinfo_claims: set({ iss: 'https://evil.example' }) }),
+      wrong,
+      { claim: 'iss', received: 'https://evil.example' },
+    ],
+    [
+      'M2 an exp that is past',
+      () => ({ userinfo_claims: set({ exp: 1 }) }),
+      wrong,
+      { claim: 'exp', received: 1 },
+    ],
+    [
+      'an exp that is no number',
+      () => ({ userinfo_claims: set({ exp: 'never' }) }),
+      wrong,
+      { claim: 'exp' },
+    ],
+    [
+      'M2 an nbf in the future',
+      () => ({ userinfo_claims: set({ nbf: 9_999_999_999 }) }),
+      wrong,
+      { claim: 'nbf' },
+    ],
+    [
+      'S4 crit',
+      () => ({ userinfo_header: set({ crit: ['x'], x: 1 }) }),
+      unreadable,
+      { header: 'crit' },
+    ],
+    [
+      'plain JSON',
+      () => ({ userinfo: () => json({ sub: op.sub }) }),
+      unreadable,
+      { header: 'content-type', expected: 'application/jwt' },
+    ],
+  ])('refuses %s', async (_, bends, error, details) => {
+    op.bend(bends())
+    const refused = await wire.refused('get_user_info', of_signed)
+    op.straighten()
+    expect(refused).toMatchObject({ error, details })
+    await wire.ok('get_user_info', of_signed)
   })
+})
 
-  test('sub of another End-User is refused', async () => {
-    const other = () => jwt(signJwt(header(), { ...claims(), sub: 'bob' }, op.key))
-    await refuses(other, { error: 'invalid_op_response' })
+test('P31 claims that are null or empty are left out, those with language tags are passed on', async () => {
+  const more = { nickname: null, website: '', 'name#de': 'Alicia', zoneinfo: 0, address: {} }
+  op.bend({ userinfo: withMembers(more) })
+  expect(await wire.ok('get_user_info', session)).toEqual({
+    claims: { sub: op.sub, name: 'Alice', 'name#de': 'Alicia', zoneinfo: 0, address: {} },
   })
+  op.straighten()
+})
 
-  // openid-client alone would read its claims and leave the signature unverified.
-  test('a broken signature is refused', async () => {
-    await refuses(() => jwt(breakSignature(signJwt(header(), claims(), op.key))), invalid)
-  })
-
-  test('a key that the OP does not publish is refused', async () => {
-    const key = makeKey('RS256')
-    await refuses(() => jwt(signJwt({ alg: 'RS256', kid: key.kid }, claims(), key)), invalid)
-  })
-
-  test.each<[name: string, members: object]>([
-    ['another audience', { aud: 'foreign' }],
-    ['another issuer', { iss: 'https://evil.example' }],
-    ['an exp that is past', { exp: 1 }],
-    ['an alg that was not offered', {}],
-  ])('%s is refused with a code that get_user_info declares', async (name, members) => {
-    const alg = name.startsWith('an alg') ? 'ES256' : 'RS256'
-    const key = alg === 'RS256' ? op.key : makeKey(alg)
-    const bad = () => jwt(signJwt({ alg, kid: key.kid }, { ...claims(), ...members }, key))
-    await refuses(bad, { error: expect.stringMatching(/^invalid_(op_response|user_info)$/) })
-  })
+test('P31 an OP that is asked by POST, with the token in the header alone', async () => {
+  const at = await BentSite.register(wire, posted)
+  const login = await at.accepts()
+  const { method, headers, url, body } = posted.last('userinfo')
+  expect([method, headers.authorization]).toEqual(['POST', `Bearer ${login.access_token}`])
+  expect(url + body).not.toContain(login.access_token)
 })
 
 test('claims that fit the answer of an OP but no frame lose their own reply only', async () => {

@@ -103,6 +103,30 @@ test("a site's whole life", async () => {
   expect(await wire.ok('list_sites')).toEqual({ sites: [] })
 })
 
+test('keys that relyd made are replaced when the operator says so', async () => {
+  await using op = await BentOp.start({
+    metadata: {
+      token_endpoint_auth_methods_supported: ['private_key_jwt'],
+      token_endpoint_auth_signing_alg_values_supported: ['ES256'],
+    },
+  })
+  using wire = await Wire.connect(daemon.admin_socket)
+  const { client_id, jwks } = await wire.ok('add_site', {
+    name: 'keyed',
+    op_host: op.issuer,
+    redirect_uris: ['https://keyed.example/callback'],
+  })
+  const rotate = ['sites', 'rotate-keys', 'keyed', '--config', daemon.config]
+  const { status, stdout } = await relyd(rotate)
+  expect(status).toBe(0)
+  expect(stdout).toContain('The site keyed of the realm default has new keys.')
+  expect(stdout).toContain(`${op.issuer} was told of them`)
+  const [kid, old] = (op.clients.get(client_id)?.jwks?.keys ?? []).map((key) => key['kid'])
+  expect(stdout).toContain(kid)
+  expect(old).toBe(jwks.keys[0].kid)
+  await wire.ok('remove_site', { site: 'keyed' })
+})
+
 test('every admin command was hit', () => {
   const hit = readRecord(inject('record')).flatMap(({ command, outcome }) =>
     outcome === 'ok' ? command : [],

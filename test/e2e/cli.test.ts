@@ -91,6 +91,11 @@ test.skipIf(!canMount())('serve runs the shipped sample as it is', async () => {
 test('an unsafe option is pointed at', () => {
   const path = config('[daemon]\ninsecure_op_hosts = 127.0.0.1\n[listener a]\naddress = unix:/x\n')
   expect(relyd('check-config', '-c', path).stdout).toMatch(/UNSAFE.*127\.0\.0\.1/)
+  const realm = '[realm default]\nfront_channel_access_tokens = yes\n'
+  const opened = config(`[daemon]\n[listener a]\naddress = unix:/x\n${realm}`)
+  expect(relyd('check-config', '-c', opened).stdout).toMatch(
+    /realm default, UNSAFE: access tokens may pass through browsers/,
+  )
 })
 
 test.each([

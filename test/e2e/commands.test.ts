@@ -1,4 +1,7 @@
 /** Every command, over a real socket in each dialect, against a real OP. */
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { commands } from '../../daemon/src/commands/index.js'
 import { type Op, startOp } from '../../demosite/src/op.js'
@@ -11,18 +14,43 @@ const redirect_uri = 'https://site.example/callback?from=op'
 
 let op: Op
 let daemon: TestDaemon
+let host: Server
 
 beforeAll(async () => {
   op = await startOp()
-  daemon = await TestDaemon.start({ daemon: { default_op: op.issuer } })
+  daemon = await TestDaemon.start({
+    daemon: { default_op: op.issuer },
+    sections: '[realm default]\nwebfinger = yes\n',
+  })
+  // Such OPs are found by a host in front of them.
+  host = createServer((_, response) => {
+    const links = [{ rel: 'http://openid.net/specs/connect/1.0/issuer', href: op.issuer }]
+    response.setHeader('content-type', 'application/jrd+json').end(JSON.stringify({ links }))
+  })
+  await once(host.listen(0, '127.0.0.1'), 'listening')
 })
 
 afterAll(async () => {
   await daemon[Symbol.asyncDispose]()
+  host.close()
   await op.close()
 })
 
 describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
+  test('an OP is found, and what it publishes told', async () => {
+    using wire = await Wire.connect(daemon.socket, dialect)
+    const { port } = host.address() as AddressInfo
+    expect(await wire.ok('get_issuer', { resource: `acct:alice@127.0.0.1:${port}` })).toEqual({
+      issuer: op.issuer,
+      resource: `acct:alice@127.0.0.1:${port}`,
+    })
+    const { issuer, metadata } = await wire.ok('get_discovery')
+    expect(issuer).toBe(op.issuer)
+    expect(metadata).toMatchObject({ issuer, jwks_uri: expect.any(String) })
+    const { jwks } = await wire.ok('get_jwks', { op_host: op.issuer })
+    expect(jwks.keys).toContainEqual(expect.objectContaining({ kty: 'RSA', use: 'sig' }))
+  })
+
   test('C7 C12 C17 C18 P20 P39 a site registers, logs a user in, asks who it is, logs out and is removed', async () => {
     using wire = await Wire.connect(daemon.socket, dialect)
     expect(await wire.ok('ping')).toEqual({ version: expect.stringMatching(/^\d/) })
@@ -41,6 +69,13 @@ describe.each<DialectName>(['json', 'msgpack'])('over %s', (dialect) => {
       client_name: 'Ünïcode ❤',
     })
     expect(JSON.stringify(site)).not.toMatch(/secret"/)
+    const registered = await wire.ok('get_site_registration', { oxd_id })
+    expect(registered.client_metadata).toMatchObject({ client_id: site.client_id })
+    expect(JSON.stringify(registered)).not.toMatch(/secret"|access_token"/)
+    expect(await wire.ok('update_site', { oxd_id, client_name: 'Ünïcode ♥' })).toEqual({ oxd_id })
+    expect(await op.provider.Client.find(site.client_id)).toMatchObject({
+      clientName: 'Ünïcode ♥',
+    })
     expect(await wire.ok('get_rp_jwks', { oxd_id })).toEqual({ keys: [] })
 
     const user = new EndUser()

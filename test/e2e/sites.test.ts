@@ -389,6 +389,34 @@ describe('changing a site', () => {
     })
   })
 
+  test('says what its logins ask for, within what relyd.cfg allows the realm', async () => {
+    const run = (...words: string[]) => relyd(['sites', ...words, '--config', daemon.config])
+    const asks = async (oxd_id: string) => {
+      const { authorization_url } = await site.ok('get_authorization_url', { oxd_id })
+      const { searchParams } = new URL(authorization_url)
+      return [searchParams.get('response_type'), searchParams.get('response_mode')]
+    }
+    const posted = { response_type: 'code id_token', response_mode: 'form_post' }
+    const { oxd_id } = await add('hybrid', posted)
+    expect(await admin.ok('show_site', { site: 'hybrid' })).toMatchObject(posted)
+    expect(await asks(oxd_id)).toEqual(['code id_token', 'form_post'])
+    const options = ['--response-type', 'id_token', '--unset', 'response_mode']
+    expect(await run('update', 'hybrid', ...options)).toMatchObject({ status: 0 })
+    expect(await asks(oxd_id)).toEqual(['id_token', null])
+    const exposed = await run('update', 'hybrid', '--response-type', 'id_token token')
+    expect(exposed).toMatchObject({
+      stderr: expect.stringMatching(
+        /^relyd: --response-type id_token token brings an access token/,
+      ),
+    })
+    expect(
+      await admin.refused('add_site', paramsOf('exposed', { response_type: 'code token' })),
+    ).toMatchObject({ error: 'invalid_request', details: { field: 'response_type' } })
+    const queried = await run('update', 'hybrid', '--response-mode', 'query')
+    expect(queried.stderr).toMatch(/^relyd: --response-mode query is for code alone/)
+    expect(await asks(oxd_id)).toEqual(['id_token', null])
+  })
+
   test('changes all of what is given, or nothing', async () => {
     await add('whole')
     await add('taken')

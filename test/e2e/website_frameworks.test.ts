@@ -68,6 +68,20 @@ describe.each(frameworks)('%s', (framework) => {
     expect(await (await visitor.visit('/profile')).text()).toContain('Profile of alice')
   })
 
+  test('oidcc-client-test-3rd-party-init-login by a form, as OPs may send it', async () => {
+    const visitor = new Visitor(site.origin)
+    const from_op = {
+      ...form,
+      'sec-fetch-site': 'cross-site',
+      'content-type': 'application/x-www-form-urlencoded',
+    }
+    const asked = (iss: string) => `${new URLSearchParams({ iss, login_hint: 'alice' })}`
+    const sent = await visitor.post('/app/login', asked(op.issuer), from_op)
+    expect(new URL(locationOf(sent)).searchParams.get('login_hint')).toBe('alice')
+    const other = await visitor.post('/app/login', asked('https://evil.example'), from_op)
+    expect([other.status, other.headers.getSetCookie()]).toEqual([403, []])
+  })
+
   test('a script is told 401, a form has its content thrown away', async () => {
     const visitor = new Visitor(site.origin)
     const data = await visitor.visit('/data', { headers: script })

@@ -103,6 +103,35 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
     expect(examined.findings).toHaveLength(5 + notes.length)
   })
 
+  test('client assertions that a platform renews, or does not', async () => {
+    const path = join(daemon.folder, 'token')
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const write = (exp: number) =>
+      writeFileSync(path, `${part({ alg: 'ES256' })}.${part({ exp })}.AAAA\n`)
+    const now = Math.floor(Date.now() / 1000)
+    write(now + 300)
+    using admin = await Wire.connect(daemon.admin_socket)
+    await admin.ok('add_site', {
+      name: 'workload',
+      client_id: 'workload',
+      client_assertion_file: path,
+      redirect_uris: ['https://workload.example/callback'],
+    })
+    onTestFinished(() => relyd(['sites', 'remove', 'workload', '-c', daemon.config]).then(() => {}))
+    const found = async (what: RegExp) =>
+      expectFinding(await look(), {
+        severity: 'fault',
+        about: 'site workload',
+        what,
+        cure: /relyd sites update workload --client-assertion-file PATH$/,
+      })
+    expect((await look()).findings).toEqual([])
+    write(now - 60)
+    await found(/token holds a JWT that expired \d+ seconds ago/)
+    rmSync(path)
+    await found(/token cannot be read \(ENOENT\)/)
+  })
+
   test('an unknown option', async () => {
     const path = variant((text) => text.replace('[daemon]', '[daemon]\nlogin_lifetme = 5'))
     expectFinding(await examine(path, [], trust), {
@@ -116,10 +145,12 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
   test('another configuration than the one that runs, with an unsafe option', async () => {
     const metrics = `tcp:127.0.0.1:${await freePort()}`
     const path = variant((text) =>
-      text.replace(
-        'insecure_op_hosts = ',
-        `metrics_address = ${metrics}\ninsecure_op_hosts = 10.0.0.1`,
-      ),
+      text
+        .replace(
+          'insecure_op_hosts = ',
+          `metrics_address = ${metrics}\ninsecure_op_hosts = 10.0.0.1`,
+        )
+        .replace('[realm default]', '[realm default]\nfront_channel_access_tokens = yes'),
     )
     const examined = await examine(path, [], trust)
     expectFinding(examined, {
@@ -135,12 +166,18 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
       cure: /^take insecure_op_hosts out of /,
     })
     expectFinding(examined, {
+      severity: 'warning',
+      about: '[realm default]',
+      what: /^front_channel_access_tokens = yes: They leak from there/,
+      cure: /^take front_channel_access_tokens out of /,
+    })
+    expectFinding(examined, {
       severity: 'fault',
       about: 'metrics_address',
       what: new RegExp(`^nobody takes connections at ${metrics} \\(ECONNREFUSED\\)`),
       cure: /^systemctl restart relyd/,
     })
-    expect(examined.findings).toHaveLength(3)
+    expect(examined.findings).toHaveLength(4)
   })
 
   test('a socket that somebody removed', async () => {

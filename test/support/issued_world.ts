@@ -1,4 +1,4 @@
-/** A site whose client an OP's operator issued, in a real store and with real calls to the OP, without a daemon: tests set the time. */
+/** A site whose client an OP's operator issued, or that registered itself, in a real store and with real calls to the OP, without a daemon: tests set the time. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import type { DaemonConfig } from '../../daemon/src/config/config.js'
 import type { Realm, RealmPolicy, Services } from '../../daemon/src/context.js'
 import { CommandError } from '../../daemon/src/errors.js'
 import { EventHub } from '../../daemon/src/events.js'
+import { KeyRotation } from '../../daemon/src/key_rotation.js'
 import { createLog } from '../../daemon/src/log.js'
 import { Metrics } from '../../daemon/src/metrics/metrics.js'
 import type { ClientCredential } from '../../daemon/src/op/client_credential.js'
@@ -38,6 +39,7 @@ const policy: RealmPolicy = {
   tokens: 'site',
   front_channel_access_tokens: false,
   allowed_op_hosts: [],
+  webfinger: false,
   quotas: ample,
 }
 
@@ -56,11 +58,15 @@ export class IssuedWorld implements AsyncDisposable {
   now = Math.floor(Date.now() / 1000)
   site!: Site
   readonly #folder: string
-  readonly #options: IssuedOptions
+  readonly #options: Omit<IssuedOptions, 'credential'>
   readonly #working: WorkingRealm
   readonly #services: Services
 
-  private constructor(folder: string, store: SqliteStore, options: IssuedOptions) {
+  private constructor(
+    folder: string,
+    store: SqliteStore,
+    options: Omit<IssuedOptions, 'credential'>,
+  ) {
     this.#folder = folder
     this.store = store
     this.#options = options
@@ -72,12 +78,18 @@ export class IssuedWorld implements AsyncDisposable {
       store,
       sites,
       renewals: new Renewals({ store, sites, clock, log }),
+      key_rotation: new KeyRotation({ store, sites, clock, log }),
       events,
       clock,
       log,
       metrics: new Metrics(),
       refreshes: new Refreshes({ store, events, clock, op_timeout: OP_TIMEOUT }),
-      settings: { default_op: undefined, login_lifetime: 600, session_lifetime: 3600 },
+      settings: {
+        default_op: undefined,
+        login_lifetime: 600,
+        session_lifetime: 3600,
+        client_key_lifetime: 90,
+      },
     }
     this.#working = new WorkingRealm(policy, this.#services, this.#configOf(options.ops))
   }
@@ -106,11 +118,7 @@ export class IssuedWorld implements AsyncDisposable {
   }
 
   static async start(options: IssuedOptions): Promise<IssuedWorld> {
-    const folder = mkdtempSync(join(tmpdir(), 'relyd-issued-'))
-    const files = { database: join(folder, 'store/db'), key_file: join(folder, 'keys/key') }
-    const { store } = await openStore(files)
-    const world = new IssuedWorld(folder, store, options)
-    try {
+    return IssuedWorld.#begin(options, async (world) => {
       world.site = await issuedSite(
         { realm: world.#realm, clock: () => world.now, op: world.side },
         options.op_host,
@@ -126,11 +134,44 @@ export class IssuedWorld implements AsyncDisposable {
         },
       )
       await world.#keep()
+    })
+  }
+
+  /** With a site that relyd registers. @param params of register_site, beside the addresses */
+  static async register(op_host: string, params: object = {}): Promise<IssuedWorld> {
+    return IssuedWorld.#begin({ op_host }, async (world) => {
+      const { oxd_id } = await world.run('register_site', {
+        op_host,
+        authorization_redirect_uri: redirect_uri,
+        ...params,
+      })
+      world.site = (await world.store.getSite(oxd_id, 'shop')) as Site
+    })
+  }
+
+  static async #begin(
+    options: Omit<IssuedOptions, 'credential'>,
+    add: (world: IssuedWorld) => Promise<void>,
+  ): Promise<IssuedWorld> {
+    const folder = mkdtempSync(join(tmpdir(), 'relyd-issued-'))
+    const files = { database: join(folder, 'store/db'), key_file: join(folder, 'keys/key') }
+    const { store } = await openStore(files)
+    const world = new IssuedWorld(folder, store, options)
+    try {
+      await add(world)
     } catch (error) {
       await world[Symbol.asyncDispose]()
       throw error
     }
     return world
+  }
+
+  /** Lets time pass, and the daemon look at the keys of its sites then. @param days that they live */
+  async lookAtKeys(seconds: number, days = 90): Promise<void> {
+    this.now += seconds
+    const realms = new Map([['shop', this.#realm]])
+    await this.#services.key_rotation.look({ realms, lifetime: days })
+    this.site = (await this.store.getSite(this.site.oxd_id, 'shop')) as Site
   }
 
   /** Through the store and back, as a daemon has it: sealed on the way. */

@@ -7,6 +7,7 @@ const limit: Limit = { site: 1_000_000, realm: 1_000_000 }
 export const ample: Quotas = {
   sites: 1_000_000,
   registrations_per_minute: 1_000_000,
+  lookups_per_minute: 1_000_000,
   pending_logins: limit,
   sessions: limit,
   store_megabytes: limit,

@@ -28,11 +28,15 @@ export class ExampleWebsite implements AsyncDisposable {
   /**
    * Starts an example of the SDK, and waits until it answers.
    *
-   * @param cfg its site.cfg, which says that it listens on port 3000
+   * @param cfgs its site.cfg, which says that it listens on port 3000; or several files by their names
    */
-  static async start(name: string, cfg: string): Promise<ExampleWebsite> {
+  static async start(name: string, cfgs: string | Record<string, string>): Promise<ExampleWebsite> {
     const website = new ExampleWebsite(await freePort())
-    await website.#run(name, cfg.replaceAll(':3000', `:${website.#port}`))
+    for (const [file, cfg] of Object.entries(typeof cfgs === 'string' ? { site: cfgs } : cfgs)) {
+      const text = cfg.replaceAll(':3000', `:${website.#port}`)
+      writeFileSync(join(website.folder, `${file}.cfg`), text)
+    }
+    await website.#run(name)
     return website
   }
 
@@ -55,8 +59,7 @@ export class ExampleWebsite implements AsyncDisposable {
     return this.#output
   }
 
-  async #run(name: string, cfg: string): Promise<void> {
-    writeFileSync(join(this.folder, 'site.cfg'), cfg)
+  async #run(name: string): Promise<void> {
     const child = spawn(process.execPath, [join(EXAMPLES, `${name}.js`)], {
       cwd: this.folder,
       env: { ...process.env, PORT: String(this.#port) },

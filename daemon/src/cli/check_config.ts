@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { systemClock } from '../clock.js'
 import { type Config, realmsOf, type TlsConfig } from '../config/config.js'
-import { loadConfig } from '../config/load.js'
+import { loadWholeConfig } from '../config/load.js'
 import type { OpOptions } from '../op/op_options.js'
 import { readTlsFiles } from '../server/tls_files.js'
 import { refuseSharedFolder } from '../store/key_file.js'
@@ -17,7 +17,7 @@ export function addCheckConfig(program: Command): void {
       'read the configuration as `serve` does, and say what it comes to',
     ),
     ['relyd check-config --config /etc/relyd/relyd.cfg', 'before a restart'],
-  ).action(({ config }: ConfigOption) => describeConfig(loadConfig(config)))
+  ).action(({ config }: ConfigOption) => describeConfig(loadWholeConfig(config)))
 }
 
 function describeConfig(config: Config): void {
@@ -28,8 +28,12 @@ function describeConfig(config: Config): void {
   for (const listener of listeners) {
     const { name, address, tls } = listener
     const served = [...realmsOf(listener)].map((realm) => {
-      const tokens = realms.get(realm)?.tokens === 'daemon' ? ', tokens stay in the daemon' : ''
-      return `realm ${realm}${tokens}`
+      const policy = realms.get(realm)
+      const tokens = policy?.tokens === 'daemon' ? ', tokens stay in the daemon' : ''
+      const front = policy?.front_channel_access_tokens
+        ? ', UNSAFE: access tokens may pass through browsers'
+        : ''
+      return `realm ${realm}${tokens}${front}`
     })
     say(`[listener ${name}] ${[address.text, ...served].join(', ')}`)
     if (tls) describeTls(name, tls)
@@ -45,12 +49,18 @@ function describeConfig(config: Config): void {
 }
 
 /** Each option as it is understood: an exception from the specifications should be seen. */
-function describeOp({ name, ...options }: OpOptions): void {
+function describeOp({ name, static: given, ...options }: OpOptions): void {
   say(`[op ${name}] ${options.op_host}`)
   for (const [option, value] of Object.entries(options)) {
     if (option === 'op_host' || value === undefined) continue
     const text = typeof value === 'object' && !Array.isArray(value) ? pairs(value) : String(value)
     say(`  ${option}: ${text}`)
+  }
+  if (given) {
+    const keys = given.jwks
+      ? `${given.jwks.keys.length} keys`
+      : `keys at ${given.metadata.jwks_uri}`
+    say(`  metadata of ${given.metadata.issuer}, ${keys}`)
   }
 }
 

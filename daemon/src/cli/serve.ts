@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { ownerOf } from '../as_owner.js'
-import { loadConfig } from '../config/load.js'
+import { loadWholeConfig } from '../config/load.js'
 import { guardFailures } from '../crash.js'
 import { openLog } from '../log.js'
 import { StartError } from '../start_error.js'
@@ -33,7 +33,7 @@ function refuseForeignState(database: string): void {
 
 async function serve(path: string): Promise<void> {
   const hang_ups = hearHangUps()
-  const config = loadConfig(path)
+  const config = loadWholeConfig(path)
   refuseForeignState(config.daemon.database)
   const log = await openLog(config.daemon.log_level, config.daemon.log_format)
   guardFailures(log)

@@ -34,6 +34,7 @@ export interface SiteOptions {
   responseMode?: ResponseMode
   clientName?: string
   idTokenAlg?: string
+  clientMetadata?: string
   loginBinding?: 'required' | 'none'
   tokens?: 'site' | 'daemon'
 }
@@ -85,6 +86,10 @@ export function withSiteOptions(command: Command): Command {
     )
     .option('--client-name <name>', 'what the OP calls the site')
     .option('--id-token-alg <alg>', 'what the OP signs its ID Tokens with')
+    .option(
+      '--client-metadata <file>',
+      'all else that a registration may hold: a JSON object of parameters of add_site, or -',
+    )
     .addOption(
       new Option(
         '--login-binding <how>',
@@ -101,7 +106,22 @@ export function withSiteOptions(command: Command): Command {
 
 /** The parameters; reads the files. */
 export function siteParamsOf(options: SiteOptions) {
-  return { ...credentialsOf(options), ...given(settingsOf(options)) }
+  return {
+    ...metadataOf(options),
+    ...credentialsOf(options),
+    ...given(settingsOf(options)),
+  }
+}
+
+/** By their registered names; the daemon knows which there are. */
+function metadataOf({ clientMetadata: path }: SiteOptions): object {
+  if (path === undefined) return {}
+  const text = readInput('--client-metadata', path)
+  try {
+    const members: unknown = JSON.parse(text)
+    if (typeof members === 'object' && members !== null && !Array.isArray(members)) return members
+  } catch {}
+  throw wrongUsage('--client-metadata: the file holds no JSON object')
 }
 
 function settingsOf(options: SiteOptions) {

@@ -9,6 +9,7 @@ import { type ConfigOption, type JsonOption, withConfig, withJson } from './opti
 import { counted, dateOf, say, sayJson, sayTable } from './output.js'
 import { addSiteAdd, sayForOp } from './site_add.js'
 import { addSiteCarry } from './site_carry.js'
+import { addSiteRotateKeys } from './site_rotate_keys.js'
 import { addSiteUpdate } from './site_update.js'
 
 interface RealmOptions extends ConfigOption, JsonOption {
@@ -41,6 +42,7 @@ export function addSites(program: Command): void {
     ['relyd sites show shop', 'the addresses to enter at its OP, too'],
   ).action(showSite)
   addSiteUpdate(sites)
+  addSiteRotateKeys(sites)
   withExamples(
     withRealm(sites.command('remove'), SEVERAL)
       .description('forget a site with its credentials, logins and sessions')

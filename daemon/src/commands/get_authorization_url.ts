@@ -13,6 +13,7 @@ import {
   token,
 } from '../command.js'
 import type { Context } from '../context.js'
+import { checkApart } from '../op/arrival.js'
 import { askFor, responseWishOf } from '../op/authorization.js'
 import { providerOf } from '../op/client.js'
 import { optionsOf } from '../op/op_options.js'
@@ -122,15 +123,18 @@ export const get_authorization_url = command({
     'no_connect_discovery_response',
     'invalid_op_metadata',
     'op_host_not_allowed',
+    'invalid_authorization_redirect_uri',
   ],
   async run(context, site, params) {
     const { realm, op, store, clock, settings, refuse } = context
-    const { metadata, issuer } = await providerOf(op, site)
+    const provider = await providerOf(op, site)
+    const { metadata, issuer } = provider
+    await checkApart(store, op, provider, site.realm, [site.redirect_uri])
     const options = optionsOf(op.options, site.op_host)
     const wish = responseWishOf(site, params, options)
     // What relyd.cfg says of the OP is the operator's word against its metadata.
     if (wish.response_type !== 'code' || wish.response_mode !== options?.response_mode) {
-      checkResponseWish(wish, metadata, realm)
+      checkResponseWish(wish, metadata, realm, site.client['response_types'])
     }
     const is_posted = wish.response_mode === 'form_post'
     const has_binding = site.settings.login_binding !== 'none'

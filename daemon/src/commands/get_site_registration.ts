@@ -23,6 +23,8 @@ export const get_site_registration = command({
     const { oxd_id } = site
     const read = await readRegistrationAtOp(context, site)
     const changed = changedMembers(read)
-    return { oxd_id, client_metadata: read.client, ...(changed.length > 0 && { changed }) }
+    // Where the OP lets relyd in is nothing to the site.
+    const { registration_client_uri: _, ...client_metadata } = read.client
+    return { oxd_id, client_metadata, ...(changed.length > 0 && { changed }) }
   },
 })

@@ -29,6 +29,7 @@ export const get_tokens_by_callback = command({
   async run(context, site, { callback, binding, cookie }) {
     const login = await completeLogin(context, site, {
       ...readCallback(callback),
+      callback,
       ...(binding !== undefined && { binding }),
       ...(cookie !== undefined && { cookie }),
     })

@@ -5,6 +5,9 @@ import { end_session } from './end_session.js'
 import { get_access_token } from './get_access_token.js'
 import { get_access_token_by_refresh_token } from './get_access_token_by_refresh_token.js'
 import { get_authorization_url } from './get_authorization_url.js'
+import { get_discovery } from './get_discovery.js'
+import { get_issuer } from './get_issuer.js'
+import { get_jwks } from './get_jwks.js'
 import { get_logout_uri } from './get_logout_uri.js'
 import { get_rp_jwks } from './get_rp_jwks.js'
 import { get_session } from './get_session.js'
@@ -23,6 +26,9 @@ import { update_site } from './update_site.js'
 
 export const commands = {
   ping,
+  get_issuer,
+  get_discovery,
+  get_jwks,
   register_site,
   get_site,
   get_rp_jwks,

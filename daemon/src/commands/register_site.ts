@@ -1,9 +1,10 @@
-import { command, required, string, strings, token } from '../command.js'
+import { command, required, string, strings } from '../command.js'
 import { metadataFields } from '../op/client_metadata.js'
 import { readOpHost } from '../op/op_host.js'
+import { changedMembers, refused } from '../op/registration_request.js'
 import { checkExposure } from '../op/response_type.js'
-import { refused } from '../op/registration_request.js'
-import { changedByOp, claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
+import { accessFields, accessOf } from '../registration_secrets.js'
+import { claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
 import {
   checkLength,
   checkRedirectUri,
@@ -11,7 +12,6 @@ import {
   settingsOf,
   warnOfUnsafe,
 } from '../site_settings.js'
-import type { SiteSecrets } from '../store/store.js'
 
 export const register_site = command({
   doc: "Makes a website known to the daemon: registers it at its OP (dynamic registration), or takes the client that the OP's operator issued. The returned oxd_id names the site in every other command. The parameters may have 64 KiB in all.",
@@ -21,7 +21,7 @@ export const register_site = command({
   params: {
     authorization_redirect_uri: required(
       string({
-        doc: 'Where the OP sends the browser back to after a login.',
+        doc: 'Where the OP sends the browser back to after a login. `{op}` in it, and in redirect_uris, becomes a name of the OP: a website with several OPs gives each its own so.',
         spec: 'RFC 6749 3.1.2',
       }),
     ),
@@ -41,16 +41,7 @@ export const register_site = command({
     ...metadataFields,
     client_id: string({ doc: "A client that the OP's operator issued. Skips registration." }),
     client_secret: string({ doc: 'The secret of that client.', secret: true }),
-    initial_access_token: token({
-      doc: 'What the OP wants to see before it registers the site, a JWT or any other text, which is sent as it is. It is kept, sealed, for when the registration must be renewed.',
-      spec: 'RFC 7591 3',
-    }),
-    registration_client_id: string({
-      doc: 'A client that gets that token first, by the client credentials grant. It and its secret are kept, sealed.',
-      spec: 'RFC 6749 4.4',
-    }),
-    registration_client_secret: string({ doc: "That client's secret.", secret: true }),
-    registration_scope: strings({ doc: 'Scopes of that token, such as dcr. Default: none.' }),
+    ...accessFields,
   },
   result: {
     oxd_id: required(string({ doc: 'The site, in every other command.' })),
@@ -59,8 +50,11 @@ export const register_site = command({
       doc: 'Metadata that the OP registered otherwise than it was asked for, by its names. relyd goes by what the OP registered.',
       spec: 'RFC 7591 3.2.1',
     }),
+    authorization_redirect_uri: string({
+      doc: 'Where logins come back to, where that was given with `{op}` in it.',
+    }),
   },
-  errors: ['invalid_op_host', 'invalid_authorization_redirect_uri', ...registerSiteErrors],
+  errors: ['invalid_op_host', ...registerSiteErrors],
   async run(context, _site, params) {
     const { op, settings, refuse } = context
     const op_host = params.op_host ?? settings.default_op
@@ -82,6 +76,12 @@ export const register_site = command({
     }
 
     const { idempotency_key, client_id, client_secret } = params
+    const access = accessOf(params)
+    const stray = Object.keys(accessFields).find((name) => name in params)
+    if (client_id !== undefined && stray !== undefined) {
+      const why = 'is of no use with a client_id, for nothing is registered then; leave one out'
+      throw refused(stray, why)
+    }
     const { idempotency_key: _, ...asked } = params
     const issuer = readOpHost(op.http, op_host, params.op_discovery_path)
     const wished = settingsOf(params)
@@ -92,55 +92,17 @@ export const register_site = command({
           ? undefined
           : { client_id, ...(client_secret && { client_secret }) },
       wishes: { redirect_uris: [...new Set(redirect_uris)], settings: wished },
-      access: accessOf(params),
+      access,
     })
     warnOfUnsafe(context.log, oxd_id, wished)
-    const changed = await changedByOp(context, oxd_id)
-    return { oxd_id, op_host: issuer, ...(changed && { changed }) }
+    const site = await context.store.getSite(oxd_id, context.realm.name)
+    const changed = site ? changedMembers(site) : []
+    const is_made = site !== undefined && site.redirect_uri !== params.authorization_redirect_uri
+    return {
+      oxd_id,
+      op_host: issuer,
+      ...(changed.length > 0 && { changed }),
+      ...(is_made && { authorization_redirect_uri: site.redirect_uri }),
+    }
   },
 })
-
-interface AccessParams {
-  client_id?: string
-  initial_access_token?: string
-  registration_client_id?: string
-  registration_client_secret?: string
-  registration_scope?: string[]
-}
-
-/** What is shown to the OP; each member is of use with certain others only. */
-function accessOf(params: AccessParams): SiteSecrets {
-  const { initial_access_token, registration_client_id: client_id } = params
-  const { registration_client_secret: client_secret, registration_scope: scope } = params
-  const need = (is: boolean, field: string, why: string) => {
-    if (!is) throw refused(field, why)
-  }
-  const registers = params.client_id === undefined
-  const unused = 'is of no use with a client_id, for nothing is registered then; leave one out'
-  need(registers || initial_access_token === undefined, 'initial_access_token', unused)
-  need(registers || client_id === undefined, 'registration_client_id', unused)
-  const together = 'belongs to registration_client_id and registration_client_secret; give both'
-  need(client_id === undefined || client_secret !== undefined, 'registration_client_id', together)
-  need(
-    client_secret === undefined || client_id !== undefined,
-    'registration_client_secret',
-    together,
-  )
-  need(scope === undefined || client_id !== undefined, 'registration_scope', together)
-  need(
-    initial_access_token === undefined || client_id === undefined,
-    'initial_access_token',
-    'is what registration_client_id would get; give one of the two',
-  )
-  return {
-    ...(initial_access_token !== undefined && { initial_access_token }),
-    ...(client_id !== undefined &&
-      client_secret !== undefined && {
-        registration_client: {
-          client_id,
-          client_secret,
-          ...(scope?.length && { scope: scope.join(' ') }),
-        },
-      }),
-  }
-}

@@ -1,7 +1,11 @@
 import { command, listOf, oxd_id, required, string, strings } from '../command.js'
+import { checkApart } from '../op/arrival.js'
+import { providerOf } from '../op/client.js'
 import { metadataFields } from '../op/client_metadata.js'
-import { changedMembers } from '../op/registration_request.js'
+import { changedMembers, wishesOf } from '../op/registration_request.js'
+import { checkExposure } from '../op/response_type.js'
 import { changeRegistration, registrationChangeErrors } from '../registration_changes.js'
+import { accessFields, accessOf, withAccess } from '../registration_secrets.js'
 import { withRedirectUris, withSettings } from '../site_changes.js'
 import {
   checkLength,
@@ -28,6 +32,7 @@ export const update_site = command({
     }),
     ...settingFields,
     ...metadataFields,
+    ...accessFields,
     unset: listOf({ doc: 'What the site shall not have any more.' }, unsettable),
   },
   result: {
@@ -54,11 +59,20 @@ export const update_site = command({
     checkRedirectUri(authorization_redirect_uri, 'authorization_redirect_uri')
     for (const uri of redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
+    const access = accessOf(params)
+    if (authorization_redirect_uri !== undefined || redirect_uris) {
+      const { redirect_uris: all } = wishesOf(
+        withRedirectUris(site, authorization_redirect_uri, redirect_uris),
+      )
+      const { store, op, realm } = context
+      await checkApart(store, op, await providerOf(op, site), realm.name, all)
+    }
     const updated = await changeRegistration(context, site, (one) => {
       const moved = withRedirectUris(one, authorization_redirect_uri, redirect_uris)
       const changed = withSettings(moved, settings, unset)
       checkLength({ ...changed.settings, ...changed.settings.metadata })
-      return changed
+      checkExposure(changed.settings, context.realm)
+      return { ...changed, secrets: withAccess(changed.secrets, access) }
     })
     warnOfUnsafe(log, oxd_id, updated.settings)
     const changed = changedMembers(updated)

@@ -94,6 +94,7 @@ describe('values', () => {
         'mode = 600',
         '[realm shop]',
         'tokens = daemon',
+        'front_channel_access_tokens = yes',
         'sites = 7',
         'pending_logins_per_site = 8',
         'pending_logins = 9',
@@ -125,10 +126,11 @@ describe('values', () => {
       {
         name: 'shop',
         tokens: 'daemon',
+        front_channel_access_tokens: true,
         allowed_op_hosts: ['op.example', 'op.example:8443', '[fd00::1]:443', '10.0.0.1'],
         quotas: { sites: 7, pending_logins: { site: 8, realm: 9 } },
       },
-      { name: 'default', tokens: 'site' },
+      { name: 'default', tokens: 'site', front_channel_access_tokens: false },
     ])
   })
 

@@ -12,6 +12,7 @@ import {
   sectionKey,
   TENANT,
 } from '../op/op_options.js'
+import { readStaticMetadata } from '../op/static_metadata.js'
 import type { Limit, SharedQuota } from '../quota.js'
 import { StartError } from '../start_error.js'
 import {
@@ -40,6 +41,29 @@ import {
  */
 export function loadConfig(path: string, environment: NodeJS.ProcessEnv = process.env): Config {
   return readConfig(readText(path), path, environment)
+}
+
+/**
+ * {@link loadConfig} with the files that it names, for who deals with OPs; to ask the daemon, nobody
+ * needs them to be good.
+ */
+export function loadWholeConfig(path: string): Config {
+  const text = readText(path)
+  const config = readConfig(text, path, process.env)
+  const policy = insecurePolicy(config.daemon.insecure_op_hosts ?? [])
+  const ops = [...config.ops].map(([key, op]): [string, OpOptions] => {
+    if (op.metadata_file === undefined) return [key, op]
+    const metadata_file = resolve(config.daemon.state_directory, op.metadata_file)
+    try {
+      const given = { ...op, metadata_file }
+      return [key, { ...given, static: readStaticMetadata(metadata_file, policy, given) }]
+    } catch (error) {
+      const entry = parse(text, path).sections.get(`op ${op.name}`)?.get('metadata_file')
+      const what = `metadata_file ${metadata_file} ${(error as Error).message}`
+      throw new StartError(`${path}:${entry?.line}: ${what}`)
+    }
+  })
+  return { ...config, ops: new Map(ops) }
 }
 
 /** {@link loadConfig} for a text that was read already. */
@@ -274,9 +298,11 @@ export function policyOf(name: string, options: OptionValues<typeof realmOptions
     tokens: options.tokens,
     front_channel_access_tokens: options.front_channel_access_tokens === 'yes',
     allowed_op_hosts: options.allowed_op_hosts ?? [],
+    webfinger: options.webfinger === 'yes',
     quotas: {
       sites: options.sites,
       registrations_per_minute: options.registrations_per_minute,
+      lookups_per_minute: options.lookups_per_minute,
       pending_logins: limit('pending_logins'),
       sessions: limit('sessions'),
       store_megabytes: limit('store_megabytes'),
@@ -286,16 +312,16 @@ export function policyOf(name: string, options: OptionValues<typeof realmOptions
   }
 }
 
+/** Knows which hosts may be called without TLS, and nothing more. */
+function insecurePolicy(insecure_hosts: readonly string[]): AddressPolicy {
+  return new AddressPolicy({ realm: '', allowed_hosts: [], insecure_hosts, proxied: false })
+}
+
 function readOps(
   file: IniFile,
   { insecure_op_hosts = [], state_directory }: DaemonConfig,
 ): OpOptionsByHost {
-  const policy = new AddressPolicy({
-    realm: '',
-    allowed_hosts: [],
-    insecure_hosts: insecure_op_hosts,
-    proxied: false,
-  })
+  const policy = insecurePolicy(insecure_op_hosts)
   const ops = new Map<string, OpOptions>()
   for (const [section, name] of named(file, 'op')) {
     const op = { name, ...readSection(file, section, opOptions) }

@@ -200,6 +200,12 @@ export const realmOptions = {
     reload: true,
     read: opHosts,
   },
+  webfinger: {
+    doc: '`yes` lets sites find the OP of an End-User by what the End-User types in, such as an e-mail address (get_issuer). The daemon then asks whatever public host that names; which OPs a site trusts is for the site to say.',
+    default: 'no',
+    reload: true,
+    read: oneOf('yes', 'no'),
+  },
   tokens: {
     doc: '`daemon` keeps tokens from all sites of the realm; access tokens they get of get_access_token alone.',
     default: 'site',
@@ -222,6 +228,12 @@ export const realmOptions = {
   },
   registrations_per_minute: {
     doc: 'New sites in a minute. Asking again with the same idempotency_key is not counted.',
+    default: '60',
+    reload: true,
+    read: wholeNumber(1, 100_000),
+  },
+  lookups_per_minute: {
+    doc: 'Questions to OPs in a minute that are about no site: get_issuer, and get_discovery and get_jwks of an OP that is not known.',
     default: '60',
     reload: true,
     read: wholeNumber(1, 100_000),
@@ -308,6 +320,12 @@ export const opOptions = {
     example: '11111111-2222-3333-4444-555555555555',
     reload: true,
     read: tenants,
+  },
+  metadata_file: {
+    doc: "A file with the OP's metadata as JSON (OIDC Discovery 3), for an OP that publishes none: the OP is not asked for it. Its keys are fetched from jwks_uri, or stand in the file as jwks. It is read again at a reload.",
+    example: '/etc/relyd/op.json',
+    reload: true,
+    read: text,
   },
   authorization_parameters: {
     doc: 'Further parameters of every authorization request, NAME=VALUE separated by white space.',

@@ -55,6 +55,12 @@ export function planReload(running: Config, read: Config): ReloadPlan {
     }
     merged.set(name, values)
   }
+  for (const [key, { name, metadata_file, static: now }] of read.ops) {
+    const earlier = running.ops.get(key)?.static
+    const shown = `[op ${name}] metadata_file`
+    if (!now || !earlier || shown in changed || isDeepStrictEqual(earlier, now)) continue
+    changed[shown] = { from: 'its earlier content', to: show(metadata_file) }
+  }
   return { config: { ...withValues(running, merged), ops: read.ops }, changed, needs_restart }
 }
 

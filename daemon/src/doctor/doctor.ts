@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { keyFileOf } from '../cli/key_place.js'
 import { systemClock } from '../clock.js'
 import type { Config } from '../config/config.js'
-import { loadConfig } from '../config/load.js'
+import { loadWholeConfig } from '../config/load.js'
 import { describeFault } from '../faults.js'
 import { installedUnits } from '../service/installed_units.js'
 import { StartError } from '../start_error.js'
@@ -67,7 +67,7 @@ const PATIENCE_MS = 60_000
 export async function examine(options: DoctorOptions): Promise<Report> {
   let config: Config
   try {
-    config = loadConfig(options.config)
+    config = loadWholeConfig(options.config)
   } catch (error) {
     if (!(error instanceof StartError)) throw error
     const cure = `correct it, then: relyd check-config --config ${options.config}`

@@ -114,11 +114,9 @@ interface SiteRow {
 function sitesOf(db: Database.Database): SiteView[] {
   const rows = db.prepare<[], SiteRow>('SELECT * FROM sites')
   return rows.all().map(({ name, oxd_id, realm, op_host, issuer, redirect_uri, ...row }) => {
-    const {
-      redirect_uris,
-      client_secret_expires_at,
-      client_assertion_file: file,
-    } = JSON.parse(row.client) as Record<string, unknown>
+    const { client_secret_expires_at, client_assertion_file: file } = JSON.parse(
+      row.client,
+    ) as Record<string, unknown>
     return {
       ...(name && { name }),
       oxd_id,
@@ -127,7 +125,6 @@ function sitesOf(db: Database.Database): SiteView[] {
       issuer,
       redirect_uri,
       registered_by: row.registered_by,
-      redirect_uris: Array.isArray(redirect_uris) ? redirect_uris.map(String) : undefined,
       // What an OP answers cannot say so.
       ...(row.registered_by === 'operator' &&
         typeof file === 'string' && { client_assertion_file: file }),

@@ -16,8 +16,6 @@ export interface SiteView {
   issuer: string
   redirect_uri: string
   registered_by: string
-  /** Those that the OP has, as it answered when the site was registered. */
-  redirect_uris: string[] | undefined
   client_secret_expires_at: number | undefined
   /** Where the platform keeps its client assertion. */
   client_assertion_file?: string

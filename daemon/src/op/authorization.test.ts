@@ -404,6 +404,14 @@ describe('P13 C6 response_type and response_mode', () => {
     expect(() => check({ response_mode: 'form_post' }, offers)).toThrow(/^response_mode form_post/)
   })
 
+  test('are refused where the client is not registered with them', () => {
+    const checkFor = (response_types: unknown) =>
+      checkResponseWish({ response_type: 'code id_token' }, metadata(), shop, response_types)
+    checkFor(undefined)
+    checkFor(['code', 'id_token code'])
+    expect(() => checkFor(['code'])).toThrow(/is registered with at the OP \(code\)/)
+  })
+
   test('no token comes in a query', () => {
     check({ response_type: 'code', response_mode: 'query' })
     for (const response_type of ['id_token', 'code id_token'] as const) {

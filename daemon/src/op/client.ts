@@ -5,12 +5,12 @@ import type { Site } from '../store/store.js'
 import { AssertionFileError, readAssertionFile } from './assertion_file.js'
 import { assertionFileOf, authenticationOf, certificateOf } from './client_authentication.js'
 import { refused } from './credential_error.js'
-import { admitNamed, checkAliases, insecureIfAllowed } from './discovery.js'
+import { admitNamed, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
 import { checkJwtAlgs } from './jwt_registered.js'
+import { checkAliases } from './metadata.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
-import { checkEncryption } from './own_key_wishes.js'
 import type { Provider } from './provider.js'
 
 export interface SiteClient {
@@ -151,7 +151,7 @@ function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.
   const { mtls_endpoint_aliases, ...plain } = provider.metadata
   if (!certificateOf(site)) return plain as client.ServerMetadata
   const aliases = mtls_endpoint_aliases ?? {}
-  checkAliases(http, provider.op_host, aliases)
+  checkAliases(http.policy, provider.op_host, aliases)
   const address = aliases.token_endpoint ?? provider.metadata.token_endpoint
   if (!address?.startsWith('https:')) {
     throw new CommandError(
@@ -180,7 +180,6 @@ export async function checkRegistration(op: OpSide, site: Site): Promise<void> {
   endpointsFor(op, site, provider)
   checkJwtAlgs(site)
   await checkAssertionFile(op, site)
-  if (site.registered_by === 'relyd') checkEncryption(site.client, site.secrets.own_keys)
   // Where the daemon may never call, the site could never be removed.
   const uri = registrationUri(op.http, site)
   if (uri !== undefined) await admitNamed(op.http, uri)

@@ -16,7 +16,7 @@ import type { Provider } from './provider.js'
 /**
  * Methods that a site may ask for itself, in the order in which relyd prefers them: certificates and
  * assertion files come from the operator only. A shared secret goes before a key, which many OPs
- * cannot replace once it is registered (ADR 22); `none` goes last.
+ * cannot replace once it is registered (ADR 24); `none` goes last.
  */
 export const authMethods = [
   'client_secret_basic',

@@ -238,4 +238,5 @@ export const reservedMembers: ReadonlySet<string> = new Set([
   'registration_access_token',
   'registration_client_uri',
   'apple_team_id',
+  'client_assertion_file',
 ])

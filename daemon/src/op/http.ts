@@ -19,6 +19,7 @@ import {
 import { checkJsonNesting } from './nesting.js'
 import type { OpPlaces } from './op_places.js'
 import { noteAnswered, noteSent } from './op_secrets.js'
+import { redirectTarget } from './redirects.js'
 
 /** Longest rest of a refused answer that is read so that its connection can be used again, in bytes. */
 const WORTH_READING = 16 * 1024
@@ -179,6 +180,24 @@ export class OpHttp {
       recordOpCall(ended - started)
       if (sent !== undefined) call.ms = ended - sent
       this.#onCall?.(call)
+    }
+  }
+
+  /**
+   * Gets a document whose specification lets its host send us elsewhere (RFC 7033 4.2). Each hop is
+   * https and judged as the first, and one time limit holds for all of them.
+   *
+   * @throws CommandError as {@link fetch} does; `invalid_op_response` for what cannot be followed
+   */
+  async getFollowing(address: URL, accept: string): Promise<Response> {
+    const signal = AbortSignal.timeout(this.timeout * 1000)
+    let url = address
+    for (let followed = 0; ; followed += 1) {
+      const request = { method: 'GET', headers: { accept }, body: undefined, signal }
+      const response = await this.#fetch(url.href, { ...request, redirect: 'manual' })
+      const next = redirectTarget(this.policy, url, response, followed)
+      if (!next) return response
+      url = next
     }
   }
 

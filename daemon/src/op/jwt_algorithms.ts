@@ -20,18 +20,6 @@ export const symmetricAlgs = ['HS256', 'HS384', 'HS512'] as const
 
 export const signingAlgs = [...asymmetricAlgs, ...symmetricAlgs] as const
 
-/** To a key of the site's own. RSA1_5 is left out for good: it is a padding oracle by design. */
-export const ownKeyAlgs = [
-  'RSA-OAEP',
-  'RSA-OAEP-256',
-  'RSA-OAEP-384',
-  'RSA-OAEP-512',
-  'ECDH-ES',
-  'ECDH-ES+A128KW',
-  'ECDH-ES+A192KW',
-  'ECDH-ES+A256KW',
-] as const
-
 /** By the client_secret (OIDC Core 10.2). PBES2 is left out: an OP's `p2c` would set our work. */
 export const secretKeyAlgs = [
   'dir',
@@ -42,8 +30,6 @@ export const secretKeyAlgs = [
   'A192GCMKW',
   'A256GCMKW',
 ] as const
-
-export const encryptionAlgs = [...ownKeyAlgs, ...secretKeyAlgs] as const
 
 /** Bits of the key of each content encryption (RFC 7518 5.1). */
 const contentKeyBits: Record<string, number> = {

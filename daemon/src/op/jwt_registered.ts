@@ -6,7 +6,6 @@ import {
   asymmetricAlgs,
   contentEncryptions,
   DEFAULT_ENC,
-  encryptionAlgs,
   isOneOf,
   isSecretLongEnough,
   secretKeyAlgs,
@@ -14,7 +13,9 @@ import {
   symmetricAlgs,
 } from './jwt_algorithms.js'
 import { evidence } from './jwt_parts.js'
-import { decryptionKeys } from './own_keys.js'
+import { decryptionKeys, ownEncryptionAlgs } from './own_keys.js'
+
+const encryptionAlgs = [...ownEncryptionAlgs, ...secretKeyAlgs]
 
 /** What of a registration is told by names that begin so (OIDC Registration 2). */
 export type JwtUse = 'id_token' | 'userinfo'
@@ -90,13 +91,7 @@ function checkEncryption(site: Site, use: JwtUse): void {
     throw unusable(site, fields[1], enc, 'encrypted by an enc without an alg')
   }
   if (!isOneOf(encryptionAlgs, alg)) {
-    throw unusable(
-      site,
-      fields[0],
-      alg,
-      'encrypted in a way that relyd does not do',
-      encryptionAlgs,
-    )
+    throw unusable(site, fields[0], alg, 'encrypted in a way that relyd does not do')
   }
   if (enc !== undefined && !isOneOf(contentEncryptions, enc)) {
     throw unusable(

@@ -47,10 +47,11 @@ export function nextStep(site: Site, now: Seconds, lifetime: Seconds): KeyStep |
   const telling = tellingOf(site)
   const asked_at = Math.max(0, ...own_keys.map((key) => key.asked_at ?? 0))
   const told = isOver(asked_at, now) && telling === 'update' ? 'tell' : undefined
-  if (own_keys.some(({ ready_at }) => ready_at === undefined)) return told
+  const ready = own_keys.filter(({ ready_at }) => ready_at !== undefined)
+  if (ready.length < own_keys.length && telling === 'update') return told
   const isOld = currentKeys(own_keys).some(({ made_at }) => made_at + lifetime <= now)
   if (lifetime > 0 && isOld && telling !== undefined) return 'make'
-  const published = publishedKeys(own_keys, now).map(({ kid }) => kid)
+  const published = publishedKeys(ready, now).map(({ kid }) => kid)
   const known = (site.client.jwks?.keys ?? []).map(({ kid }) => kid)
   if (!isDeepStrictEqual(published.sort(), known.sort())) {
     return telling === 'update' ? told : 'store'

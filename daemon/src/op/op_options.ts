@@ -1,4 +1,5 @@
 /** What relyd.cfg says of an OP in `[op NAME]`: the only exceptions from the specifications that are made. */
+import type { StaticMetadata } from './static_metadata.js'
 
 /** Stands in an issuer for the id of a tenant. */
 export const TENANT = '{tenantid}'
@@ -11,6 +12,9 @@ export interface OpOptions {
   /** Compared exactly; with `{tenantid}`, those of `tenants` in turn. Absent, `op_host` it is. */
   issuer?: string | undefined
   tenants?: readonly string[] | undefined
+  metadata_file?: string | undefined
+  /** What that file says: the OP is not asked for it. */
+  static?: StaticMetadata | undefined
   authorization_parameters?: Readonly<Record<string, string>> | undefined
   response_mode?: 'form_post' | undefined
   logout_endpoint?: string | undefined

@@ -1,10 +1,11 @@
 /** Which keys of its own a site needs for what it registers, and the registration with them. */
 import type { ServerMetadata } from 'openid-client'
 import type { Seconds } from '../clock.js'
-import { bounded, CommandError } from '../errors.js'
-import type { ClientMetadata, OwnKey } from '../store/store.js'
+import { bounded } from '../errors.js'
+import type { OwnKey } from '../store/store.js'
 import { SHORTEST_MAC_KEYS } from './client_authentication.js'
 import { refused } from './credential_error.js'
+import { isOneOf, secretKeyAlgs } from './jwt_algorithms.js'
 import {
   isOwnEncryptionAlg,
   isOwnSigningAlg,
@@ -20,9 +21,6 @@ export type Members = Record<string, unknown>
 
 /** What is encrypted to the client, by the member that says how (OIDC Registration 2). */
 const ENCRYPTED = ['id_token_encrypted_response_alg', 'userinfo_encrypted_response_alg'] as const
-
-/** OIDC Core 10.2: those whose key is made of the client_secret. */
-const SYMMETRIC = /^(dir|A(128|192|256)(GCM)?KW)$/
 
 /**
  * Completes what a site asks an OP to register: the algorithm of its assertions is named, and keys are
@@ -55,23 +53,6 @@ export async function withOwnKeys(
       ...(keys.length > 0 && request['jwks_uri'] === undefined && { jwks: { keys } }),
     },
     own_keys,
-  }
-}
-
-/**
- * @throws CommandError `invalid_op_response` where the OP registered an encryption for which the site
- * has no key
- */
-export function checkEncryption(client: ClientMetadata, own_keys: readonly OwnKey[] = []): void {
-  for (const name of ENCRYPTED) {
-    const alg = client[name]
-    if (alg === undefined || SYMMETRIC.test(alg) || own_keys.some((key) => key.alg === alg))
-      continue
-    throw new CommandError(
-      'invalid_op_response',
-      `the OP registered the site with ${name} ${bounded(alg, 64)}, for which it has no key`,
-      { details: { member: name, received: bounded(alg, 64) } },
-    )
   }
 }
 
@@ -119,7 +100,8 @@ function offeredAlgs(metadata: ServerMetadata): string[] | undefined {
 
 /** @returns the algorithm of the key pair that is needed; undefined where none is */
 function encryptionKeyAlg(field: string, alg: unknown): OwnKeyAlg | undefined {
-  if (alg === undefined || (typeof alg === 'string' && SYMMETRIC.test(alg))) return undefined
+  if (alg === undefined || (typeof alg === 'string' && isOneOf(secretKeyAlgs, alg)))
+    return undefined
   if (isOwnEncryptionAlg(alg)) return alg
   throw refused(
     field,

@@ -161,7 +161,8 @@ export function withPublished<C extends WithKeys>(site: C, own_keys: OwnKey[], n
   const keys = publishedKeys(ready, now).map(publicHalf)
   return {
     ...site,
-    client: { ...client, ...(keys.length > 0 && { jwks: { keys } }) },
+    // Without any that is published too: that there are keys is seen without opening them.
+    client: { ...client, ...(own_keys.length > 0 && { jwks: { keys } }) },
     secrets: { ...secrets, ...(own_keys.length > 0 && { own_keys }) },
   }
 }

@@ -10,17 +10,21 @@ export class Provider {
   metadata: ServerMetadata
   jwks: JSONWebKeySet | null
   fetched_at: Seconds
+  /** Of an OP at which a site is, or is about to be: the store has it, too. */
+  readonly kept: boolean
 
   constructor(
     op_host: string,
     metadata: ServerMetadata,
     jwks: JSONWebKeySet | null,
     fetched_at: Seconds,
+    kept = true,
   ) {
     this.op_host = op_host
     this.metadata = metadata
     this.jwks = jwks
     this.fetched_at = fetched_at
+    this.kept = kept
   }
 
   get issuer(): string {

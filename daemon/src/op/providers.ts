@@ -11,8 +11,9 @@ import type { Log } from '../log.js'
 import { forEverybody, onNobodysBehalf } from '../on_behalf.js'
 import type { Store } from '../store/store.js'
 import { Throttle } from '../throttle.js'
-import { checkMetadata, fetchKeys, fetchMetadata, isRefusal } from './discovery.js'
+import { fetchKeys, fetchMetadata, isRefusal } from './discovery.js'
 import type { OpHttp } from './http.js'
+import { checkMetadata, plainMetadata } from './metadata.js'
 import { type OpOptionsByHost, optionsOf } from './op_options.js'
 import { Provider } from './provider.js'
 
@@ -20,6 +21,9 @@ const CACHED_PROVIDERS = 1000
 
 /** All of their documents together, as JSON. */
 const CACHED_CHARACTERS = 16 * 1024 * 1024
+
+/** OPs that somebody looked up, at which no site is. */
+const VISITED_PROVIDERS = 100
 
 /** Seconds between looks for documents that have become old. */
 const REFRESH_TICK = 15
@@ -49,7 +53,13 @@ export class Providers {
   readonly #cache = new LRUCache<string, Provider>({
     max: CACHED_PROVIDERS,
     maxSize: CACHED_CHARACTERS,
-    sizeCalculation: ({ metadata, jwks }) => JSON.stringify([metadata, jwks]).length,
+    sizeCalculation: sizeOf,
+  })
+  /** Apart, so that nobody's curiosity costs a site its OP's documents. */
+  readonly #visited = new LRUCache<string, Provider>({
+    max: VISITED_PROVIDERS,
+    maxSize: CACHED_CHARACTERS / 4,
+    sizeCalculation: sizeOf,
   })
   readonly #fetching = new Map<string, Promise<Provider>>()
   readonly #refetching = new Map<string, Promise<JSONWebKeySet>>()
@@ -70,6 +80,32 @@ export class Providers {
    */
   async get(op_host: string): Promise<Provider> {
     return this.#cache.get(op_host) ?? (await this.#restore(op_host)) ?? this.#fetch(op_host)
+  }
+
+  /** The OP's documents, as far as the OP need not be asked for them. */
+  async known(op_host: string): Promise<Provider | undefined> {
+    const kept = this.#cache.get(op_host) ?? (await this.#restore(op_host))
+    if (kept) return kept
+    const visited = this.#visited.get(op_host)
+    return visited && !this.#isOld(visited) ? visited : undefined
+  }
+
+  /**
+   * Asks an OP at which no site may ever be: its documents take no place of those of sites.
+   *
+   * @throws CommandError as {@link get} does
+   */
+  async visit(op_host: string): Promise<Provider> {
+    const { http, clock } = this.#options
+    const options = optionsOf(this.ops, op_host)
+    const metadata = await fetchMetadata(http, op_host, options)
+    const jwks = await fetchKeys(http, metadata, options).catch((error: unknown) => {
+      if (isRefusal(error)) throw error
+      return null
+    })
+    const provider = new Provider(op_host, metadata, jwks, clock(), false)
+    if (!this.#closed) this.#visited.set(op_host, provider)
+    return provider
   }
 
   /**
@@ -112,10 +148,12 @@ export class Providers {
     clearInterval(this.#timer)
     this.#closed = true
     this.#cache.clear()
+    this.#visited.clear()
   }
 
   async #refetchNow(provider: Provider): Promise<JSONWebKeySet> {
-    const jwks = await fetchKeys(this.#options.http, provider.metadata)
+    const options = optionsOf(this.ops, provider.op_host)
+    const jwks = await fetchKeys(this.#options.http, provider.metadata, options)
     provider.jwks = jwks
     await this.#save(provider)
     return jwks
@@ -126,14 +164,14 @@ export class Providers {
     const documents = await store.getOpDocuments(realm, op_host)
     const raced = this.#cache.get(op_host)
     if (raced || !documents) return raced
-    const provider = new Provider(
-      op_host,
-      documents.metadata as unknown as ServerMetadata,
-      documents.jwks,
-      documents.fetched_at,
-    )
+    const options = optionsOf(this.ops, op_host)
+    const stored = documents.metadata as unknown as ServerMetadata
+    const given = options?.static
+    const metadata = given ? plainMetadata(given.metadata) : stored
+    const jwks = metadata.jwks_uri === stored.jwks_uri ? documents.jwks : null
+    const provider = new Provider(op_host, metadata, given?.jwks ?? jwks, documents.fetched_at)
     try {
-      checkMetadata(http, op_host, provider.metadata, optionsOf(this.ops, op_host))
+      checkMetadata(http.policy, op_host, provider.metadata, options)
     } catch {
       // Another realm's copy, or from before a change of the policy; fetched anew, it is told why.
       return undefined
@@ -158,10 +196,11 @@ export class Providers {
 
   async #fetchNow(op_host: string): Promise<Provider> {
     const { http, clock } = this.#options
-    const metadata = await fetchMetadata(http, op_host, optionsOf(this.ops, op_host))
+    const options = optionsOf(this.ops, op_host)
+    const metadata = await fetchMetadata(http, op_host, options)
     const before = this.#cache.get(op_host)
     // Keys are not needed to send a browser to the OP; a failure shows when a token is verified.
-    const jwks = await fetchKeys(http, metadata).catch((error: unknown) => {
+    const jwks = await fetchKeys(http, metadata, options).catch((error: unknown) => {
       if (isRefusal(error)) throw error
       return before?.jwks ?? null
     })
@@ -175,13 +214,16 @@ export class Providers {
     return provider
   }
 
-  async #save({ op_host, metadata, jwks, fetched_at }: Provider): Promise<void> {
-    if (this.#closed) return
+  async #save({ op_host, metadata, jwks, fetched_at, kept }: Provider): Promise<void> {
+    if (this.#closed || !kept) return
     const { realm, store } = this.#options
+    // Of what relyd.cfg says, too little to be of use once it says so no more.
+    const { issuer, jwks_uri = '' } = metadata
+    const is_given = optionsOf(this.ops, op_host)?.static !== undefined
     await store.putOpDocuments({
       realm,
       op_host,
-      metadata: { ...metadata },
+      metadata: is_given ? { issuer, jwks_uri } : { ...metadata },
       jwks: jwks && { keys: jwks.keys.map((key) => ({ ...key })) },
       fetched_at,
     })
@@ -215,4 +257,9 @@ export class Providers {
       )
     })
   }
+}
+
+/** In characters of JSON. */
+function sizeOf({ metadata, jwks }: Provider): number {
+  return JSON.stringify([metadata, jwks]).length
 }

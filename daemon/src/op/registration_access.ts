@@ -3,6 +3,7 @@ import * as client from 'openid-client'
 import { bounded, CommandError } from '../errors.js'
 import type { ClientMetadata, OwnKey, Site } from '../store/store.js'
 import { providerOf, registrationUri } from './client.js'
+import { isSecretMethod } from './client_authentication.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 import { type Members, withOwnKeys } from './own_key_wishes.js'
@@ -14,6 +15,9 @@ export const registrationAccessErrors = [
   'invalid_registration_client_url',
   'registration_access_denied',
 ] as const
+
+/** What an OP answers about a client (RFC 7591 3.2.1). */
+export type Answer = client.ClientMetadata
 
 /** Whether the OP gave the means to read and change what it registered. */
 export function isAccessible(op: OpSide, site: Site): boolean {
@@ -31,7 +35,7 @@ export function isAccessible(op: OpSide, site: Site): boolean {
  * one then
  * @throws CommandError with one of {@link registrationAccessErrors}, or of `registrationErrors`
  */
-export function readClient(op: OpSide, site: Site): Promise<client.ClientMetadata> {
+export function readClient(op: OpSide, site: Site): Promise<Answer> {
   return askForClient(op, site, 'GET')
 }
 
@@ -60,11 +64,7 @@ export async function updateRequest(
  * @returns the answer, as {@link readClient}'s
  * @throws CommandError with one of {@link registrationAccessErrors}, or of `registrationErrors`
  */
-export async function updateClient(
-  op: OpSide,
-  site: Site,
-  request: object,
-): Promise<client.ClientMetadata> {
+export async function updateClient(op: OpSide, site: Site, request: object): Promise<Answer> {
   return askForClient(op, site, 'PUT', request)
 }
 
@@ -94,7 +94,11 @@ function updateOf(metadata: client.ServerMetadata, site: Site, wanted: Site): Me
     ...(after['jwks_uri'] !== undefined && { jwks: undefined }),
     ...after,
     client_id: site.client.client_id,
-    client_secret: site.secrets.client_secret,
+    // RFC 7592 2.2: it may be there, and must be the one that the OP knows. One that nothing is
+    // authenticated by any more the OP may have dropped.
+    ...(isSecretMethod(site.client.token_endpoint_auth_method ?? 'client_secret_basic') && {
+      client_secret: site.secrets.client_secret,
+    }),
   }
 }
 
@@ -103,7 +107,7 @@ async function askForClient(
   site: Site,
   method: 'GET' | 'PUT',
   body?: object,
-): Promise<client.ClientMetadata> {
+): Promise<Answer> {
   const response = await ask(op, site, method, body).catch(async (error: unknown) => {
     // RFC 7592 2.1: the client is gone, or the token was revoked; with a challenge (RFC 6750 3).
     if (isChallenge401(error)) throw denied()
@@ -118,7 +122,7 @@ async function askForClient(
   const { client_id } = answer as Partial<ClientMetadata>
   // RFC 7592 3: the answer is about this client, and about no other.
   if (client_id !== site.client.client_id) throw unusable('has another client_id')
-  return answer as client.ClientMetadata
+  return answer as Answer
 }
 
 /**
@@ -150,6 +154,12 @@ export async function unregisterClient(op: OpSide, site: Site): Promise<boolean>
 async function ask(op: OpSide, site: Site, method: string, body?: object): Promise<Response> {
   const uri = registrationUri(op.http, site)
   const { registration_access_token } = site.secrets
+  if (site.registered_by === 'operator') {
+    throw new CommandError(
+      'invalid_registration_client_url',
+      "the OP's operator issued this client, and alone can show and change it",
+    )
+  }
   if (uri === undefined || registration_access_token === undefined) {
     throw new CommandError(
       'invalid_registration_client_url',

@@ -1,6 +1,6 @@
 /** How an OP answers an authorization request: with what (OIDC Core 3), and how it comes (OAuth Response Modes 2). */
 import type { ServerMetadata } from 'openid-client'
-import { CommandError } from '../errors.js'
+import { bounded, CommandError } from '../errors.js'
 
 /** `code` alone brings nothing through the browser that is worth stealing. */
 export const responseTypes = [
@@ -71,18 +71,27 @@ export function checkExposure(
 /**
  * Refuses that too, and what can only fail at this OP.
  *
+ * @param registered the client's `response_types`, as far as relyd knows
  * @throws CommandError `invalid_request`
  */
 export function checkResponseWish(
   wish: ResponseWish,
   metadata: ServerMetadata,
   realm: RealmWord,
+  registered?: unknown,
 ): void {
   checkExposure(wish, realm)
   const { response_type = 'code', response_mode } = wish
   const types = metadata.response_types_supported
   if (types && response_type !== 'code' && !types.some((one) => isSame(one, response_type))) {
     throw refused('response_type', `${response_type} is none that the OP's metadata offers`)
+  }
+  // RFC 7591 2, OIDC Registration 2: those that the client restricts itself to.
+  if (isList(registered) && !registered.some((one) => isSame(one, response_type))) {
+    throw refused(
+      'response_type',
+      `${response_type} is none that the site is registered with at the OP (${bounded(registered.join(', '), 100)}); have it in the registration's response_types`,
+    )
   }
   const modes = metadata['response_modes_supported']
   if (response_mode && Array.isArray(modes) && !modes.includes(response_mode)) {
@@ -93,6 +102,10 @@ export function checkResponseWish(
 /** OAuth Response Types 3: the order of the words says nothing. */
 function isSame(offered: string, type: ResponseType): boolean {
   return offered.split(' ').sort().join(' ') === type.split(' ').sort().join(' ')
+}
+
+function isList(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }
 
 function refused(field: string, why: string): CommandError {

@@ -280,6 +280,8 @@ describe('a site', () => {
     expect(issuers).toHaveLength(2)
     expect(new Set(issuers)).toEqual(new Set(['https://op.example', 'https://other.example']))
     expect(await store.issuersOfRedirectUri('shop', 'https://none.example')).toEqual([])
+    const ops = await store.opsOfRedirectUri('shop', 'https://site.example/callback')
+    expect(new Set(ops.map(({ issuer }) => issuer))).toEqual(new Set(issuers))
   })
 })
 
@@ -567,6 +569,7 @@ describe('closing', () => {
       store.getSite('site', 'shop'),
       store.removeSite('site'),
       store.issuersOfRedirectUri('shop', 'https://site.example'),
+      store.opsOfRedirectUri('shop', 'https://site.example'),
       store.putLogin(login(), ample),
       store.takeLogin(state, 'site', null, NOW),
       store.putSession(session()),

@@ -199,6 +199,10 @@ export class SqliteStore implements Store {
     return this.#sql.issuersOfRedirectUri.all(realm, redirect_uri)
   }
 
+  async opsOfRedirectUri(...given: Parameters<Store['opsOfRedirectUri']>) {
+    return this.#sql.opsOfRedirectUri.all(...given)
+  }
+
   async hasSiteAt(realm: string, op_host: string): Promise<boolean> {
     return this.#sql.hasSiteAt.get(realm, op_host) !== undefined
   }

@@ -246,6 +246,10 @@ export function prepareStatements(db: Database) {
     issuersOfRedirectUri: pluck<[realm: string, redirect_uri: string], string>(
       'SELECT DISTINCT issuer FROM sites WHERE realm = ? AND redirect_uri = ?',
     ),
+    opsOfRedirectUri: statement<
+      [realm: string, redirect_uri: string],
+      Pick<SiteRow, 'op_host' | 'issuer'>
+    >('SELECT DISTINCT op_host, issuer FROM sites WHERE realm = ? AND redirect_uri = ?'),
     hasSiteAt: statement<[realm: string, op_host: string]>(
       'SELECT 1 FROM sites WHERE realm = ? AND op_host = ? LIMIT 1',
     ),

@@ -378,6 +378,8 @@ export interface Store {
   findSites(text: string, limit: number): Promise<ListedSite[]>
   /** @returns the issuers of all sites of the realm that use this redirect_uri, each once */
   issuersOfRedirectUri(realm: string, redirect_uri: string): Promise<string[]>
+  /** @returns their OPs, each once */
+  opsOfRedirectUri(realm: string, redirect_uri: string): Promise<Pick<Site, 'op_host' | 'issuer'>[]>
   /** Whether a site of the realm is at this OP. */
   hasSiteAt(realm: string, op_host: string): Promise<boolean>
 

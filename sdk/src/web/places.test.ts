@@ -39,3 +39,7 @@ test.each([
 test('an app of a phone has no website', () => {
   expect(() => readPlaces('com.example.app:/callback', {})).toThrow(/http\(s\)/)
 })
+
+test('a callback whose address only relyd knows has no website either', () => {
+  expect(() => readPlaces('https://site.example/{op}/callback', {})).toThrow(/a cfg of its own/)
+})

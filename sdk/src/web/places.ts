@@ -30,6 +30,11 @@ export interface Places {
  * @throws TypeError naming the option that will not do
  */
 export function readPlaces(redirect_uri: string, options: PlaceOptions): Places {
+  if (/\{op\}/.test(redirect_uri)) {
+    throw new TypeError(
+      'authorization_redirect_uri has {op} in it, which stands for an address that only relyd knows; write one address for each OP, each in a cfg of its own',
+    )
+  }
   const callback = new URL(redirect_uri)
   const { origin, pathname: callback_path } = callback
   if (!/^https?:$/.test(callback.protocol)) {

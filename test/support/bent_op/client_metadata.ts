@@ -62,7 +62,7 @@ export function checkMetadata(inside: Inside, wishes: Members): Wishes {
     const value = (asked as Members)[name]
     demand(value === undefined || isAddress(value), `${name} is no address`)
   }
-  checkRedirectUris(inside, asked)
+  checkRedirectUris(asked)
   checkTypes(inside, asked, demand)
   for (const [name, list] of Object.entries(OFFERED)) {
     const offered = inside.face.metadata[list]
@@ -85,7 +85,7 @@ export function checkMetadata(inside: Inside, wishes: Members): Wishes {
   return asked
 }
 
-function checkRedirectUris({ options }: Inside, asked: Wishes): void {
+function checkRedirectUris(asked: Wishes): void {
   const { redirect_uris, response_types = [], grant_types = [], application_type } = asked
   // RFC 7591 2: only who uses redirects has any.
   if (redirect_uris === undefined && response_types.length === 0) return
@@ -96,7 +96,7 @@ function checkRedirectUris({ options }: Inside, asked: Wishes): void {
     }
     const { protocol } = new URL(uri)
     const is_implicit = grant_types.includes('implicit') && application_type === 'web'
-    if (is_implicit && protocol !== 'https:' && !options.allow_http) {
+    if (is_implicit && protocol !== 'https:') {
       throw refusal('invalid_redirect_uri', `${uri} is not https`)
     }
   }

@@ -127,8 +127,6 @@ export interface BentOpOptions {
   metadata?: Members
   /** Makes it look as an OP that somebody runs: its metadata and paths, on this host. */
   published?: PublishedOp
-  /** Whether clients that use the implicit grant may have redirect URIs of http (OIDC Registration 2). */
-  allow_http?: boolean
   /** Whether registering needs an initial access token (RFC 7591 3): see `initial_access_tokens`. */
   protected_registration?: boolean
 }

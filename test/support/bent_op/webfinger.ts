@@ -3,7 +3,7 @@ import { json } from './answers.js'
 import type { Inside } from './inside.js'
 import type { Answer, Asked } from './types.js'
 
-export const ISSUER_REL = 'http://openid.net/specs/connect/1.0/issuer'
+const ISSUER_REL = 'http://openid.net/specs/connect/1.0/issuer'
 
 export function webfinger({ face }: Inside, { method, url }: Asked): Answer {
   const { searchParams: query } = new URL(url, face.origin)

@@ -33,6 +33,7 @@ export const impossible = [
   'client authentication where no code is redeemed (`id_token`, `id_token token`)',
   'UserInfo where there is no access token (`id_token`)',
   'an encryption of content without one of its key',
+  'UserInfo that is encrypted and not signed: this OP wants both',
 ]
 
 export function designOf(offer: Offer): Design {
@@ -47,7 +48,7 @@ export function designOf(offer: Offer): Design {
         .map(usualName)
         .filter((type) => !is_refused(type)),
       'response mode': offer.response_modes_supported,
-      UserInfo: ['plain', 'signed', 'encrypted', 'nested', NONE],
+      UserInfo: ['plain', 'signed', 'nested', NONE],
     },
     allows: (row) => {
       const type = row['response type']
@@ -80,7 +81,11 @@ export function cellsOf(offer: Offer): Cell[] {
   // What no dimension needs of its own is gone through in turn, so that each value is had.
   const turn = {
     client_secret_jwt: inTurn(assertions.filter((alg) => alg.startsWith('HS'))),
-    private_key_jwt: inTurn(assertions.filter((alg) => !alg.startsWith('HS'))),
+    // RSA keys take long to make: one for each algorithm will do.
+    private_key_jwt: inTurn(
+      assertions.filter((alg) => !alg.startsWith('HS')),
+      assertions.filter((alg) => /^E[Sd]/.test(alg)),
+    ),
     signed: inTurn(offer.userinfo_signing_alg_values_supported),
     encrypted: inTurn(offer.userinfo_encryption_alg_values_supported),
     content: inTurn(offer.userinfo_encryption_enc_values_supported),
@@ -90,8 +95,8 @@ export function cellsOf(offer: Offer): Cell[] {
     const response_type = row['response type'] as string
     const response_mode = row['response mode'] as string
     const userinfo = row['UserInfo'] as string
-    const is_signed = userinfo === 'signed' || userinfo === 'nested'
-    const is_encrypted = userinfo === 'encrypted' || userinfo === 'nested'
+    const is_encrypted = userinfo === 'nested'
+    const is_signed = userinfo === 'signed' || is_encrypted
     const wishes = {
       response_type,
       response_mode,
@@ -106,7 +111,9 @@ export function cellsOf(offer: Offer): Cell[] {
       }),
       ...(is_signed && { userinfo_signed_response_alg: turn.signed() }),
       ...(is_encrypted && {
-        userinfo_encrypted_response_alg: turn.encrypted(),
+        // To the key that the site has already, if it has one.
+        userinfo_encrypted_response_alg:
+          row['encrypted'] === NONE ? turn.encrypted() : (row['encrypted'] as string),
         userinfo_encrypted_response_enc: turn.content(),
       }),
     }
@@ -139,11 +146,12 @@ function join(...parts: (string | undefined)[]): string {
   return parts.filter(Boolean).join(' ') || NONE
 }
 
-function inTurn(values: readonly string[]): () => string {
-  let next = 0
+/** @param again what is gone through after the first time */
+function inTurn(values: readonly string[], again: readonly string[] = values): () => string {
+  let left: readonly string[] = values
   return () => {
-    const value = values[next % values.length] as string
-    next += 1
-    return value
+    const [value, ...rest] = left
+    left = rest.length > 0 ? rest : again
+    return value as string
   }
 }

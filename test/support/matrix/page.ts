@@ -23,14 +23,15 @@ least one of the ${cells.length} rows.
 |---|---|
 ${dimensions.join('\n')}
 
-Client assertions are signed with each of ${assertions.join(', ')} in turn; UserInfo, where it is
-signed or encrypted, with each algorithm of the ID Token's in turn.
+Client assertions are signed with each of ${assertions.join(', ')}
+in turn, and UserInfo is signed and encrypted with each algorithm that the OP offers for it.
 
 What nobody can put together:
 ${impossible.map((what) => `- ${what}`).join('\n')}
 
 What relyd refuses, and a test shows:
 ${refused.map(({ field, value, reason }) => `- \`${field}\` \`${value}\`: it ${reason}`).join('\n')}
+- ID Tokens without signature (\`none\`), which this OP does not offer: anybody could forge them
 
 | # | ${columns.join(' | ')} |
 |---|${columns.map(() => '---').join('|')}|

@@ -31,11 +31,13 @@ export function feasiblePairs(design: Design): Pair[] {
 
 /**
  * Rows in which each of {@link feasiblePairs} is at least once: greedily, a row from each pair that is
- * not covered yet, whose other values cover as many more as they can. The same for the same design.
+ * not covered yet, whose other values cover as many more as they can, and among those are the least
+ * used so far. The same for the same design.
  */
 export function coveringRows(design: Design): Row[] {
   const open = new Set(feasiblePairs(design).map(nameOf))
   const rows: Row[] = []
+  const usesOf = (name: string, value: string) => rows.filter((row) => row[name] === value).length
   // Of the dimensions with the most values first: they decide how many rows there are.
   const names = Object.keys(design.dimensions).sort(
     (one, other) => valuesOf(design, other).length - valuesOf(design, one).length,
@@ -46,14 +48,15 @@ export function coveringRows(design: Design): Row[] {
     for (const name of names) {
       if (row[name] !== undefined) continue
       const [best] = valuesOf(design, name)
-        .map((candidate) => ({ ...row, [name]: candidate }))
-        .filter((candidate) => isFeasible(design, candidate))
-        .map((candidate) => ({
+        .map((value) => ({ value, candidate: { ...row, [name]: value } }))
+        .filter(({ candidate }) => isFeasible(design, candidate))
+        .map(({ value, candidate }) => ({
           candidate,
           gain: pairsOf(design, candidate).filter((pair) => open.has(nameOf(pair))).length,
+          uses: usesOf(name, value),
         }))
         // The sort is stable: the first of the best.
-        .sort((left, right) => right.gain - left.gain)
+        .sort((left, right) => right.gain - left.gain || left.uses - right.uses)
       if (best) row = best.candidate
     }
     for (const pair of pairsOf(design, row)) open.delete(nameOf(pair))

@@ -1,6 +1,7 @@
 import { boolean, required, string, type Values } from '../../command.js'
 import type { Realm } from '../../context.js'
 import { CommandError } from '../../errors.js'
+import { checkApart, redirectUriFor } from '../../op/arrival.js'
 import { preferredSecretMethod } from '../../op/client_authentication.js'
 import { admitOp } from '../../op/discovery.js'
 import { readOpHost } from '../../op/op_host.js'
@@ -21,13 +22,7 @@ import {
 } from '../site_params.js'
 import { describeOneSite, oneSiteResult } from '../site_result.js'
 
-const errors = [
-  'invalid_op_host',
-  'invalid_authorization_redirect_uri',
-  'site_exists',
-  'no_such_site',
-  ...registerSiteErrors,
-] as const
+const errors = ['invalid_op_host', 'site_exists', 'no_such_site', ...registerSiteErrors] as const
 
 const params = {
   name: required(
@@ -95,10 +90,10 @@ async function addIssued(
   client_id: string,
 ): Promise<boolean> {
   const { op } = realm
-  await admitOp(op.http, op_host)
-  const { metadata } = await op.providers.get(op_host)
+  await admitOp(op, op_host)
+  const provider = await op.providers.get(op_host)
   const given = pick(credentialParams, params)
-  const credential = requiredCredentialOf(given, () => preferredSecretMethod(metadata))
+  const credential = requiredCredentialOf(given, () => preferredSecretMethod(provider.metadata))
   const wanted: Site = {
     ...(await issuedSite({ ...context, realm, op }, op_host, {
       client_id,
@@ -108,6 +103,8 @@ async function addIssued(
     })),
     name: params.name,
   }
+  const { redirect_uris = [] } = wanted.client as { redirect_uris?: string[] }
+  await checkApart(context.store, op, provider, realm.name, redirect_uris)
   const added = await context.store.addSites([wanted], context.clock(), () => realm.quotas)
   if (added === 'added') return true
   if (added.outcome === 'exceeded') throw quotaExceeded(realm, added)
@@ -138,11 +135,12 @@ async function registerAnew(
   if (!made) {
     const stored = await context.store.getSite(oxd_id, realm.name)
     const { scope } = stored?.settings ?? settings
-    const all = redirect_uris.length > 1 && { redirect_uris }
+    const here = redirect_uris.map((uri) => redirectUriFor(uri, stored?.issuer ?? op_host))
+    const all = here.length > 1 && { redirect_uris: here }
     const wished_scope = stored?.settings.wished_scope && settings.scope
     const wanted = {
       op_host,
-      redirect_uri: redirect_uris[0],
+      redirect_uri: here[0],
       registered_by: 'relyd',
       // The OP may allow less than the scope that is wished for.
       settings: { ...settings, ...all, ...(wished_scope && { scope, wished_scope }) },

@@ -7,6 +7,7 @@ import { import_sites } from './import_sites.js'
 import { list_sessions } from './list_sessions.js'
 import { list_sites } from './list_sites.js'
 import { remove_site } from './remove_site.js'
+import { rotate_keys } from './rotate_keys.js'
 import { show_site } from './show_site.js'
 import { status } from './status.js'
 import { update_site } from './update_site.js'
@@ -17,6 +18,7 @@ export const adminCommands = {
   list_sites,
   show_site,
   update_site,
+  rotate_keys,
   remove_site,
   export_sites,
   import_sites,

@@ -3,9 +3,9 @@ import { CommandError } from '../../errors.js'
 import { checkRegistration } from '../../op/client.js'
 import { isSecretMethod } from '../../op/client_authentication.js'
 import { issuedClient } from '../../op/client_credential.js'
-import { checkExposure } from '../../op/response_type.js'
 import { asksOtherwise } from '../../op/registration.js'
 import { wishesOf } from '../../op/registration_request.js'
+import { checkExposure } from '../../op/response_type.js'
 import { changeRegistration, registrationChangeErrors } from '../../registration_changes.js'
 import { answerAlgs, withRedirectUris, withSettings } from '../../site_changes.js'
 import { checkLength, checkRedirectUri, unsettable, warnOfUnsafe } from '../../site_settings.js'
@@ -87,13 +87,8 @@ export const update_site = adminCommand({
 })
 
 function isClientGiven(params: Params): boolean {
-  const { redirect_uris, id_token_signed_response_alg } = params
-  const given = [
-    redirect_uris,
-    id_token_signed_response_alg,
-    ...Object.values(pick(credentialParams, params)),
-  ]
-  return given.some((one) => one !== undefined)
+  const given = { ...pick(credentialParams, params), ...answerAlgs({ metadata: params }) }
+  return params.redirect_uris !== undefined || Object.keys(given).length > 0
 }
 
 /** @throws CommandError `invalid_request` */

@@ -12,7 +12,7 @@ const SOON = 30 * DAY
 export async function sites({ config, store, now }: World): Promise<Finding[]> {
   const { sites: all } = await store
   return [
-    ...all.flatMap((site) => [...ofAddress(site), ...ofRegistration(site), ...ofSecret(site, now)]),
+    ...all.flatMap((site) => [...ofAddress(site), ...ofSecret(site, now)]),
     ...ofRealms(all, new Set(config.realms.keys())),
     ...ofSharedAddresses(all),
   ]
@@ -53,34 +53,35 @@ function selectorOf({ name, oxd_id }: SiteView): string {
   return name ?? oxd_id.slice(0, 8)
 }
 
-/** What the OP answered then; to ask it again could change the registration's token (RFC 7592 2.1). */
-function ofRegistration(site: SiteView): Finding[] {
-  const { redirect_uri, redirect_uris, registered_by } = site
-  // What an operator added says nothing of the OP.
-  if (registered_by !== 'relyd') return []
-  if (!redirect_uris || redirect_uris.includes(redirect_uri)) return []
-  const why = `the OP has not registered its redirect address ${bounded(redirect_uri)}, but ${bounded(redirect_uris.join(', '))}`
-  return [fault(nameOf(site), why, 'enter the address at the OP, to the letter')]
-}
-
 function ofSecret(site: SiteView, now: Seconds): Finding[] {
   // RFC 7591 3.2.1: 0 means never.
   const { client_secret_expires_at: until = 0 } = site
   if (until === 0 || until > now + SOON) return []
   const day = new Date(until * 1000).toISOString().slice(0, 10)
-  const cure =
-    site.registered_by === 'operator'
-      ? `get a new secret of the OP, and: relyd sites update ${selectorOf(site)} --client-secret-file FILE`
-      : registerAnew(site)
+  const about = nameOf(site)
+  const expired = `its client secret has expired on ${day}: the OP refuses its logins`
+  if (site.registered_by === 'relyd') {
+    const told = 'journalctl -u relyd | grep "registration not renewed" tells why'
+    return until <= now
+      ? [
+          fault(
+            about,
+            `${expired}, and relyd could not renew it`,
+            `${told}; else ${registerAnew(site)}`,
+          ),
+        ]
+      : [
+          note(
+            about,
+            `its client secret expires on ${day}; relyd renews it before`,
+            `if not, ${told}`,
+          ),
+        ]
+  }
+  const cure = `get a new secret of the OP, and: relyd sites update ${selectorOf(site)} --client-secret-file FILE`
   return until <= now
-    ? [
-        fault(
-          nameOf(site),
-          `its client secret has expired on ${day}: the OP refuses its logins`,
-          cure,
-        ),
-      ]
-    : [warning(nameOf(site), `its client secret expires on ${day}`, cure)]
+    ? [fault(about, expired, cure)]
+    : [warning(about, `its client secret expires on ${day}`, cure)]
 }
 
 function ofRealms(all: readonly SiteView[], served: ReadonlySet<string>): Finding[] {
