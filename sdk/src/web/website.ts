@@ -154,6 +154,22 @@ export class Website {
     return startLogin(this.#setting, request, { return_to })
   }
 
+  /**
+   * The site's public keys, for a route of the site's own at the `jwks_uri` that it registered.
+   *
+   * @returns a JWK Set, which may be kept for an hour: new keys are in it a day before they are used
+   * @throws {CommandError | TransportError} if they cannot be had now
+   * @see [RFC 7517 8.5.2](https://www.rfc-editor.org/rfc/rfc7517.html#section-8.5.2)
+   */
+  async jwks(): Promise<Response> {
+    const jwks = await this.#setting.client.getRpJwks()
+    const headers = {
+      'content-type': 'application/jwk-set+json',
+      'cache-control': 'public, max-age=3600',
+    }
+    return new Response(JSON.stringify(jwks), { headers })
+  }
+
   /** The request's address, for the browser to come back to. */
   #here({ method, url }: Request): string | undefined {
     const { pathname, search } = new URL(url)
