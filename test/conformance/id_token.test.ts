@@ -332,6 +332,23 @@ describe('a site registered for HS256', () => {
   })
 })
 
+test('S3 a client of the operator that is said to use HS256, and one with too short a secret', async () => {
+  const client = {
+    client_id: 'issued',
+    token_endpoint_auth_method: 'client_secret_basic' as const,
+    redirect_uris: ['https://site.example/callback'],
+    id_token_signed_response_alg: 'HS256' as const,
+  }
+  const client_secret = 'a secret of thirty-two bytes or more'
+  trusting.addClient({ ...client, client_secret })
+  const { redirect_uris: _, ...said } = client
+  const registered = await BentSite.register(wire, trusting, { ...said, client_secret })
+  await registered.accepts()
+  await expect(
+    BentSite.register(wire, trusting, { ...said, client_secret: 'short' }),
+  ).rejects.toThrow('id_token_signed_response_alg')
+})
+
 describe('further audiences, which relyd.cfg trusts', () => {
   let registered: BentSite
   beforeAll(async () => {
