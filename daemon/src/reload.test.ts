@@ -287,6 +287,11 @@ const probes: Record<string, Probe> = {
   },
   'daemon op_timeout': { after: '3', look: ({ realm }) => realm.op.http.timeout, seen: [10, 3] },
   'daemon op_refresh': { after: '30', look: refreshes, seen: [0, 1] },
+  'daemon clock_tolerance': {
+    after: '5',
+    look: ({ realm }) => realm.op.clock_tolerance,
+    seen: [60, 5],
+  },
   'daemon drain_timeout': {
     after: '3',
     look: ({ in_force }) => in_force.config.daemon.drain_timeout,
@@ -412,6 +417,19 @@ const probes: Record<string, Probe> = {
   'op logout_endpoint': ofOp('logout_endpoint', `${ISSUER}/logout`, `${ISSUER}/out`),
   'op logout_return_parameter': ofOp('logout_return_parameter', 'returnTo', 'logout_uri'),
   'op initial_access_token_file': ofOp('initial_access_token_file', '/a.token', '/b.token'),
+  'op trusted_audiences': {
+    before: 'one',
+    after: 'one, two',
+    look: (world) => optionsOfOp(world)?.trusted_audiences,
+    seen: [['one'], ['one', 'two']],
+  },
+  'op userinfo_method': ofOp('userinfo_method', 'GET', 'POST'),
+  'op claims_providers': {
+    before: 'https://one.example',
+    after: 'https://two.example',
+    look: (world) => optionsOfOp(world)?.claims_providers,
+    seen: [['https://one.example'], ['https://two.example']],
+  },
   'op client_assertion_audience': ofOp('client_assertion_audience', 'issuer', 'token_endpoint'),
 }
 
