@@ -98,8 +98,7 @@ export async function validateIdToken(
 }
 
 function refuse(code: ErrorCode, why: string, shown: Evidence): CommandError {
-  const details = evidence({ spec: 'OIDC Core 3.1.3.7', ...shown })
-  return new CommandError(code, why, { details })
+  return new CommandError(code, why, evidence({ spec: 'OIDC Core 3.1.3.7', ...shown }))
 }
 
 /** OIDC Core 2: the claims that every ID Token has, and of what type they are. */
