@@ -69,7 +69,7 @@ export async function verifyJws(
   const badSignature = (cause: unknown) =>
     refused(
       cause instanceof errors.JWKSNoMatchingKey
-        ? 'is signed with a key that the OP does not publish'
+        ? 'is signed with a key that is not among those that the OP published last'
         : "has a signature that does not verify with the OP's keys",
       { header: kid === undefined ? 'alg' : 'kid', received: kid ?? alg },
       cause,
