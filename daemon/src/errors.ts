@@ -316,6 +316,12 @@ export class CommandError extends Error {
     this.retryable = options.retryable ?? retryable
     this.spec = options.spec ?? spec
   }
+
+  /** The same refusal, told otherwise in part. */
+  with(options: CommandErrorOptions): CommandError {
+    const { code, message, details, retryable, spec, cause } = this
+    return new CommandError(code, message, { details, retryable, spec, cause, ...options })
+  }
 }
 
 /** Shortens what came from outside to one line without control characters or secrets, fit for an error or a log. */

@@ -634,7 +634,7 @@ export interface GetSessionResult {
 
 /** Parameters of `get_user_info`, besides the site itself. */
 export interface GetUserInfoParams {
-  /** The session that the login answered. Its access token is refreshed first, if it has expired and can be. */
+  /** The session that the login answered. Its access token is refreshed, if it can be, where it has expired or the OP takes it no more. */
   session_id?: string | undefined
   /** Its access token instead, if the site has it. It must come from a login of this site. */
   access_token?: string | undefined

@@ -425,7 +425,7 @@ describe('two ID Tokens', () => {
   test.each(['code id_token', 'code id_token token'])('of %s are of one End-User', async (type) => {
     await site.refuses(
       { bends: { claims: set({ sub: 'mallory' }) }, request: { response_type: type } },
-      { error: 'invalid_id_token_bad_sub', details: { spec: 'OIDC Core 3.3.3.6' }, calls: token },
+      { error: 'invalid_id_token_bad_sub', spec: 'OIDC Core 3.3.3.6', calls: token },
     )
     await site.refuses(
       { bends: { front_claims: set({ sub: 'mallory' }) }, request: { response_type: type } },

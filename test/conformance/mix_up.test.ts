@@ -112,7 +112,7 @@ describe('M6 S10 the honest OP’s response to a login that began at Mallory’s
       { callback, ...rest },
       {
         ...other_op,
-        details: { spec: 'RFC 9700 4.4' },
+        spec: 'RFC 9700 4.4',
       },
     )
     // The path alone tells it as well.

@@ -444,6 +444,36 @@ test('oidcc-client-test-refresh-token: get_user_info refreshes what has expired'
   expect(op.calls(start)).toEqual({ token: 1, userinfo: 1 })
 })
 
+describe('get_user_info, of an access token that the OP takes no more before its time', () => {
+  const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' }
+
+  test('refreshes it, and asks once more', async () => {
+    const { session_id, access_token } = await logIn(site)
+    const { oxd_id } = site
+    const start = op.asked.length
+    op.bend({
+      userinfo: (honest, { headers }) =>
+        headers.authorization === `Bearer ${access_token}`
+          ? json({ error: 'invalid_token' }, 401, challenge)
+          : honest,
+    })
+    const { claims } = await wire.ok('get_user_info', { oxd_id, session_id })
+    op.straighten()
+    expect(claims.sub).toBe(op.sub)
+    expect(op.calls(start)).toEqual({ userinfo: 2, token: 1 })
+  })
+
+  test('gives up where the fresh one is refused too', async () => {
+    const { session_id } = await logIn(site)
+    const start = op.asked.length
+    op.bend({ userinfo: answers(json({ error: 'invalid_token' }, 401, challenge)) })
+    const refused = await wire.refused('get_user_info', { oxd_id: site.oxd_id, session_id })
+    op.straighten()
+    expect(refused).toMatchObject({ error: 'op_error', details: { http_status: 401 } })
+    expect(op.calls(start)).toEqual({ userinfo: 2, token: 1 })
+  })
+})
+
 test('where the daemon keeps the tokens, a session is what a site has', async () => {
   const kept = await BentSite.register(wire, op, { ...offline, tokens: 'daemon' })
   const { oxd_id } = kept

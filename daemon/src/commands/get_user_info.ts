@@ -10,6 +10,7 @@ import {
   token,
 } from '../command.js'
 import type { Context } from '../context.js'
+import { CommandError } from '../errors.js'
 import { withSources } from '../op/claims_sources.js'
 import { claimsOfEndUser, fetchUserInfo, hasUserInfo } from '../op/userinfo.js'
 import { sessionRefreshErrors } from '../refreshes.js'
@@ -24,7 +25,7 @@ export const get_user_info = command({
   params: {
     oxd_id,
     session_id: string({
-      doc: 'The session that the login answered. Its access token is refreshed first, if it has expired and can be.',
+      doc: 'The session that the login answered. Its access token is refreshed, if it can be, where it has expired or the OP takes it no more.',
       secret: true,
     }),
     access_token: token({
@@ -81,12 +82,7 @@ export const get_user_info = command({
       if (found.secrets.without_access_token || !(await hasUserInfo(op, site))) {
         return fromIdToken(op, site, found)
       }
-      const session = await withLiveToken(context, site, found)
-      const { access_token: known } = session.secrets
-      if (known === undefined) {
-        return refuse('no_refresh_token', "the session's tokens were revoked; log in again")
-      }
-      return withSources(op, site, await fetchUserInfo(op, site, known, session.sub))
+      return withSources(op, site, await claimsOf(context, site, found))
     }
     const token = access_token as string
     const found = await store.findSession(site.oxd_id, 'access', hashToken(token), clock())
@@ -110,13 +106,39 @@ async function fromIdToken(
   return { ...(await withSources(op, site, claims)), source: 'id_token' as const }
 }
 
+type SessionContext = Pick<Context<never>, 'op' | 'clock' | 'refreshes'>
+
+/** UserInfo by the session's access token, or by a fresh one where the OP takes that no more. */
+async function claimsOf(context: SessionContext, site: Site, found: StoredSession) {
+  const { op, clock } = context
+  const session = await withToken(context, site, found, (one) => isGoodFor(one, 1, clock()))
+  try {
+    return await askWith(op, site, session)
+  } catch (error) {
+    // RFC 6750 3.1: no longer good before its time, as after a change of the OP's keys.
+    if (!isRejected(error) || refreshTokenOf(session.secrets) === undefined) throw error
+    const { access_token_hash: rejected } = session
+    const isOther = (one: StoredSession) => !one.access_token_hash.equals(rejected)
+    return askWith(op, site, await withToken(context, site, session, isOther))
+  }
+}
+
+function isRejected(error: unknown): boolean {
+  return error instanceof CommandError && error.details?.['http_status'] === 401
+}
+
+function askWith(op: SessionContext['op'], site: Site, { secrets, sub }: StoredSession) {
+  if (secrets.access_token !== undefined) return fetchUserInfo(op, site, secrets.access_token, sub)
+  throw new CommandError('no_refresh_token', "the session's tokens were revoked; log in again")
+}
+
 /** The session, with its tokens refreshed where that is due and can be done. */
-async function withLiveToken(
-  { op, clock, refreshes }: Pick<Context<never>, 'op' | 'clock' | 'refreshes'>,
+async function withToken(
+  { op, refreshes }: SessionContext,
   site: Site,
   session: StoredSession,
+  isDone: (one: StoredSession) => boolean,
 ): Promise<StoredSession> {
-  const isDone = (one: StoredSession) => isGoodFor(one, 1, clock())
   if (refreshTokenOf(session.secrets) === undefined || isDone(session)) return session
   const refreshed = await refreshes.refresh(op, site, session, { isDone })
   return refreshed.session

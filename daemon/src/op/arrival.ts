@@ -48,7 +48,8 @@ export function checkArrival(callback: string | undefined, login: Login): void {
     'invalid_issuer',
     "the callback came to another address than this login's redirect URI: it may be the answer of another OP",
     {
-      details: { expected: wanted.origin + wanted.pathname, spec: 'RFC 9700 4.4' },
+      details: { expected: wanted.origin + wanted.pathname },
+      spec: 'RFC 9700 4.4',
       retryable: false,
     },
   )
@@ -86,8 +87,8 @@ export async function checkApart(
         details: {
           field: 'authorization_redirect_uri',
           issuers: [issuer, other.issuer],
-          spec: 'RFC 9700 4.4',
         },
+        spec: 'RFC 9700 4.4',
       },
     )
   }

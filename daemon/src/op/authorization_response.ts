@@ -83,8 +83,8 @@ function checkMode(login: Login, type: ResponseType, came: Came | undefined): vo
         parameter: 'response_mode',
         expected,
         received: came,
-        spec: 'OAuth Response Types 5',
       },
+      spec: 'OAuth Response Types 5',
     },
   )
 }
@@ -167,5 +167,12 @@ function refused(
       response_type,
       ...(received && { received: bounded(received, 100) }),
     },
+    spec: sectionOf(response_type),
   })
+}
+
+/** What a response of this type has to be. */
+function sectionOf(type: ResponseType): string {
+  if (type === 'code') return 'OIDC Core 3.1.2.5'
+  return brings(type, 'code') ? 'OIDC Core 3.3.2.5' : 'OIDC Core 3.2.2.5'
 }

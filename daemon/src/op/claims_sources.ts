@@ -175,8 +175,8 @@ function checkTimes({ clock, clock_tolerance }: OpSide, claims: Members): void {
   for (const [claim, check] of isGood) {
     const time = claims[claim]
     if (time === undefined || (typeof time === 'number' && check(time))) continue
-    const details = evidence({ claim, expected: { now, clock_tolerance }, received: time })
-    throw new CommandError('invalid_user_info', 'the claims are of another time', { details })
+    const said = evidence({ claim, expected: { now, clock_tolerance }, received: time })
+    throw new CommandError('invalid_user_info', 'the claims are of another time', said)
   }
 }
 
@@ -185,9 +185,9 @@ function isObject(value: unknown): value is Members {
 }
 
 function malformed(what: string): CommandError {
-  return new CommandError('invalid_op_response', what, { details: { spec: 'OIDC Core 5.6.2' } })
+  return new CommandError('invalid_op_response', what, { spec: 'OIDC Core 5.6.2' })
 }
 
 function notTrusted(why: string, shown = {}): CommandError {
-  return new CommandError('claims_provider_not_trusted', why, { details: evidence(shown) })
+  return new CommandError('claims_provider_not_trusted', why, evidence(shown))
 }

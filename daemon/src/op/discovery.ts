@@ -113,7 +113,10 @@ export async function fetchKeys(
     throw new CommandError(
       'invalid_op_response',
       `the OP's jwks_uri does not answer a key set of 1 to ${MAX_KEYS} keys`,
-      { details: { host: new URL(address).host, http_status: response.status } },
+      {
+        details: { host: new URL(address).host, http_status: response.status },
+        spec: 'RFC 7517 5',
+      },
     )
   }
   return { keys }
@@ -177,7 +180,7 @@ function isLonger(text: unknown, length: number): boolean {
 }
 
 async function notDiscovered(op_host: string, error: unknown): Promise<CommandError> {
-  const cause = await asCommandError(error)
+  const cause = await asCommandError(error, 'OIDC Discovery 4.2')
   const metadata_url = metadataAddress(op_host)
   if (isRefusal(cause) || cause.code === 'quota_exceeded') return cause
   if (cause.code === 'op_unreachable') {

@@ -260,7 +260,8 @@ describe('audiences', () => {
     const error = await refused({ options, claims: set(claims) })
     expect(error).toMatchObject({
       code: 'invalid_id_token_bad_audience',
-      details: { claim, spec: expect.stringContaining('OIDC Core 3.1.3.7 step') },
+      details: { claim },
+      spec: expect.stringContaining('OIDC Core 3.1.3.7 step'),
     })
   })
 
@@ -270,8 +271,8 @@ describe('audiences', () => {
       claim: 'aud',
       expected: ['us'],
       received: ['us', 'api'],
-      spec: 'OIDC Core 3.1.3.7 step 3',
     })
+    expect(error.spec).toBe('OIDC Core 3.1.3.7 step 3')
   })
 })
 
@@ -318,7 +319,7 @@ describe('through the browser', () => {
     const claims = (one: Members) => bend({ ...one, ...hashes })
     const error = await refused({ expected: all, claims })
     expect(error).toMatchObject({ code, details: { claim } })
-    expect(Object.keys(error.details ?? {}).sort()).toEqual(['claim', 'spec'])
+    expect(Object.keys(error.details ?? {}).sort()).toEqual(['claim'])
   })
 
   test('of the token endpoint they may be missing, but not wrong', async () => {

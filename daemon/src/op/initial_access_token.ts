@@ -56,9 +56,10 @@ async function tokenOf(
       `the OP's token for the registration is of the type ${bounded(token_type, 32)}, not Bearer`,
     )
   } catch (error) {
-    const { code, message, details } = await asCommandError(error)
+    const { code, message, details, spec } = await asCommandError(error, 'RFC 6749 5.1')
     throw new CommandError(code, `no token for the registration: ${message}`, {
       details: { ...details, field: 'registration_client_id' },
+      spec,
       cause: error,
     })
   }

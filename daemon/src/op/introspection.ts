@@ -58,7 +58,7 @@ export async function introspect(
     const isNoToken =
       error instanceof client.ResponseBodyError && error.error === 'unsupported_token_type'
     if (isNoToken) return { active: false }
-    throw await asCommandError(error)
+    throw await asCommandError(error, 'RFC 7662 2.2')
   }
   if (!answer.active) return { active: false }
   const checked = checkMembers(answer)
@@ -114,6 +114,7 @@ function isText(value: unknown): value is string {
 function malformed(name: string): CommandError {
   return new CommandError(
     'invalid_op_response',
-    `the OP's introspection has a member ${name} that is not what RFC 7662 2.2 says`,
+    `the OP's introspection has a member ${name} that is not what the specification says`,
+    { spec: 'RFC 7662 2.2' },
   )
 }

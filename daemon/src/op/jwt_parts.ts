@@ -1,5 +1,11 @@
 /** Reads the parts of a JWT in compact form, strictly, before anybody judges what they say. */
-import { bounded, boundedIn, CommandError, type ErrorCode } from '../errors.js'
+import {
+  bounded,
+  boundedIn,
+  CommandError,
+  type CommandErrorOptions,
+  type ErrorCode,
+} from '../errors.js'
 import { checkJsonNesting } from './nesting.js'
 
 /** Longest token, in characters: a site must be able to hand it back (`token` in command.ts). */
@@ -27,7 +33,7 @@ export interface UnverifiedJwt {
   claims: Members
 }
 
-/** What was wrong, in `details`: never a nonce, a hash or a token. */
+/** What was wrong: never a nonce, a hash or a token. */
 export interface Evidence {
   /** A claim, or a parameter of the JOSE header. */
   claim?: string
@@ -38,12 +44,19 @@ export interface Evidence {
   spec?: string
 }
 
-export function evidence({ expected, received, ...rest }: Evidence): Members {
-  return {
+/** An error's options: the section, and in `details` the rest. */
+export function evidence({
+  expected,
+  received,
+  spec,
+  ...rest
+}: Evidence): Pick<CommandErrorOptions, 'details' | 'spec'> {
+  const details = {
     ...rest,
     ...(expected !== undefined && { expected: boundedIn(expected) }),
     ...(received !== undefined && { received: boundedIn(received) }),
   }
+  return { ...(Object.keys(details).length > 0 && { details }), spec }
 }
 
 /** @returns the parts between the dots; undefined if one of them is no canonical base64url */
@@ -99,8 +112,8 @@ export function objectOf(text: string | Uint8Array): Members | undefined {
 }
 
 export function malformed(kind: JwtKind, what: string, shown: Evidence = {}): CommandError {
-  const details = evidence({ spec: 'RFC 7519 7.2', ...shown })
-  return new CommandError(kind.malformed, `${kind.name} ${what}`, { details })
+  const said = evidence({ spec: 'RFC 7519 7.2', ...shown })
+  return new CommandError(kind.malformed, `${kind.name} ${what}`, said)
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

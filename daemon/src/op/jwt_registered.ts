@@ -116,12 +116,14 @@ function unusable(
   expected?: readonly string[],
 ): CommandError {
   const what = field.startsWith('id_token') ? 'ID Tokens' : 'UserInfo'
-  const said = evidence({ received, expected, spec: 'OIDC Registration 2' })
+  const { details, spec } = evidence({ received, expected, spec: 'OIDC Registration 2' })
   return registered_by === 'operator'
     ? new CommandError('invalid_request', `${field} says ${what} ${how}`, {
-        details: { field, ...said },
+        details: { field, ...details },
+        spec,
       })
     : new CommandError('invalid_op_response', `the OP registered the site for ${what} ${how}`, {
-        details: { claim: field, ...said },
+        details: { claim: field, ...details },
+        spec,
       })
 }

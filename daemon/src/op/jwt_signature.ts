@@ -35,7 +35,7 @@ export async function verifyJws(
   const { alg, kid } = jwt.header
   const refused = (why: string, shown: Evidence, cause?: unknown) =>
     new CommandError(kind.bad_signature, `${kind.name} ${why}`, {
-      details: evidence({ ...shown, spec: 'OIDC Core 3.1.3.7 steps 6 to 8' }),
+      ...evidence({ ...shown, spec: 'OIDC Core 3.1.3.7 steps 6 to 8' }),
       cause,
     })
   // OIDC Core 3.1.3.7 step 7: the algorithm of the registration; what the token says of itself counts nothing.

@@ -3,10 +3,16 @@ import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'o
 import { bounded, CommandError } from '../errors.js'
 
 /**
+ * @param spec the section that says what the OP's answer should have been
  * @returns the error for the site. It carries what the OP said as `error` and `error_description`,
  * bounded; other text of the OP and the values that were compared stay in `cause`.
  */
-export async function asCommandError(error: unknown): Promise<CommandError> {
+export async function asCommandError(error: unknown, spec: string): Promise<CommandError> {
+  const made = await commandErrorOf(error)
+  return made.code === 'invalid_op_response' && made.spec === undefined ? made.with({ spec }) : made
+}
+
+async function commandErrorOf(error: unknown): Promise<CommandError> {
   const known = findInCauses(error, (one) => one instanceof CommandError)
   if (known) return known as CommandError
   if (error instanceof ResponseBodyError) {

@@ -57,7 +57,7 @@ export async function redeemRefreshToken(
     const tokens = await checkTokenAnswer(op, site, provider, answer, { login })
     return { verdict: 'good', answer: tokens }
   } catch (caught) {
-    const error = ofRefresh(await asCommandError(caught))
+    const error = ofRefresh(await asCommandError(caught, 'RFC 6749 5.1'))
     const tokens = await readTokens(heard())
     if (!tokens) throw error
     const { refresh_token: brought } = tokens

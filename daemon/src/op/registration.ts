@@ -70,7 +70,7 @@ export async function registerClient(
     )
     answered = configuration.clientMetadata()
   } catch (error) {
-    throw withCure(await asCommandError(error), token !== undefined)
+    throw withCure(await asCommandError(error, 'RFC 7591 3.2.1'), token !== undefined)
   }
   const registration = readRegistration(answered)
   return withToldKeys(

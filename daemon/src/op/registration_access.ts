@@ -111,7 +111,7 @@ async function askForClient(
   const response = await ask(op, site, method, body).catch(async (error: unknown) => {
     // RFC 7592 2.1: the client is gone, or the token was revoked; with a challenge (RFC 6750 3).
     if (isChallenge401(error)) throw denied()
-    throw await asCommandError(error)
+    throw await asCommandError(error, 'RFC 7592 3')
   })
   if (response.status === 401) throw denied()
   const answer: unknown = await response.json().catch(() => undefined)
@@ -142,7 +142,7 @@ export async function unregisterClient(op: OpSide, site: Site): Promise<boolean>
   } catch (error) {
     // The same 401, with a challenge (RFC 6750 3).
     if (isChallenge401(error)) return true
-    const { code, message, details } = await asCommandError(error)
+    const { code, message, details } = await asCommandError(error, 'RFC 7592 3')
     throw new CommandError(
       code === 'op_host_not_allowed' ? code : 'remove_site_failed',
       `the registration could not be removed at the OP, so the site was kept: ${message}`,

@@ -41,6 +41,6 @@ export async function revokeAtOp(
   try {
     await client.tokenRevocation(configuration, token, hint && { token_type_hint: hint })
   } catch (error) {
-    throw await asCommandError(error)
+    throw await asCommandError(error, 'RFC 7009 2.2')
   }
 }

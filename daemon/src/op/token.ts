@@ -39,9 +39,8 @@ export async function redeem(
   try {
     return await redeemOnce(op, site, login, response)
   } catch (error) {
-    const { code, message, details, cause } = await asCommandError(error)
     // The login is spent whatever went wrong: sending the command again cannot help.
-    throw new CommandError(code, message, { details, cause, retryable: false })
+    throw (await asCommandError(error, 'RFC 6749 5.1')).with({ retryable: false })
   }
 }
 
@@ -127,7 +126,7 @@ function checkSame(front: Tokens['id_token_claims'], back: Tokens['id_token_clai
     throw new CommandError(
       claim === 'sub' ? 'invalid_id_token_bad_sub' : 'invalid_id_token_bad_issuer',
       `the ID Tokens of the authorization response and of the token endpoint differ in ${claim}`,
-      { details: { claim, spec: 'OIDC Core 3.3.3.6' } },
+      { details: { claim }, spec: 'OIDC Core 3.3.3.6' },
     )
   }
 }

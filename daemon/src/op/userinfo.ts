@@ -54,7 +54,7 @@ export async function fetchUserInfo(
       new Headers({ accept: type }),
     )
   } catch (error) {
-    throw await asCommandError(error)
+    throw await asCommandError(error, 'OIDC Core 5.3.2')
   }
   checkAnswer(response, method, type)
   const claims = isJwt
@@ -75,7 +75,8 @@ function checkAnswer(response: Response, method: string, type: string): void {
         ? `takes no ${method}${allow ? ` but ${allow}` : ''}; set userinfo_method in the section [op NAME] of relyd.cfg`
         : `was answered with the status ${status}`
     throw new CommandError('invalid_op_response', `UserInfo ${why}`, {
-      details: { http_status: status, ...(allow && { allow }), spec: 'OIDC Core 5.3.2' },
+      details: { http_status: status, ...(allow && { allow }) },
+      spec: 'OIDC Core 5.3.2',
     })
   }
   const came = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
@@ -161,13 +162,12 @@ export function withoutEmpty(claims: Members): Members {
 }
 
 function malformed(what: string, shown: Evidence = {}): CommandError {
-  const details = evidence({ spec: 'OIDC Core 5.3.2', ...shown })
-  return new CommandError('invalid_op_response', `the OP's UserInfo ${what}`, { details })
+  const said = evidence({ spec: 'OIDC Core 5.3.2', ...shown })
+  return new CommandError('invalid_op_response', `the OP's UserInfo ${what}`, said)
 }
 
 function notOurs(why: string, shown: Evidence): CommandError {
-  const details = evidence({ spec: 'OIDC Core 5.3.2', ...shown })
-  return new CommandError('invalid_user_info', why, { details })
+  return new CommandError('invalid_user_info', why, evidence(shown))
 }
 
 /** Claims that are about a token, the login or the client, and not of the End-User (OIDC Core 2, 3.1.3.6). */

@@ -107,7 +107,7 @@ export async function findIssuer({ http }: OpSide, typed: string): Promise<Found
     }
     answer = await response.json().catch(() => undefined)
   } catch (error) {
-    const cause = await asCommandError(error)
+    const cause = await asCommandError(error, 'RFC 7033 4.2')
     if (cause.code !== 'invalid_op_response' && cause.code !== 'op_error') throw cause
     throw notFound(authority, `answers what is no WebFinger: ${cause.message}`, cause.details)
   }

@@ -7,6 +7,8 @@ import type { Bends, Calls, Members, Mode } from './types.js'
 /** What a login that must fail is expected to come to. */
 export interface Refused {
   error: string
+  /** The section by which it is refused; absent, there must be one all the same. */
+  spec?: unknown
   /** Members that `details` must have among others. */
   details?: Members
   /**
@@ -124,7 +126,7 @@ export class BentSite {
     const bends = login.bends ?? {}
     const is_front = Object.keys(bends).some((name) => name.startsWith('front_'))
     const honest_calls = this.#brings(login).code && !is_front ? { token: 1 } : {}
-    const { error, details, calls = honest_calls, spent = true } = refused
+    const { error, spec, details, calls = honest_calls, spent = true } = refused
     const secrets = op.secrets.length
     const tokens = op.access_tokens.length
     const begun = await this.begin({ ...login, bends })
@@ -136,6 +138,9 @@ export class BentSite {
       status: 'error',
       data: { error, retryable: false, ...(details && { details }) },
     })
+    // Whoever looks after the site must be able to tell the OP's people where it stands.
+    const withoutSection = ['op_unreachable', 'op_host_not_allowed', 'invalid_request']
+    expect(withoutSection.includes(error) || data.spec).toEqual(spec ?? expect.anything())
     expect(op.calls(start)).toEqual(calls)
 
     const reply = JSON.stringify(data)
