@@ -8,8 +8,8 @@ export default defineConfig({
     setupFiles: 'test/support/seed.ts',
     // On a busy machine; what polls for less says so.
     expect: { poll: { timeout: 10_000 } },
-    // One worker for each of two cores: much of a test is waiting for a process that it started.
-    maxWorkers: 2,
+    // One more than two cores have: much of a test is waiting for a process that it started.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },
