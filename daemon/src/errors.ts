@@ -130,16 +130,16 @@ export const errors = {
 
   // What an OP answers.
   op_unreachable: {
-    doc: 'The OP did not answer: no connection, a timeout, an answer that is too long, or a 5xx status.',
+    doc: 'The OP did not answer: no connection, a timeout, an answer that is too long, or a 5xx status. At a callback the login is over with it: not retryable, and `details.login_retry` says `later`.',
     retryable: true,
   },
   op_error: {
-    doc: "The OP answered with an OAuth error; `details.error` and `details.error_description` are the OP's. Where it answered a login, `details.login_retry` says whether another one can go well: `later`, `with_end_user` (start it without prompt=none), or `no`.",
+    doc: "The OP answered with an OAuth error; `details.error` and `details.error_description` are the OP's. Where it answered a login, `details.login_retry` says whether another one can go well: `later`, `with_end_user` (start it without prompt=none), or `no`. An OP that says `error` with the status 200 is told so as well.",
     spec: 'RFC 6749 5.2',
     retryable: false,
   },
   invalid_op_response: {
-    doc: 'The OP answered with something its specification does not allow.',
+    doc: 'The OP answered with something its specification does not allow. `details` names the member and what it was, or the HTTP status.',
     retryable: false,
   },
   no_client_assertion: {

@@ -47,10 +47,10 @@ test('the refusal names quota, option, section and limit', () => {
   const realm = { name: 'shop', quotas: { ...ample, sessions: { site: 7, realm: 9 } } }
   expect(quotaExceeded(realm, { quota: 'sessions', level: 'site' })).toMatchObject({
     code: 'quota_exceeded',
-    message: 'this site has 7 sessions, the most that sessions_per_site of [realm shop] allows',
+    message: 'this site has as many sessions as sessions_per_site of [realm shop] allows: 7',
     details: { quota: 'sessions', option: 'sessions_per_site', limit: 7 },
   })
   expect(quotaExceeded(realm, { quota: 'sessions', level: 'realm' }).message).toBe(
-    'the sites of this realm together have 9 sessions, the most that sessions of [realm shop] allows',
+    'the sites of this realm together have as many sessions as sessions of [realm shop] allows: 9',
   )
 })

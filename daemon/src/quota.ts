@@ -20,7 +20,7 @@ const shared = {
 const whole = {
   sites: 'sites',
   registrations_per_minute: 'registrations in this minute',
-  lookups_per_minute: 'questions to OPs about no site in this minute',
+  lookups_per_minute: 'lookups of OPs in this minute',
 } as const
 
 export type SharedQuota = keyof typeof shared
@@ -69,7 +69,7 @@ export function quotaExceeded(
   const whose = level === 'site' ? 'this site has' : 'the sites of this realm together have'
   return new CommandError(
     'quota_exceeded',
-    `${whose} ${limit} ${words}, the most that ${option} of [realm ${realm.name}] allows`,
+    `${whose} as many ${words} as ${option} of [realm ${realm.name}] allows: ${limit}`,
     { details: { quota, option, limit } },
   )
 }

@@ -1,6 +1,6 @@
 /** What a site gives to be let in with where an OP registers not just anybody, as it is checked and stored. */
 import { string, strings, token, type Values } from './command.js'
-import { refused } from './op/registration_request.js'
+import { refused } from './refused.js'
 import type { SiteSecrets } from './store/store.js'
 
 /** Parameters of the commands that register a site, and change it. */

@@ -5,6 +5,7 @@ import type { Log } from './log.js'
 import { metadataFields } from './op/client_metadata.js'
 import { DEFAULT_SCOPE } from './op/registration_request.js'
 import { responseModes, responseTypes } from './op/response_type.js'
+import { refused } from './refused.js'
 import type { SiteSettings } from './store/store.js'
 
 /** As a site asks for them itself, and as its operator does. */
@@ -104,6 +105,7 @@ export const unsettable = [
  *
  * @param params what is given replaces what was; of `metadata`, the whole
  * @param unset what shall be there no more
+ * @throws CommandError `invalid_request` for what is given and unset at once
  */
 export function changedSettings(
   before: SiteSettings,
@@ -117,7 +119,10 @@ export function changedSettings(
     ...(wished_scope && { scope: wished_scope }),
     ...withoutUndefined(params),
   }
-  for (const name of unset) delete merged[name]
+  for (const name of unset) {
+    if (params[name] !== undefined) throw refused('unset', `names ${name}, which is given too`)
+    delete merged[name]
+  }
   return { ...settingsOf(merged), ...(redirect_uris && { redirect_uris }) }
 }
 

@@ -481,7 +481,7 @@ export interface GetAuthorizationUrlParams {
   login_hint?: string | undefined
   /** A session whose End-User shall log in again, as for a stronger `acr`: its ID Token goes along as id_token_hint, and the login fails if another End-User comes back. The session itself stays as it is (OIDC Core 3.1.2.1). */
   session_id?: string | undefined
-  /** An ID Token instead, if the site has one. Nobody else than its `sub` may come back (OIDC Core 3.1.2.1). */
+  /** An ID Token instead, if the site has one. Nobody else than its `sub` may come back; of one that is encrypted for the OP, relyd cannot tell, and leaves that to the OP (OIDC Core 3.1.2.1). */
   id_token_hint?: string | undefined
   /** Languages of the OP's pages (OIDC Core 3.1.2.1). */
   ui_locales?: string[] | undefined

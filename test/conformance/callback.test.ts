@@ -65,7 +65,11 @@ describe('refuses', () => {
       bent((response) => response.set('iss', `${op.issuer}/`)),
       { error: 'invalid_issuer', calls },
     ],
-    ['iss empty', bent((response) => response.set('iss', '')), { error: 'invalid_issuer', calls }],
+    [
+      'iss empty',
+      bent((response) => response.set('iss', '')),
+      { error: 'invalid_issuer', spec: 'RFC 9207 2.4', calls },
+    ],
     [
       'M6 S10 mix-up: the response of another OP with this one’s state',
       bent((response) => response.set('iss', old_op.issuer)),

@@ -394,7 +394,15 @@ describe('workload identity: an assertion in a file that the platform renews', (
       const reply = await wire.call('get_tokens_by_callback', begun)
       rmSync(path, { force: true, recursive: true })
       current = renew()
-      expect(reply).toMatchObject({ status: 'error', data: { error: 'no_client_assertion' } })
+      expect(reply).toMatchObject({
+        status: 'error',
+        data: {
+          error: 'no_client_assertion',
+          error_description: expect.stringMatching(/; start the login again later$/),
+          retryable: false,
+          details: { login_retry: 'later' },
+        },
+      })
       expect(op.calls(start)).toEqual({})
       expect(JSON.stringify(reply)).not.toContain(folder)
       await expect

@@ -69,6 +69,8 @@ async function refuses(discovery: Bend, refused: object): Promise<void> {
 
 const unusable = { error: 'invalid_op_metadata', retryable: false }
 const nothing = { error: 'no_connect_discovery_response', retryable: false }
+/** Where the metadata was asked for. */
+const where = { url: expect.stringMatching(/^http.*\/\.well-known\/openid-configuration$/) }
 const unreachable = { error: 'no_connect_discovery_response', retryable: true }
 
 test('P2 oidcc-client-test-discovery-openid-config', async () => {
@@ -86,14 +88,30 @@ describe('refuses metadata with', () => {
     [
       'P3 oidcc-client-test-discovery-issuer-mismatch, fapi2 discovery-issuer-mismatch',
       { issuer: 'https://op.exampleINVALID' },
-      { ...unusable, error_description: expect.stringContaining('https://op.exampleINVALID') },
+      {
+        ...unusable,
+        spec: 'OIDC Discovery 4.3',
+        error_description: expect.stringContaining('https://op.exampleINVALID'),
+      },
     ],
     ['issuer missing', { issuer: undefined }, nothing],
     ['issuer not a string', { issuer: 7 }, nothing],
     ['no authorization_endpoint', { authorization_endpoint: undefined }, unusable],
     ['no token_endpoint', { token_endpoint: undefined }, unusable],
-    ['no jwks_uri', { jwks_uri: undefined }, unusable],
-    ['a token_endpoint without TLS', { token_endpoint: 'http://op.example/token' }, unusable],
+    [
+      'no jwks_uri',
+      { jwks_uri: undefined },
+      { ...unusable, spec: 'OIDC Discovery 3', details: { member: 'jwks_uri' } },
+    ],
+    [
+      'a token_endpoint without TLS',
+      { token_endpoint: 'http://op.example/token' },
+      {
+        ...unusable,
+        spec: 'OIDC Discovery 3',
+        details: { member: 'token_endpoint', received: 'http://op.example/token' },
+      },
+    ],
     ['a jwks_uri without TLS', { jwks_uri: 'http://op.example/jwks' }, unusable],
     ['a userinfo_endpoint without TLS', { userinfo_endpoint: 'http://op.example/' }, unusable],
     [
@@ -305,8 +323,13 @@ describe('P2 what is known of an OP', () => {
 
 describe('refuses instead of metadata', () => {
   test.each<[name: string, answer: Answer | Takeover, refused: object]>([
-    ['404', json({ error: 'not_found' }, 404), nothing],
-    ['HTML', html(), nothing],
+    [
+      '404',
+      json({ error: 'not_found' }, 404),
+      { ...nothing, details: { ...where, http_status: 404 } },
+    ],
+    ['404 with HTML', html(404), { ...nothing, details: { ...where, http_status: 404 } }],
+    ['HTML', html(), { ...nothing, details: where }],
     ['a JSON array', json([]), nothing],
     ['302', redirect('/elsewhere'), nothing],
     ['10 MB', huge(10_000_000), unreachable],

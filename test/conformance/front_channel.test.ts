@@ -280,6 +280,7 @@ describe.each(with_id_token)('the ID Token of %s, through the browser', (respons
   test('refuses fapi1 invalid-shash: s_hash of another state', async () => {
     await refuses(front(set({ s_hash: 'x'.repeat(22) })), {
       error: 'invalid_authorization_code_bad_hash',
+      spec: 'FAPI 1.0 Advanced 5.1.1',
       details: { claim: 's_hash' },
     })
   })
@@ -396,7 +397,7 @@ describe('access tokens through the browser', () => {
           callback: (response) => response.set('access_token', 'another'),
           request: { response_type },
         },
-        { error: 'invalid_access_token_bad_hash', calls },
+        { error: 'invalid_access_token_bad_hash', spec: 'OIDC Core 3.2.2.9', calls },
       )
     }
   })
@@ -444,7 +445,7 @@ describe('two ID Tokens', () => {
     )
     await site.refuses(
       { bends: { claims: append('at_hash') }, request: { response_type: 'code token' } },
-      { error: 'invalid_access_token_bad_hash', calls: token },
+      { error: 'invalid_access_token_bad_hash', spec: 'OIDC Core 3.1.3.8', calls: token },
     )
   })
 })
@@ -498,7 +499,7 @@ describe('what was demanded when the login began', () => {
     expect(op.authorizations.at(-1)?.get('id_token_hint')).toBe(id_token)
     await site.refuses(
       { bends: { claims: set({ sub: 'mallory' }) }, request },
-      { error: 'invalid_id_token_bad_sub' },
+      { error: 'invalid_id_token_bad_sub', spec: 'OIDC Core 5.5.1' },
     )
     expect(
       await wire.refused('get_authorization_url', {
@@ -539,7 +540,7 @@ describe('what was demanded when the login began', () => {
         bends: { claims: set({ sub: 'mallory' }) },
         request: { claims: { id_token: { sub: { value: op.sub } } } },
       },
-      { error: 'invalid_id_token_bad_sub' },
+      { error: 'invalid_id_token_bad_sub', spec: 'OIDC Core 5.5.1' },
     )
   })
 })

@@ -210,7 +210,7 @@ describe('refuses an ID Token signed by', () => {
 
 describe('M11 keys that cannot be had when an unknown kid asks for them', () => {
   const unreachable = { error: 'op_unreachable' }
-  const invalid = { error: 'invalid_op_response' }
+  const invalid = { error: 'invalid_op_response', spec: 'RFC 7517 5' }
 
   // The keys that were known before serve on: the honest login that follows fetches none.
   test.each<[name: string, jwks: (op: BentOp) => Answer | Takeover, refused: Refused]>([

@@ -257,6 +257,18 @@ describe('a refresh token that the OP rejects', () => {
   })
 })
 
+test('P24 an OP that says invalid_grant with 200 is passed on, and not believed for good', async () => {
+  const login = await logIn(site)
+  op.bend({ token: answers(json({ error: 'invalid_grant', error_description: 'gone' })) })
+  const { data } = await refresh(site, login)
+  op.straighten()
+  expect(data).toMatchObject({
+    error: 'op_error',
+    details: { error: 'invalid_grant', error_description: 'gone', http_status: 200 },
+  })
+  expect(await refresh(site, login)).toMatchObject({ status: 'ok' })
+})
+
 describe('M13 P33 an OP that rotates', () => {
   test.each<[name: string, answer: Parameters<typeof answers>[0]]>([
     ['503', json({}, 503)],

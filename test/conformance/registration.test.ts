@@ -115,10 +115,34 @@ describe('refuses for a registration', () => {
       answers(json({}, 401, { 'www-authenticate': 'Bearer error="invalid_token"' })),
       { error: 'op_error', details: { error: 'invalid_token', http_status: 401 } },
     ],
-    ['200 instead of 201', (honest) => ({ ...honest, status: 200 }), invalid],
-    ['no client_id', withMembers({ client_id: undefined }), invalid],
-    ['client_id not a string', withMembers({ client_id: 7 }), invalid],
-    ['client_secret not a string', withMembers({ client_secret: 7 }), invalid],
+    [
+      'P24 200 with an error',
+      answers(json({ error: 'invalid_redirect_uri', error_description: 'no' })),
+      {
+        error: 'op_error',
+        details: { error: 'invalid_redirect_uri', error_description: 'no', http_status: 200 },
+      },
+    ],
+    [
+      '200 instead of 201',
+      (honest) => ({ ...honest, status: 200 }),
+      { ...invalid, spec: 'RFC 7591 3.2.1', details: { http_status: 200 } },
+    ],
+    [
+      'no client_id',
+      withMembers({ client_id: undefined }),
+      { ...invalid, details: { member: 'client_id' } },
+    ],
+    [
+      'client_id not a string',
+      withMembers({ client_id: 7 }),
+      { ...invalid, details: { member: 'client_id', received: 7 } },
+    ],
+    [
+      'client_secret not a string',
+      withMembers({ client_secret: 7 }),
+      { ...invalid, details: { member: 'client_secret' } },
+    ],
     [
       'client_secret without its expiry (RFC 7591 3.2.1)',
       withMembers({ client_secret_expires_at: undefined }),

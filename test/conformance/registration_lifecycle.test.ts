@@ -177,6 +177,16 @@ describe('P8 a registration is', () => {
       error: 'invalid_request',
       details: { field: 'client_secret' },
     })
+    for (const [params, field] of [
+      [{ client_name: 'New', unset: ['client_name'] }, 'unset'],
+      [{}, 'params'],
+    ] as const) {
+      expect(await admin.refused('update_site', { site: oxd_id, ...params })).toMatchObject({
+        error: 'invalid_request',
+        details: { field },
+      })
+    }
+    expect((await clientOf(site))['client_name']).toBe('Store')
     await site.accepts()
   })
 })
@@ -263,6 +273,11 @@ describe('P8 a change that cannot be made changes nothing:', () => {
       { error: 'registration_access_denied', retryable: false },
     ],
     ['403', answers(json({ error: 'insufficient_scope' }, 403)), { error: 'op_error' }],
+    [
+      'P24 200 with an error',
+      answers(json({ error: 'invalid_client_metadata' })),
+      { error: 'op_error', details: { error: 'invalid_client_metadata', http_status: 200 } },
+    ],
     ['405 with HTML', answers(html(405)), { error: 'invalid_op_response' }],
     ['302', answers(redirect('/elsewhere')), { error: 'invalid_op_response' }],
     ['500', answers(json({}, 500)), { error: 'op_unreachable', retryable: true }],
@@ -303,7 +318,15 @@ describe('P8 a change that cannot be made changes nothing:', () => {
     op.bend({ client: withMembers(members) })
     const reply = await wire.call('update_site', { oxd_id, ...changes })
     op.straighten()
-    expect(reply).toMatchObject({ status: 'error', data: { error: 'invalid_op_response' } })
+    const [member] = Object.keys(members)
+    expect(reply).toMatchObject({
+      status: 'error',
+      data: {
+        error: 'invalid_op_response',
+        spec: expect.any(String),
+        details: { member: expect.stringMatching(new RegExp(`^${member}$`)) },
+      },
+    })
     expect(await wire.ok('get_site', { oxd_id })).toEqual(before)
     const denied = await wire.call('update_site', { oxd_id, ...changes })
     // What is said of another client is not believed.
@@ -318,7 +341,12 @@ describe('P8 a change that cannot be made changes nothing:', () => {
   test.each<[name: string, params: object, refused: object]>([
     ['what the OP does not offer', { id_token_signed_response_alg: 'PS512' }, {}],
     ['enc without alg', { userinfo_encrypted_response_enc: 'A256GCM' }, {}],
-    ['nothing', {}, {}],
+    ['nothing', {}, { details: { field: 'params' } }],
+    [
+      'a name that is given and taken away',
+      { client_name: 'New', unset: ['client_name'] },
+      { details: { field: 'unset' } },
+    ],
     [
       'a redirect URI that is none',
       { authorization_redirect_uri: '/cb' },

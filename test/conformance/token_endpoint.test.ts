@@ -45,36 +45,47 @@ afterAll(async () => {
 
 const unreachable: Refused = { error: 'op_unreachable' }
 const invalid: Refused = { error: 'invalid_op_response' }
+const withStatus = (http_status: number): Refused => ({ ...invalid, details: { http_status } })
 
 describe('refuses members', () => {
-  test.each<[name: string, members: Record<string, unknown>]>([
-    ['M10 token_type mac', { token_type: 'mac' }],
+  test.each<[name: string, members: Record<string, unknown>, received?: unknown]>([
+    ['M10 token_type mac', { token_type: 'mac' }, 'mac'],
     ['M10 token_type missing', { token_type: undefined }],
-    ['token_type DPoP, which nobody asked for', { token_type: 'DPoP' }],
-    ['token_type not a string', { token_type: ['Bearer'] }],
+    ['token_type DPoP, which nobody asked for', { token_type: 'DPoP' }, 'dpop'],
+    ['token_type not a string', { token_type: ['Bearer'] }, ['Bearer']],
     ['access_token missing', { access_token: undefined }],
     ['access_token empty', { access_token: '' }],
     ['access_token not a string', { access_token: { a: 1 } }],
     ['refresh_token not a string', { refresh_token: 7 }],
-    ['expires_in negative', { expires_in: -1 }],
-    ['expires_in no number', { expires_in: 'soon' }],
-    ['scope a list', { scope: ['openid'] }],
-  ])('%s', async (_, members) => {
-    await site.refuses({ bends: { token: withMembers(members) } }, invalid)
+    ['expires_in negative', { expires_in: -1 }, -1],
+    ['expires_in no number', { expires_in: 'soon' }, 'soon'],
+    ['scope a list', { scope: ['openid'] }, ['openid']],
+  ])('%s', async (_, members, received) => {
+    const [member] = Object.keys(members)
+    const bends = { token: withMembers(members) }
+    const { details } = await site.refuses({ bends }, { ...invalid, spec: 'RFC 6749 5.1' })
+    expect(details).toEqual({ member, ...(received !== undefined && { received }) })
   })
 })
 
 describe('P24 refuses', () => {
   test.each<[name: string, answer: (honest: Answer) => Answer | Takeover, refused: Refused]>([
-    ['M10 200 with an error', () => json({ error: 'invalid_grant' }), invalid],
+    [
+      'M10 200 with an error',
+      () => json({ error: 'invalid_grant', error_description: 'code used' }),
+      {
+        error: 'op_error',
+        details: { error: 'invalid_grant', error_description: 'code used', http_status: 200 },
+      },
+    ],
     ['M10 an HTML body', () => html(), invalid],
     ['HTML that says it is JSON', () => json(Buffer.from('<html>')), invalid],
     ['M10 a JSON array', () => json([]), invalid],
     ['JSON null', () => json(Buffer.from('null')), invalid],
     ['no body', () => json(Buffer.alloc(0)), invalid],
-    ['204', () => ({ status: 204, headers: {}, body: '' }), invalid],
+    ['204', () => ({ status: 204, headers: {}, body: '' }), withStatus(204)],
     ['201 with tokens', (honest) => ({ ...honest, status: 201 }), invalid],
-    ['M10 302', () => redirect(`${op.issuer}/elsewhere`), invalid],
+    ['M10 302', () => redirect(`${op.issuer}/elsewhere`), withStatus(302)],
     ['307', () => redirect(`${op.issuer}/elsewhere`, 307), invalid],
     ['308 to the same place', () => redirect(op.address('token'), 308), invalid],
     [
@@ -102,7 +113,7 @@ describe('P24 refuses', () => {
         details: { error: 'invalid_grant', error_description: 'code expired', http_status: 400 },
       },
     ],
-    ['400 with HTML', () => html(400), invalid],
+    ['400 with HTML', () => html(400), withStatus(400)],
     ['400 with an error that is no string', () => json({ error: 7 }, 400), invalid],
     [
       '401 with an OAuth error and no challenge',

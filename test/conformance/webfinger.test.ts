@@ -126,7 +126,7 @@ describe('finds the OP', () => {
 })
 
 describe('is told that there is none by', () => {
-  test.each<[name: string, answer: Answer | Takeover]>([
+  test.each<[name: string, answer: Answer | Takeover, details?: object]>([
     [
       'rp-discovery-webfinger-http-href',
       json({
@@ -141,7 +141,11 @@ describe('is told that there is none by', () => {
     ['links of other kinds', json({ links: [{ rel: 'self', href: 'https://op.example' }] })],
     ['links that are no list', json({ links: { rel, href: 'https://op.example' } })],
     ['a link without href', json({ links: [{ rel }] })],
-    ['an href that is no text', json({ links: [{ rel, href: ['https://op.example'] }] })],
+    [
+      'an href that is no text',
+      json({ links: [{ rel, href: ['https://op.example'] }] }),
+      { received: ['https://op.example'] },
+    ],
     ['an href with a query', json({ links: [{ rel, href: 'https://op.example/?a' }] })],
     ['an href with a fragment', json({ links: [{ rel, href: 'https://op.example/#a' }] })],
     ['an href with a user', json({ links: [{ rel, href: 'https://a@op.example/' }] })],
@@ -151,13 +155,14 @@ describe('is told that there is none by', () => {
     ['null', json(Buffer.from('null'))],
     ['what is no JSON', json(Buffer.from('{'))],
     ['HTML', html()],
-    ['404', json({}, 404)],
+    ['404', json({}, 404), { http_status: 404 }],
     ['400', json({ error: 'invalid_request' }, 400)],
     ['a redirect to nowhere', { status: 302, headers: {}, body: '' }],
     ['a redirect to http', redirect('http://op.example/.well-known/webfinger')],
     ['a redirect to a file', redirect('file:///etc/passwd')],
-  ])('%s', async (_, answer) => {
-    await refuses(answers(answer), without)
+  ])('%s', async (_, answer, details) => {
+    const error_description = expect.stringContaining("ask the End-User for the OP's address")
+    await refuses(answers(answer), { ...without, error_description, ...(details && { details }) })
   })
 
   test('redirects without end', async () => {

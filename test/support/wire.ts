@@ -124,6 +124,11 @@ export class Wire implements Disposable {
     const waiting = typeof reply.id === 'number' ? this.#waiting.get(reply.id) : undefined
     if (waiting) {
       this.#waiting.delete(reply.id as number)
+      // There is one place for it.
+      if (reply.status === 'error' && reply.data.details?.spec !== undefined) {
+        waiting.reject(new Error(`${reply.data.error} has its section among its details`))
+        return
+      }
       waiting.resolve(reply)
       return
     }

@@ -3,8 +3,8 @@ import { type Fields, oneOf, required, string, strings, type Values } from '../c
 import type { SecretMethod } from '../op/client_authentication.js'
 import type { ClientCredential } from '../op/client_credential.js'
 import { metadataFields } from '../op/client_metadata.js'
-import { refused } from '../op/credential_error.js'
 import { credentialMethods } from '../op/credential_methods.js'
+import { refused } from '../refused.js'
 import { settingFields } from '../site_settings.js'
 
 /** Longest key or chain of certificates, as text. */

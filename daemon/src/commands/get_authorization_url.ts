@@ -65,7 +65,7 @@ export const get_authorization_url = command({
       secret: true,
     }),
     id_token_hint: token({
-      doc: 'An ID Token instead, if the site has one. Nobody else than its `sub` may come back.',
+      doc: 'An ID Token instead, if the site has one. Nobody else than its `sub` may come back; of one that is encrypted for the OP, relyd cannot tell, and leaves that to the OP.',
       spec: 'OIDC Core 3.1.2.1',
     }),
     ui_locales: strings({ doc: "Languages of the OP's pages.", spec: 'OIDC Core 3.1.2.1' }),

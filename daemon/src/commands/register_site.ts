@@ -1,8 +1,9 @@
 import { command, required, string, strings } from '../command.js'
 import { metadataFields } from '../op/client_metadata.js'
 import { readOpHost } from '../op/op_host.js'
-import { changedMembers, refused } from '../op/registration_request.js'
+import { changedMembers } from '../op/registration_request.js'
 import { checkExposure } from '../op/response_type.js'
+import { refused } from '../refused.js'
 import { accessFields, accessOf } from '../registration_secrets.js'
 import { claimOfKey, registerSite, registerSiteErrors } from '../registrations.js'
 import {

@@ -54,7 +54,11 @@ export const update_site = command({
       )
     }
     if (Object.keys(params).length === 1) {
-      return refuse('invalid_request', 'nothing is given that shall change')
+      return refuse(
+        'invalid_request',
+        'params have nothing that shall change; give a setting, or name one in unset',
+        { details: { field: 'params' } },
+      )
     }
     checkRedirectUri(authorization_redirect_uri, 'authorization_redirect_uri')
     for (const uri of redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')

@@ -158,7 +158,7 @@ describe('a request', () => {
         display: 'touch',
         prompt: 'login consent',
         max_age: 0,
-        id_token_hint: 'e30.e30.',
+        id_token_hint: hintOf('alice'),
         login_hint: 'alice+x@site.example',
         ui_locales: ['fr-CA', 'en'],
         claims_locales: ['de'],
@@ -174,7 +174,7 @@ describe('a request', () => {
       display: 'touch',
       prompt: 'login consent',
       max_age: '0',
-      id_token_hint: 'e30.e30.',
+      id_token_hint: hintOf('alice'),
       login_hint: 'alice+x@site.example',
       ui_locales: 'fr-CA en',
       claims_locales: 'de',
@@ -238,6 +238,15 @@ describe('a request', () => {
       'acr_values',
     ],
     ['require_acr without acr_values', { require_acr: true }, 'require_acr'],
+    ['a hint that is no JWT', { id_token_hint: 'garbage' }, 'id_token_hint'],
+    ['a hint of four parts', { id_token_hint: 'e30.aaaa.aaaa.aaaa' }, 'id_token_hint'],
+    ['a hint whose claims are none', { id_token_hint: 'e30.aaaa.' }, 'id_token_hint'],
+    ['a hint that names nobody', { id_token_hint: 'e30.e30.' }, 'id_token_hint'],
+    [
+      'an encrypted hint without a header',
+      { id_token_hint: 'aaaa.aaaa.aaaa.aaaa.aaaa' },
+      'id_token_hint',
+    ],
     [
       'a hint of one End-User, and a claim for another',
       { id_token_hint: hintOf('alice'), claims: { id_token: { sub: { value: 'bob' } } } },
@@ -316,7 +325,7 @@ describe('what the answer is held against', () => {
       { auth_time: true },
     ],
     ['P15 the End-User of a hint', { id_token_hint: hintOf('alice') }, { sub: 'alice' }],
-    ['nobody by a hint that cannot be read', { id_token_hint: 'a.b.c.d.e' }, undefined],
+    ['nobody by a hint that is encrypted', { id_token_hint: 'e30.aaaa.aaaa.aaaa.aaaa' }, undefined],
   ])('%s', (_, request, essential) => {
     expect(kept(request)).toEqual(essential ? { essential } : {})
   })

@@ -1,8 +1,10 @@
 /** Authorization requests: the address that a browser is sent to. */
 import type { ServerMetadata } from 'openid-client'
 import { sha256Base64url } from '../digest.js'
+import { isObject } from '../is_object.js'
+import { refused } from '../refused.js'
 import type { Login, Site } from '../store/store.js'
-import { acrWishOf, checkRequest, isObject, refused } from './authorization_checks.js'
+import { acrWishOf, checkRequest } from './authorization_checks.js'
 import { demandsOf } from './demands.js'
 import type { OpOptions } from './op_options.js'
 import { brings, type ResponseMode, type ResponseType, type ResponseWish } from './response_type.js'

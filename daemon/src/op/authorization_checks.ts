@@ -1,6 +1,7 @@
 /** What a site may ask of an OP for one login, and what of it can only fail (OIDC Core 3.1.2.1, 5.5). */
 import type { ServerMetadata } from 'openid-client'
-import { bounded, CommandError } from '../errors.js'
+import { isObject } from '../is_object.js'
+import { refused } from '../refused.js'
 import type { AuthorizationRequest } from './authorization.js'
 import { brings, givesAccess, type ResponseType } from './response_type.js'
 
@@ -143,13 +144,4 @@ export function claimOf(
   const wanted = claims?.['id_token']
   const how = isObject(wanted) && Object.hasOwn(wanted, name) ? wanted[name] : undefined
   return isObject(how) ? how : undefined
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-export function refused(field: string, why: string): CommandError {
-  const named = bounded(field, 100)
-  return new CommandError('invalid_request', `${named} ${why}`, { details: { field: named } })
 }

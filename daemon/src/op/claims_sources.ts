@@ -1,5 +1,6 @@
 /** Claims that others than the OP vouch for (OIDC Core 5.6.2): verified, or not used. */
 import { bounded, CommandError, type ErrorCode } from '../errors.js'
+import { isObject } from '../is_object.js'
 import { live } from '../live_secrets.js'
 import type { Site } from '../store/store.js'
 import { asymmetricAlgs, isOneOf } from './jwt_algorithms.js'
@@ -178,10 +179,6 @@ function checkTimes({ clock, clock_tolerance }: OpSide, claims: Members): void {
     const said = evidence({ claim, expected: { now, clock_tolerance }, received: time })
     throw new CommandError('invalid_user_info', 'the claims are of another time', said)
   }
-}
-
-function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function malformed(what: string): CommandError {

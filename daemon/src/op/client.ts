@@ -1,10 +1,10 @@
 /** A site as an OAuth client: openid-client's view of it, built once and kept with the site. */
 import * as client from 'openid-client'
-import { CommandError } from '../errors.js'
+import { bounded, CommandError } from '../errors.js'
+import { refused } from '../refused.js'
 import type { Site } from '../store/store.js'
 import { AssertionFileError, readAssertionFile } from './assertion_file.js'
 import { assertionFileOf, authenticationOf, certificateOf } from './client_authentication.js'
-import { refused } from './credential_error.js'
 import { admitNamed, insecureIfAllowed } from './discovery.js'
 import type { OpHttp } from './http.js'
 import { checkJwtAlgs } from './jwt_registered.js'
@@ -131,6 +131,7 @@ export async function providerOf(op: OpSide, site: Site): Promise<Provider> {
     throw new CommandError(
       'invalid_op_metadata',
       `${site.op_host} has become another issuer since this site registered there`,
+      { details: { member: 'issuer', expected: site.issuer, received: bounded(provider.issuer) } },
     )
   }
   return provider
@@ -157,6 +158,7 @@ function endpointsFor({ http }: OpSide, site: Site, provider: Provider): client.
     throw new CommandError(
       'invalid_op_metadata',
       `the token_endpoint of ${site.op_host} has no TLS, where alone a client can show its certificate`,
+      { details: { member: 'token_endpoint', received: bounded(address) }, spec: 'RFC 8705 5' },
     )
   }
   return { ...plain, mtls_endpoint_aliases: aliases } as client.ServerMetadata

@@ -1,7 +1,7 @@
 /** Certificates that a client shows to its OP (RFC 8705): read, and held against their key and the clock. */
 import { type KeyObject, X509Certificate } from 'node:crypto'
 import type { Seconds } from '../clock.js'
-import { refused } from './credential_error.js'
+import { refused } from '../refused.js'
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 

@@ -1,12 +1,12 @@
 /** What an operator gives to authenticate a client that the OP's operator issued: checked when it is given. */
 import type { KeyObject } from 'node:crypto'
 import type { Seconds } from '../clock.js'
+import { refused } from '../refused.js'
 import type { ClientJwk, ClientMetadata, SiteSecrets } from '../store/store.js'
 import { faultOfPath } from './assertion_file.js'
 import { SHORTEST_MAC_KEYS } from './client_authentication.js'
 import { readCertificates } from './client_certificate.js'
 import { algorithmOf, type ReadKey, readPrivateKey } from './client_key.js'
-import { refused } from './credential_error.js'
 
 /**
  * `private_key` is a PEM file's text (PKCS#8, PKCS#1 or SEC 1, not encrypted) or a JWK as JSON;

@@ -2,7 +2,7 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { sha256Base64url } from '../digest.js'
 import { live } from '../live_secrets.js'
-import { refused } from './credential_error.js'
+import { refused } from '../refused.js'
 
 /** RFC 7518 3.3. */
 const SHORTEST_RSA = 2048

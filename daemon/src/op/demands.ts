@@ -1,8 +1,9 @@
 /** What a login was asked with that its ID Token must fulfil, beyond its `max_age`. */
-import { decodeJwt } from 'jose'
+import { refused } from '../refused.js'
 import type { Login, Site } from '../store/store.js'
 import type { AuthorizationRequest } from './authorization.js'
-import { acrWishOf, claimOf, refused } from './authorization_checks.js'
+import { acrWishOf, claimOf } from './authorization_checks.js'
+import { objectOf, partsOf } from './jwt_parts.js'
 
 type Essential = NonNullable<Login['secrets']['essential']>
 
@@ -42,11 +43,27 @@ function subOf(
   return named ?? hinted
 }
 
-/** It only narrows who may log in, so that nobody has to have verified it. One that is encrypted says nothing here. */
+/**
+ * It only narrows who may log in, so that nobody has to have verified it. One that is encrypted (for
+ * the OP, OIDC Core 3.1.2.1) says nothing here.
+ */
 function subOfHint(id_token_hint: string): string | undefined {
+  const parts = partsOf(id_token_hint)
+  const isEncrypted = parts?.length === 5
+  const claims = readObject(parts?.[isEncrypted ? 0 : 1] ?? '')
+  if (!claims || (!isEncrypted && parts?.length !== 3)) {
+    throw refused('id_token_hint', 'is no JWT; give the id_token of an earlier login as it came')
+  }
+  if (isEncrypted) return undefined
+  const { sub } = claims
+  if (typeof sub === 'string' && sub !== '') return sub
+  throw refused('id_token_hint', 'names no End-User (sub); give the id_token of an earlier login')
+}
+
+/** Undefined also for one that is nested too deeply, which here is no fault of an OP's. */
+function readObject(text: string): Record<string, unknown> | undefined {
   try {
-    const { sub } = decodeJwt(id_token_hint)
-    return typeof sub === 'string' && sub !== '' ? sub : undefined
+    return objectOf(text)
   } catch {
     return undefined
   }

@@ -1,7 +1,8 @@
 /** Fetches an OP's metadata and keys, and checks that they can be used. */
 import type { JSONWebKeySet, JWK } from 'jose'
 import * as client from 'openid-client'
-import { CommandError } from '../errors.js'
+import { bounded, CommandError } from '../errors.js'
+import { isObject } from '../is_object.js'
 import type { OpHttp } from './http.js'
 import { CALLED, checkMetadata, plainMetadata } from './metadata.js'
 import { asCommandError } from './op_errors.js'
@@ -10,6 +11,9 @@ import { plainMembers } from './plain_members.js'
 
 /** Most keys of a set: a login without a `kid` may try them all. */
 export const MAX_KEYS = 100
+
+/** What a key set has to be. */
+const KEYS_SPEC = 'RFC 7517 5'
 
 /** Longest modulus and exponent of an RSA key, in base64url characters: 8192 and 64 bits. */
 const MAX_MODULUS_LENGTH = 1366
@@ -101,11 +105,14 @@ export async function fetchKeys(
 ): Promise<JSONWebKeySet> {
   if (options?.static?.jwks) return options.static.jwks
   const address = metadata.jwks_uri as string
-  const response = await http.fetch(address, {
+  const request = http.fetch(address, {
     method: 'GET',
     headers: { accept: 'application/json, application/jwk-set+json' },
     body: undefined,
     redirect: 'manual',
+  })
+  const response = await request.catch(async (error: unknown) => {
+    throw await asCommandError(error, KEYS_SPEC)
   })
   const set: unknown = response.status === 200 ? await response.json().catch(() => null) : null
   const keys = keysOf(set)
@@ -115,7 +122,7 @@ export async function fetchKeys(
       `the OP's jwks_uri does not answer a key set of 1 to ${MAX_KEYS} keys`,
       {
         details: { host: new URL(address).host, http_status: response.status },
-        spec: 'RFC 7517 5',
+        spec: KEYS_SPEC,
       },
     )
   }
@@ -135,8 +142,8 @@ export function isUsable(keys: JWK[]): boolean {
 /** The keys of a set that are not too costly to verify with; none, if it is no key set. */
 export function keysOf(set: unknown): JWK[] {
   const keys: unknown = typeof set === 'object' && set !== null && 'keys' in set ? set.keys : []
-  if (!Array.isArray(keys) || !keys.every(isKey)) return []
-  return keys
+  if (!Array.isArray(keys) || !keys.every(isObject)) return []
+  return (keys as JWK[])
     .filter((key) => !PRIVATE_MEMBERS.some((name) => name in key))
     .filter(({ n, e }) => !isLonger(n, MAX_MODULUS_LENGTH) && !isLonger(e, MAX_EXPONENT_LENGTH))
     .map(usedMembers)
@@ -171,10 +178,6 @@ function usedMembers(key: JWK): JWK {
   ) as JWK
 }
 
-function isKey(key: unknown): key is JWK {
-  return typeof key === 'object' && key !== null && !Array.isArray(key)
-}
-
 function isLonger(text: unknown, length: number): boolean {
   return typeof text === 'string' && text.length > length
 }
@@ -183,16 +186,17 @@ async function notDiscovered(op_host: string, error: unknown): Promise<CommandEr
   const cause = await asCommandError(error, 'OIDC Discovery 4.2')
   const metadata_url = metadataAddress(op_host)
   if (isRefusal(cause) || cause.code === 'quota_exceeded') return cause
+  const details = { ...cause.details, url: bounded(metadata_url) }
   if (cause.code === 'op_unreachable') {
     return new CommandError(
       'no_connect_discovery_response',
       `the OP's metadata at ${metadata_url} could not be fetched: ${cause.message}`,
-      { details: cause.details, cause: error },
+      { details, cause: error },
     )
   }
   return new CommandError(
     'no_connect_discovery_response',
     `${metadata_url} does not answer OpenID Connect metadata (${cause.message}); check op_host`,
-    { cause: error, retryable: false },
+    { details, cause: error, retryable: false },
   )
 }

@@ -2,7 +2,7 @@
 import { promisify } from 'node:util'
 import type { CustomFetch } from 'openid-client'
 import { type Dispatcher, request, errors as undici } from 'undici'
-import { CommandError } from '../errors.js'
+import { bounded, CommandError } from '../errors.js'
 import { callingSite, recordOpCall } from '../on_behalf.js'
 import { AddressPolicy, isLiteral } from './address_policy.js'
 import { CertifiedConnections } from './certified_connections.js'
@@ -127,12 +127,14 @@ export class OpHttp {
       throw new CommandError(
         'invalid_op_metadata',
         `the OP's metadata names ${url.origin}, where the client could show no certificate`,
+        { details: { received: url.origin }, spec: 'RFC 8705 2' },
       )
     }
     if (!this.policy.isSecure(url)) {
       throw new CommandError(
         'invalid_op_metadata',
         `the OP's metadata names ${url.origin}, which is not https; list its host in insecure_op_hosts only for a test OP`,
+        { details: { received: url.origin }, spec: 'OIDC Discovery 3' },
       )
     }
     if (this.policy.refuses(url)) throw this.policy.refusal(url)
@@ -230,12 +232,12 @@ function faultOfHead(
     return new CommandError('op_unreachable', `${url.host} answered ${statusCode}`, { details })
   }
   // RFC 9110 12.5.3: none was asked for, and what is packed has no bound.
-  const encoding = headers['content-encoding'] ?? 'identity'
-  if (!/^(identity)?$/i.test(String(encoding))) {
+  const encoding = String(headers['content-encoding'] ?? 'identity')
+  if (!/^(identity)?$/i.test(encoding)) {
     return new CommandError(
       'invalid_op_response',
       `${url.host} answered with a content-encoding, which nobody asked for`,
-      { details },
+      { details: { ...details, header: 'content-encoding', received: bounded(encoding, 100) } },
     )
   }
   // openid-client reads any body as JSON; one that says it is something else is not what was asked for.
@@ -247,7 +249,7 @@ function faultOfHead(
   return new CommandError(
     'invalid_op_response',
     `${url.host} answered something that is not JSON`,
-    { details },
+    { details: { ...details, header: 'content-type', received: bounded(type, 100) } },
   )
 }
 

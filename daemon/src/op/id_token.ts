@@ -319,6 +319,7 @@ const HASHES = [
     required: true,
     code: 'invalid_access_token_bad_hash',
     spec: 'OIDC Core 3.2.2.9',
+    back_spec: 'OIDC Core 3.1.3.8',
   },
   {
     claim: 'c_hash',
@@ -327,6 +328,7 @@ const HASHES = [
     required: true,
     code: 'invalid_authorization_code_bad_hash',
     spec: 'OIDC Core 3.3.2.10',
+    back_spec: 'OIDC Core 3.3.3.6',
   },
   {
     // FAPI 1.0 Advanced 5.2.2.1; OIDC Core has none.
@@ -335,12 +337,13 @@ const HASHES = [
     required: false,
     code: 'invalid_authorization_code_bad_hash',
     spec: 'FAPI 1.0 Advanced 5.1.1',
+    back_spec: 'FAPI 1.0 Advanced 5.1.1',
   },
 ] as const
 
 /** What came with the ID Token is what the OP issued with it, also where a browser was between. */
 function checkHashes(claims: IDToken, alg: string, expected: ExpectedIdToken): void {
-  for (const { claim, of, required, code, spec } of HASHES) {
+  for (const { claim, of, required, code, spec, back_spec } of HASHES) {
     const value = expected[of]
     if (value === undefined) continue
     if (claims[claim] === undefined) {
@@ -352,7 +355,7 @@ function checkHashes(claims: IDToken, alg: string, expected: ExpectedIdToken): v
     if (isSameText(claims[claim], half)) continue
     throw refuse(code, `the ${of} is not the one that the ID Token was issued with (${claim})`, {
       claim,
-      spec,
+      spec: expected.front_channel ? spec : back_spec,
     })
   }
 }

@@ -5,7 +5,7 @@ import { live } from '../live_secrets.js'
 import { OpenToOthersError, readSecretFile } from '../secret_file.js'
 import type { SiteSecrets } from '../store/store.js'
 import { useHttpLayer } from './client.js'
-import { asCommandError } from './op_errors.js'
+import { asCommandError, memberDetails } from './op_errors.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
@@ -54,6 +54,7 @@ async function tokenOf(
     throw new CommandError(
       'invalid_op_response',
       `the OP's token for the registration is of the type ${bounded(token_type, 32)}, not Bearer`,
+      { details: memberDetails('token_type', { token_type }) },
     )
   } catch (error) {
     const { code, message, details, spec } = await asCommandError(error, 'RFC 6749 5.1')

@@ -5,7 +5,7 @@ import { LIST_LENGTH, STRING_LENGTH } from '../command.js'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 import { clientOf } from './client.js'
-import { asCommandError } from './op_errors.js'
+import { asCommandError, memberDetails } from './op_errors.js'
 import { issuerOfTenant, type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
 
@@ -88,7 +88,7 @@ function checkMembers(answer: client.IntrospectionResponse): Introspection {
   for (const name of TEXTS) {
     const value: unknown = answer[name]
     if (value === undefined || value === '') continue
-    if (!isText(value)) throw malformed(name)
+    if (!isText(value)) throw malformed(name, answer)
     checked[name] = value
   }
   for (const name of TIMES) {
@@ -96,12 +96,12 @@ function checkMembers(answer: client.IntrospectionResponse): Introspection {
     if (value === undefined) continue
     // RFC 7519 2: a NumericDate may have a fraction, which is nearer to its end.
     const seconds = typeof value === 'number' ? Math.floor(value) : Number.NaN
-    if (!Number.isSafeInteger(seconds) || seconds < 0) throw malformed(name)
+    if (!Number.isSafeInteger(seconds) || seconds < 0) throw malformed(name, answer)
     checked[name] = seconds
   }
   if (answer.aud !== undefined) {
     const aud: unknown[] = [answer.aud].flat()
-    if (aud.length > LIST_LENGTH || !aud.every(isText)) throw malformed('aud')
+    if (aud.length > LIST_LENGTH || !aud.every(isText)) throw malformed('aud', answer)
     checked.aud = aud
   }
   return checked
@@ -111,10 +111,10 @@ function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= STRING_LENGTH
 }
 
-function malformed(name: string): CommandError {
+function malformed(name: string, answer: object): CommandError {
   return new CommandError(
     'invalid_op_response',
     `the OP's introspection has a member ${name} that is not what the specification says`,
-    { spec: 'RFC 7662 2.2' },
+    { details: memberDetails(name, answer), spec: 'RFC 7662 2.2' },
   )
 }

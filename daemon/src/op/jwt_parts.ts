@@ -6,6 +6,7 @@ import {
   type CommandErrorOptions,
   type ErrorCode,
 } from '../errors.js'
+import { isObject } from '../is_object.js'
 import { checkJsonNesting } from './nesting.js'
 
 /** Longest token, in characters: a site must be able to hand it back (`token` in command.ts). */
@@ -104,8 +105,7 @@ export function objectOf(text: string | Uint8Array): Members | undefined {
   checkJsonNesting(bytes)
   try {
     const value: unknown = JSON.parse(utf8.decode(bytes))
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? (value as Members) : undefined
+    return isObject(value) ? value : undefined
   } catch {
     return undefined
   }

@@ -1,7 +1,9 @@
 /** Judges an OP's metadata: whether it is of the issuer that was asked for, and can be used. */
 import type { ServerMetadata } from 'openid-client'
 import { bounded, CommandError } from '../errors.js'
+import { isObject } from '../is_object.js'
 import type { AddressPolicy } from './address_policy.js'
+import { memberDetails } from './op_errors.js'
 import { canonicalOpHost } from './op_host.js'
 import type { OpOptions } from './op_options.js'
 import { plainMembers } from './plain_members.js'
@@ -94,25 +96,31 @@ export function checkMembers(
 ): void {
   checkIssuer(op_host, metadata.issuer, options)
   for (const name of LISTS) {
-    if (!isList(metadata[name] ?? [])) throw unusable(op_host, name, 'that is no list of words')
+    if (!isList(metadata[name] ?? []))
+      throw unusable(op_host, name, 'that is no list of words', metadata)
   }
   for (const name of BOOLEANS) {
     if (typeof (metadata[name] ?? false) === 'boolean') continue
-    throw unusable(op_host, name, 'that is neither true nor false')
+    throw unusable(op_host, name, 'that is neither true nor false', metadata)
   }
   for (const name of [...CALLED, ...VISITED]) {
     const address: unknown = metadata[name]
     if (address === undefined) continue
     const url = parseEndpoint(address)
     if (url && policy.isSecure(url)) continue
-    throw unusable(op_host, name, `that is no https address without fragment`)
+    throw unusable(op_host, name, 'that is no https address without fragment', metadata)
   }
   for (const name of requiredOf(metadata, with_keys)) {
     if (metadata[name] === undefined) throw missing(op_host, name)
   }
   // OIDC Discovery 3: an OP that publishes scopes_supported MUST have openid among them.
   if (metadata.scopes_supported && !metadata.scopes_supported.includes('openid')) {
-    throw unusable(op_host, 'scopes_supported', 'without openid: it is no OpenID Provider')
+    throw unusable(
+      op_host,
+      'scopes_supported',
+      'without openid: it is no OpenID Provider',
+      metadata,
+    )
   }
   const algs = metadata.id_token_signing_alg_values_supported
   if (algs && !algs.some((alg) => VERIFIED.test(alg))) {
@@ -120,6 +128,7 @@ export function checkMembers(
       op_host,
       'id_token_signing_alg_values_supported',
       `with none that an ID Token can be verified with (${bounded(algs.join(', '), 100) || 'it is empty'})`,
+      metadata,
     )
   }
 }
@@ -184,12 +193,13 @@ function checkIssuer(op_host: string, issuer: string, options: OpOptions | undef
 export function checkAliases(policy: AddressPolicy, op_host: string, aliases: unknown): void {
   const member = 'mtls_endpoint_aliases'
   if (typeof aliases !== 'object' || aliases === null) {
-    throw unusable(op_host, member, 'that is no object')
+    throw unusable(op_host, member, 'that is no object', {}, 'RFC 8705 5')
   }
   for (const name of CALLED) {
     if (!(name in aliases)) continue
     const url = parseEndpoint((aliases as Record<string, unknown>)[name])
-    if (url?.protocol !== 'https:') throw unusable(op_host, member, `with an unusable ${name}`)
+    if (url?.protocol !== 'https:')
+      throw unusable(op_host, member, `with an unusable ${name}`, {}, 'RFC 8705 5')
     if (policy.refuses(url)) throw policy.refusal(url)
   }
 }
@@ -200,8 +210,7 @@ export function plainMetadata(metadata: ServerMetadata): ServerMetadata {
   const { mtls_endpoint_aliases: aliases } = metadata
   if (aliases !== undefined) {
     // What is no object, and a list is none, is an error for who would need it, and kept for that.
-    const isObject = typeof aliases === 'object' && aliases !== null && !Array.isArray(aliases)
-    kept['mtls_endpoint_aliases'] = isObject ? callableMembers(aliases) : ''
+    kept['mtls_endpoint_aliases'] = isObject(aliases) ? callableMembers(aliases) : ''
   }
   return kept as unknown as ServerMetadata
 }
@@ -231,13 +240,20 @@ function isList(value: unknown): boolean {
 function missing(op_host: string, member: string): CommandError {
   return new CommandError('invalid_op_metadata', `the metadata of ${op_host} has no ${member}`, {
     details: { member },
+    spec: 'OIDC Discovery 3',
   })
 }
 
-function unusable(op_host: string, member: string, what: string): CommandError {
+function unusable(
+  op_host: string,
+  member: string,
+  what: string,
+  metadata: object,
+  spec = 'OIDC Discovery 3',
+): CommandError {
   return new CommandError(
     'invalid_op_metadata',
     `the metadata of ${op_host} has a ${member} ${what}`,
-    { details: { member } },
+    { details: memberDetails(member, metadata), spec },
   )
 }

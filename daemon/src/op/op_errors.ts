@@ -1,11 +1,13 @@
 /** Turns what openid-client throws into the error codes that sites know. */
 import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
-import { bounded, CommandError } from '../errors.js'
+import { bounded, boundedIn, CommandError } from '../errors.js'
+import { isObject } from '../is_object.js'
+import { insideObject } from './inside_object.js'
 
 /**
  * @param spec the section that says what the OP's answer should have been
- * @returns the error for the site. It carries what the OP said as `error` and `error_description`,
- * bounded; other text of the OP and the values that were compared stay in `cause`.
+ * @returns the error for the site. It carries what the OP said as `error` and `error_description`, or
+ * the member that was wrong, bounded; other text of the OP and its tokens stay in `cause`.
  */
 export async function asCommandError(error: unknown, spec: string): Promise<CommandError> {
   const made = await commandErrorOf(error)
@@ -24,8 +26,9 @@ async function commandErrorOf(error: unknown): Promise<CommandError> {
   throw error
 }
 
-function opError(
-  cause: Error,
+/** RFC 6749 5.2: an OP's own words, whatever it answered them with. */
+export function opError(
+  cause: unknown,
   code: unknown,
   description: unknown,
   http_status?: number,
@@ -51,17 +54,56 @@ async function fromChallenge(error: WWWAuthenticateChallengeError): Promise<Comm
   return opError(error, said['error'], said['error_description'], error.status)
 }
 
-function fromClientError(error: ClientError): CommandError {
+async function fromClientError(error: ClientError): Promise<CommandError> {
   if (error.code === 'OAUTH_TIMEOUT' || error.code === 'OAUTH_ABORT') {
     return new CommandError('op_unreachable', 'the OP did not answer in time', { cause: error })
   }
+  const answer = findInCauses(error, (one) => one instanceof Response) as Response | undefined
+  const body = answer ? await bodyOf(answer) : insideObject(findInCauses(error, hasBody), 'body')
+  // Some OPs say what went wrong with a status that says that all went well.
+  const code = insideObject(body, 'error')
+  if (typeof code === 'string' && code !== '') {
+    return opError(error, code, insideObject(body, 'error_description'), answer?.status ?? 200)
+  }
   // openid-client's sentences are its own and name members only, never values.
   const inner = error.cause instanceof Error ? error.cause : error
+  const { message } = inner
+  const isStatus = answer !== undefined && error.code === 'OAUTH_RESPONSE_IS_NOT_CONFORM'
+  const why = isStatus ? `it came with the status ${answer.status}` : bounded(message)
   return new CommandError(
     'invalid_op_response',
-    `the OP's answer is not what its specification allows: ${bounded(inner.message)}`,
-    { cause: error },
+    `the OP's answer is not what its specification allows: ${why}`,
+    {
+      details: answer ? { http_status: answer.status } : memberDetails(memberIn(message), body),
+      cause: error,
+    },
   )
+}
+
+function hasBody(one: unknown): boolean {
+  return isObject(one) && isObject(one['body'])
+}
+
+async function bodyOf(answer: Response): Promise<unknown> {
+  return answer.bodyUsed ? undefined : answer.json().catch(() => undefined)
+}
+
+/** Which member openid-client complains of: `"response" body "scope" property must be a string`. */
+function memberIn(message: string): string | undefined {
+  return /["`](\w+)["`] (?:property|value)/.exec(message)?.[1]
+}
+
+/** Members whose value nobody else may see, even where it is of the wrong type. */
+const SECRET = /token$|^code$|secret$|^jwks$/
+
+/** Evidence of an answer's member that is not as it must be. */
+export function memberDetails(
+  member: string | undefined,
+  answer: unknown,
+): Record<string, unknown> | undefined {
+  if (member === undefined) return undefined
+  const received = SECRET.test(member) ? undefined : insideObject(answer, member)
+  return { member, ...(received !== undefined && { received: boundedIn(received, 100, 2) }) }
 }
 
 /** Walks `cause` from the outside in; a handful of links at most. */

@@ -2,9 +2,9 @@
 import type { ServerMetadata } from 'openid-client'
 import type { Seconds } from '../clock.js'
 import { bounded } from '../errors.js'
+import { refused } from '../refused.js'
 import type { OwnKey } from '../store/store.js'
 import { SHORTEST_MAC_KEYS } from './client_authentication.js'
-import { refused } from './credential_error.js'
 import { isOneOf, secretKeyAlgs } from './jwt_algorithms.js'
 import {
   isOwnEncryptionAlg,

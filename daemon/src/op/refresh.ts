@@ -86,8 +86,10 @@ function isToken(value: unknown): value is string {
 
 function judge({ code, details, cause }: CommandError): Exclude<Redeemed['verdict'], 'good'> {
   const isOfTokens = code.startsWith('invalid_id_token') || code === 'invalid_access_token_bad_hash'
-  // What has details is the fault of another answer: that of the keys.
-  const isOfAnswer = code === 'invalid_op_response' && details === undefined
+  // What names its status is the fault of another answer: that of the keys.
+  const isOfAnswer =
+    code === 'op_error' ||
+    (code === 'invalid_op_response' && details?.['http_status'] === undefined)
   if (!isOfTokens && !isOfAnswer) return 'unverified'
   // Perhaps one that was asked for too often lately, and so not now.
   if (cause instanceof errors.JWKSNoMatchingKey) return 'unverified'
@@ -100,8 +102,9 @@ function judge({ code, details, cause }: CommandError): Exclude<Redeemed['verdic
 
 function ofRefresh(error: CommandError): CommandError {
   const { code, message, details, cause } = error
-  // RFC 6749 5.2.
-  if (code === 'op_error' && details?.['error'] === 'invalid_grant') {
+  // RFC 6749 5.2. An OP that says so with 200 does not follow it, and is not believed for good.
+  const isRejected = details?.['error'] === 'invalid_grant' && details['http_status'] !== 200
+  if (code === 'op_error' && isRejected) {
     return new CommandError('refresh_token_rejected', `${message}; log in again`, {
       details,
       cause,

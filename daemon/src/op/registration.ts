@@ -1,12 +1,12 @@
 /** Dynamic client registration (RFC 7591): what is asked, shown and answered. */
 import * as client from 'openid-client'
 import type { Seconds } from '../clock.js'
-import { bounded, CommandError } from '../errors.js'
+import { bounded, boundedIn, CommandError } from '../errors.js'
 import type { ClientMetadata, Site, SiteSecrets } from '../store/store.js'
 import { useHttpLayer } from './client.js'
 import { insecureIfAllowed } from './discovery.js'
 import { initialAccessToken } from './initial_access_token.js'
-import { asCommandError } from './op_errors.js'
+import { asCommandError, memberDetails } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 import { withOwnKeys } from './own_key_wishes.js'
 import { withToldKeys } from './own_keys.js'
@@ -104,7 +104,7 @@ export function readRegistration(answered: client.ClientMetadata): Registration 
   const kept = plainMembers(rest)
   for (const name of ['token_endpoint_auth_method', 'id_token_signed_response_alg']) {
     if (typeof (kept[name] ?? rest[name] ?? '') === 'string') continue
-    throw unusable(`has a ${name} that is no text`)
+    throw unusable(`has a ${name} that is no text`, memberDetails(name, answered))
   }
   // RFC 7591 2: seconds. openid-client fails at each login with anything else.
   if (!Number.isSafeInteger(kept['default_max_age']) || Number(kept['default_max_age']) < 0) {
@@ -141,12 +141,16 @@ export function checkAnswered(
   if (registered_by === 'operator') return
   const { client_secret_expires_at: expires_at } = client
   if (secrets.client_secret !== undefined || expires_at !== undefined) {
+    const shown = memberDetails('client_secret_expires_at', client)
     // RFC 7591 3.2.1.
     if (secondsOf(expires_at) === undefined) {
-      throw unusable('has a client_secret_expires_at that is no time')
+      throw unusable('has a client_secret_expires_at that is no time', shown)
     }
     if (expires_at !== 0 && Number(expires_at) <= now) {
-      throw unusable('has a client_secret_expires_at that is over already; check the clocks')
+      throw unusable('has a client_secret_expires_at that is over already; check the clocks', {
+        ...shown,
+        expected: { now },
+      })
     }
   }
   const { response_type = 'code' } = settings
@@ -166,7 +170,8 @@ export function checkAnswered(
       'invalid_op_response',
       `the OP registered the site without ${bounded(wanted)} among its ${name}`,
       {
-        details: { field: name, expected: wanted, received: answered.slice(0, 20) },
+        details: { member: name, expected: wanted, received: boundedIn(answered, 300, 2) },
+        spec: 'RFC 7591 3.2.1',
       },
     )
   }
@@ -201,8 +206,11 @@ export function bareConfiguration(
   return configuration
 }
 
-function unusable(what: string): CommandError {
-  return new CommandError('invalid_op_response', `the OP's registration ${what}`)
+function unusable(what: string, details: Record<string, unknown> | undefined): CommandError {
+  return new CommandError('invalid_op_response', `the OP's registration ${what}`, {
+    details,
+    spec: 'RFC 7591 3.2.1',
+  })
 }
 
 /** openid-client discovers before it registers; the metadata is known already. */

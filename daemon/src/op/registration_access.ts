@@ -1,10 +1,11 @@
 /** A registration that relyd made, read, changed and removed at its OP (RFC 7592). */
 import * as client from 'openid-client'
-import { bounded, CommandError } from '../errors.js'
-import type { ClientMetadata, OwnKey, Site } from '../store/store.js'
+import { CommandError } from '../errors.js'
+import { isObject } from '../is_object.js'
+import type { OwnKey, Site } from '../store/store.js'
 import { providerOf, registrationUri } from './client.js'
 import { isSecretMethod } from './client_authentication.js'
-import { asCommandError } from './op_errors.js'
+import { asCommandError, memberDetails, opError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 import { type Members, withOwnKeys } from './own_key_wishes.js'
 import { bareConfiguration } from './registration.js'
@@ -116,13 +117,12 @@ async function askForClient(
   if (response.status === 401) throw denied()
   const answer: unknown = await response.json().catch(() => undefined)
   if (response.status !== 200) throw errorOf(response.status, answer)
-  if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) {
-    throw unusable('is no JSON object')
-  }
-  const { client_id } = answer as Partial<ClientMetadata>
+  if (!isObject(answer)) throw unusable('is no JSON object', { http_status: 200 })
   // RFC 7592 3: the answer is about this client, and about no other.
-  if (client_id !== site.client.client_id) throw unusable('has another client_id')
-  return answer as Answer
+  const expected = site.client.client_id
+  if (answer['client_id'] === expected) return answer as Answer
+  if (isError(answer)) throw errorOf(200, answer)
+  throw unusable('has another client_id', { ...memberDetails('client_id', answer), expected })
 }
 
 /**
@@ -138,7 +138,9 @@ export async function unregisterClient(op: OpSide, site: Site): Promise<boolean>
     const response = await ask(op, site, 'DELETE')
     // RFC 7592 2.3: 401 is the answer for a client that no longer exists.
     if ([200, 204, 401, 404].includes(response.status)) return true
-    throw new CommandError('remove_site_failed', `the OP answered ${response.status}`)
+    throw new CommandError('remove_site_failed', `the OP answered ${response.status}`, {
+      details: { http_status: response.status },
+    })
   } catch (error) {
     // The same 401, with a challenge (RFC 6750 3).
     if (isChallenge401(error)) return true
@@ -195,20 +197,22 @@ function denied(): CommandError {
 
 /** RFC 7592 2.2: with the errors of RFC 7591 3.2.2. */
 function errorOf(http_status: number, answer: unknown): CommandError {
-  const { error, error_description } = (answer ?? {}) as Record<string, unknown>
-  const code = bounded(error)
-  if (http_status < 400 || code === undefined) {
-    return new CommandError('invalid_op_response', `the OP answered ${http_status} to it`, {
-      details: { http_status },
-    })
+  if (isError(answer)) {
+    return opError(undefined, answer['error'], answer['error_description'], http_status)
   }
-  const description = bounded(error_description)
-  const said = description ? `${code}: ${description}` : code
-  return new CommandError('op_error', `the OP answered ${said}`, {
-    details: { error: code, ...(description && { error_description: description }), http_status },
+  return new CommandError('invalid_op_response', `the OP answered ${http_status} to it`, {
+    details: { http_status },
+    spec: 'RFC 7592 3',
   })
 }
 
-function unusable(what: string): CommandError {
-  return new CommandError('invalid_op_response', `the OP's answer about the registration ${what}`)
+function isError(answer: unknown): answer is Record<string, unknown> {
+  return isObject(answer) && typeof answer['error'] === 'string' && answer['error'] !== ''
+}
+
+function unusable(what: string, details: Record<string, unknown>): CommandError {
+  return new CommandError('invalid_op_response', `the OP's answer about the registration ${what}`, {
+    details,
+    spec: 'RFC 7592 3',
+  })
 }

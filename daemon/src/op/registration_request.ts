@@ -1,7 +1,8 @@
 /** What is asked of an OP for a site: its wishes, held against the specifications and the OP's metadata. */
 import { isDeepStrictEqual } from 'node:util'
 import type { ServerMetadata } from 'openid-client'
-import { bounded, CommandError } from '../errors.js'
+import { bounded } from '../errors.js'
+import { refused } from '../refused.js'
 import type { Site, SiteSettings } from '../store/store.js'
 import { authMethods } from './client_authentication.js'
 import {
@@ -291,8 +292,4 @@ function isSame(asked: unknown, answered: unknown): boolean {
     return Array.isArray(value) ? value.map((one) => words(String(one))).sort() : value
   }
   return isDeepStrictEqual(sorted(asked), sorted(answered))
-}
-
-export function refused(field: string, why: string, details: object = {}): CommandError {
-  return new CommandError('invalid_request', `${field} ${why}`, { details: { field, ...details } })
 }

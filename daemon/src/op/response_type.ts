@@ -1,6 +1,7 @@
 /** How an OP answers an authorization request: with what (OIDC Core 3), and how it comes (OAuth Response Modes 2). */
 import type { ServerMetadata } from 'openid-client'
-import { bounded, CommandError } from '../errors.js'
+import { bounded } from '../errors.js'
+import { refused } from '../refused.js'
 
 /** `code` alone brings nothing through the browser that is worth stealing. */
 export const responseTypes = [
@@ -106,8 +107,4 @@ function isSame(offered: string, type: ResponseType): boolean {
 
 function isList(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((one) => typeof one === 'string')
-}
-
-function refused(field: string, why: string): CommandError {
-  return new CommandError('invalid_request', `${field} ${why}`, { details: { field } })
 }

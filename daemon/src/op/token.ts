@@ -2,6 +2,7 @@
 import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Login, Site } from '../store/store.js'
+import type { LoginRetry } from './authorization_errors.js'
 import { type AuthorizationResponse, checkResponse } from './authorization_response.js'
 import type { Came } from './callback.js'
 import { clientOf, type SiteClient } from './client.js'
@@ -39,9 +40,20 @@ export async function redeem(
   try {
     return await redeemOnce(op, site, login, response)
   } catch (error) {
-    // The login is spent whatever went wrong: sending the command again cannot help.
-    throw (await asCommandError(error, 'RFC 6749 5.1')).with({ retryable: false })
+    throw spent(await asCommandError(error, 'RFC 6749 5.1'))
   }
+}
+
+/** The login is over whatever went wrong: sending the command again cannot help, but another login may. */
+function spent(error: CommandError): CommandError {
+  if (!error.retryable) return error
+  const { code, message, details, spec } = error
+  return new CommandError(code, `${message}; start the login again later`, {
+    details: { ...details, login_retry: 'later' satisfies LoginRetry },
+    retryable: false,
+    spec,
+    cause: error,
+  })
 }
 
 async function redeemOnce(

@@ -6,6 +6,7 @@ import type { Site } from '../store/store.js'
 import { idTokenOf } from './client.js'
 import { type ExpectedIdToken, idTokenErrors, validateIdToken } from './id_token.js'
 import { LONGEST_TOKEN } from './jwt_parts.js'
+import { memberDetails } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -55,24 +56,29 @@ export async function checkTokenAnswer(
     throw new CommandError(
       'invalid_op_response',
       'the OP issued a token that is not of type Bearer',
+      { details: memberDetails('token_type', answer) },
     )
   }
   const { access_token, expires_in, refresh_token, scope } = answer
   const id_token = idTokenOf(answer)
   if (id_token !== undefined && typeof id_token !== 'string') {
-    throw new CommandError('invalid_op_response', 'the OP issued an ID Token that is no text')
+    throw new CommandError('invalid_op_response', 'the OP issued an ID Token that is no text', {
+      details: { member: 'id_token' },
+    })
   }
-  for (const token of [access_token, refresh_token, id_token]) {
+  for (const [member, token] of Object.entries({ access_token, refresh_token, id_token })) {
     if (token === undefined || token.length <= LONGEST_TOKEN) continue
     throw new CommandError(
       'invalid_op_response',
       `the OP issued a token of more than ${LONGEST_TOKEN} characters`,
+      { details: { member } },
     )
   }
   if (scope !== undefined && scope.length > STRING_LENGTH) {
     throw new CommandError(
       'invalid_op_response',
       `the OP granted a scope of more than ${STRING_LENGTH} characters`,
+      { details: { member: 'scope' } },
     )
   }
   const valid =

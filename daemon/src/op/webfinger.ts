@@ -1,5 +1,5 @@
 /** Finds the OP of an End-User by what the End-User types in (OIDC Discovery 2, RFC 7033). */
-import { bounded, CommandError } from '../errors.js'
+import { bounded, boundedIn, CommandError } from '../errors.js'
 import type { AddressPolicy } from './address_policy.js'
 import { insideObject } from './inside_object.js'
 import { MAX_URL_LENGTH } from './metadata.js'
@@ -144,7 +144,7 @@ function issuerIn(answer: unknown, host: string, policy: AddressPolicy): string 
   if (typeof href === 'string' && url && policy.isSecure(url) && !/[?#@]/.test(href)) return href
   throw notFound(host, 'names an OP by what is no https address without query and fragment', {
     host,
-    received: bounded(href),
+    received: boundedIn(href, 300, 2),
   })
 }
 
@@ -153,7 +153,11 @@ function notFound(
   what: string,
   details: Record<string, unknown> | undefined,
 ): CommandError {
-  return new CommandError('no_issuer_found', `${bounded(host)} ${what}`, { details })
+  return new CommandError(
+    'no_issuer_found',
+    `${bounded(host)} ${what}; ask the End-User for the OP's address, or offer the OPs that the site knows`,
+    { details },
+  )
 }
 
 function refusal(why: string): CommandError {

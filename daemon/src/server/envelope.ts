@@ -1,5 +1,6 @@
 /** Requests and replies as both dialects carry them. */
 import { CommandError } from '../errors.js'
+import { isObject } from '../is_object.js'
 
 export type RequestId = string | number | null
 
@@ -75,8 +76,4 @@ function isId(id: unknown): id is RequestId {
   if (id === null || (typeof id === 'string' && id.length <= ID_LENGTH)) return true
   // A larger number would come back as another one.
   return typeof id === 'number' && Math.abs(id) <= Number.MAX_SAFE_INTEGER
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

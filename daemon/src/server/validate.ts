@@ -69,7 +69,11 @@ function describe(
   if (missing !== undefined) return invalid(missing, 'is missing')
   const [error] = validator.Errors(shortened(params))
   const [, name = '', ...inner] = error?.instancePath.split('/') ?? []
-  return invalid(bounded([name, ...inner].join('.'), 64), wanted(fields[name]?.schema, error))
+  const value = inner.reduce(insideList, params[name])
+  return invalid(
+    bounded([name, ...inner].join('.'), 64),
+    wanted(fields[name]?.schema, value, error),
+  )
 }
 
 /** Enough of each list and map to find its fault: a frame has room for a million members. */
@@ -82,10 +86,27 @@ function shortened(params: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(beginnings)
 }
 
-function wanted(schema: object | undefined, error: TLocalizedValidationError | undefined): string {
+function insideList(value: unknown, index: string): unknown {
+  return Array.isArray(value) ? value[Number(index)] : undefined
+}
+
+/** Most words that a sentence lists. */
+const LISTED = 12
+
+function wanted(
+  schema: object | undefined,
+  value: unknown,
+  error: TLocalizedValidationError | undefined,
+): string {
   const words = wordsOf(schema)
   // Of a list, a member that is none of its words; not a fault of the list itself.
-  if (words && error?.keyword === 'enum') return `must be one of ${words.join(', ')}`
+  if (words && error?.keyword === 'enum') {
+    if (words.length <= LISTED) return `must be one of ${words.join(', ')}`
+    const near = typeof value === 'string' ? nearestName(value, words.map(String)) : undefined
+    const shown = near ? `did you mean ${near}?` : `as ${words.slice(0, 3).join(', ')}`
+    return `is none of the ${words.length} names that it may be; ${shown}`
+  }
+  if (value === '' && error?.keyword === 'minLength') return 'is empty'
   return error?.message ?? 'is not valid'
 }
 

@@ -169,10 +169,15 @@ function codeOf(error: Refusal): TroubleCode {
       // No state in it, or two: nobody's callback.
       return error.details?.['field'] === 'callback' ? 'login_over' : 'login_failed'
     default:
-      return error instanceof TransportError || error.retryable
+      return error instanceof TransportError || error.retryable || isForLater(error)
         ? 'relyd_unavailable'
         : 'login_failed'
   }
+}
+
+/** The login is over, and the same one can go well when somebody else has done something. */
+function isForLater({ details }: CommandError): boolean {
+  return details?.['login_retry'] === 'later'
 }
 
 /** RFC 6749 4.1.2.1, OIDC Core 3.1.2.6. */

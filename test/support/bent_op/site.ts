@@ -126,7 +126,8 @@ export class BentSite {
     const bends = login.bends ?? {}
     const is_front = Object.keys(bends).some((name) => name.startsWith('front_'))
     const honest_calls = this.#brings(login).code && !is_front ? { token: 1 } : {}
-    const { error, spec, details, calls = honest_calls, spent = true } = refused
+    let { details } = refused
+    const { error, spec, calls = honest_calls, spent = true } = refused
     const secrets = op.secrets.length
     const tokens = op.access_tokens.length
     const begun = await this.begin({ ...login, bends })
@@ -134,6 +135,8 @@ export class BentSite {
 
     const { status, data } = await wire.call('get_tokens_by_callback', begun)
     op.straighten()
+    // The login is over; whoever could retry a command then is told that a new one may go well.
+    if (error === 'op_unreachable') details = { ...details, login_retry: 'later' }
     expect({ status, data }).toMatchObject({
       status: 'error',
       data: { error, retryable: false, ...(details && { details }) },

@@ -47,7 +47,11 @@ export const update_site = adminCommand({
   async run(context, params) {
     const { store, sites, clock, refuse } = context
     if (Object.keys(params).every((name) => name in siteParams)) {
-      return refuse('invalid_request', 'nothing is given that shall change')
+      return refuse(
+        'invalid_request',
+        'params have nothing that shall change; give a setting, or name one in unset',
+        { details: { field: 'params' } },
+      )
     }
     const listed = await selectSite(context, params)
     const stored = await wholeSite(context, listed)
