@@ -256,10 +256,7 @@ describe('refuses UserInfo', () => {
     ],
     ['of another End-User', { userinfo_claims: set({ sub: 'bob' }) }, 'invalid_user_info'],
   ])('%s', async (_, bends, error) => {
-    op.bend(bends)
-    expect(await wire.refused('get_user_info', session)).toMatchObject({ error })
-    op.straighten()
-    await wire.ok('get_user_info', session)
+    await site.refusesUserInfo(session, { bends, refused: { error } })
   })
 })
 
