@@ -22,7 +22,7 @@ export interface RefusedCommand {
 export async function refusesCommand(
   wire: Wire,
   op: BentOp,
-  [command, params]: [command: string, params: object],
+  [command, params]: readonly [command: string, params: object],
   { refused, calls = {}, bends }: RefusedCommand,
 ): Promise<Reply['data']> {
   const daemon = TestDaemon.behind(wire)

@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import { TestDaemon } from '../daemon.js'
 import type { Reply, Wire } from '../wire.js'
+import { randomText } from './jws.js'
 import type { BentOp } from './op.js'
 import { type RefusedCommand, refusesCommand } from './refused.js'
 import type { Bends, Calls, Members, Mode } from './types.js'
@@ -63,6 +64,31 @@ export class BentSite {
       ...params,
     })
     return new BentSite(wire, op, oxd_id, params.response_type)
+  }
+
+  /**
+   * A registration that fails: the OP is asked for it once, what it made is removed there where
+   * `calls` has that, and the same one succeeds once the OP is honest, and brings logins.
+   */
+  static async refusesToRegister(
+    wire: Wire,
+    op: BentOp,
+    { calls = { registration: 1 }, ...expected }: RefusedCommand,
+    given: LoginRequest = {},
+  ): Promise<Reply['data']> {
+    const params = {
+      op_host: op.issuer,
+      authorization_redirect_uri: 'https://site.example/callback',
+      idempotency_key: randomText(6),
+      ...given,
+    }
+    const clients = op.clients.size
+    const asked = ['register_site', params] as const
+    const data = await refusesCommand(wire, op, asked, { ...expected, calls })
+    if (calls.client) expect(op.clients.size).toBe(clients)
+    const site = await BentSite.register(wire, op, params)
+    await site.accepts()
+    return data
   }
 
   /** Starts a login and lets the End-User agree; bends remain. @returns the parameters that complete it */
