@@ -6,6 +6,7 @@ import {
   BentSite,
   expectNoSecrets,
   type Refused,
+  refusesCommand,
 } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Wire } from '../support/wire.js'
@@ -169,6 +170,7 @@ describe('refuses', () => {
 
   test('M8 S8 a login that another browser began, which stays that browser’s', async () => {
     const start = op.asked.length
+    const stored = await daemon.stored()
     const [victim, attacker] = [await site.begin(), await site.begin()]
     expect(
       await wire.refused('get_tokens_by_callback', { ...attacker, binding: victim.binding }),
@@ -178,8 +180,10 @@ describe('refuses', () => {
       error: 'invalid_binding',
     })
     expect(op.calls(start)).toEqual({})
+    expect(await daemon.stored()).toEqual(stored)
     expect(await wire.ok('get_tokens_by_callback', victim)).toMatchObject({ sub: op.sub })
     expect(await wire.ok('get_tokens_by_callback', attacker)).toMatchObject({ sub: op.sub })
+    await site.accepts()
   })
 
   test('a login of another site, which stays that site’s', async () => {
@@ -196,14 +200,12 @@ describe('refuses', () => {
   test('M8 C8 a replayed callback', async () => {
     const begun = await site.begin()
     const { session_id } = await wire.ok('get_tokens_by_callback', begun)
-    const start = op.asked.length
-    expect(await wire.refused('get_tokens_by_callback', begun)).toMatchObject({
-      error: 'invalid_state',
-      retryable: false,
+    await refusesCommand(wire, op, ['get_tokens_by_callback', begun], {
+      refused: { error: 'invalid_state', retryable: false },
     })
-    expect(op.calls(start)).toEqual({})
     // The first one's session is not the replay's to lose.
     await wire.ok('get_user_info', { oxd_id: site.oxd_id, session_id })
+    await site.accepts()
   })
 
   test('S34 all but one of fifty callbacks at once', async () => {

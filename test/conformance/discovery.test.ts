@@ -11,8 +11,10 @@ import {
   html,
   huge,
   json,
+  type Members,
   makeKey,
   redirect,
+  refusesCommand,
   reset,
   resetMidBody,
   type Takeover,
@@ -50,20 +52,10 @@ afterAll(async () => {
  * Registration stops at the metadata: nothing else is asked of the OP, and once the metadata is
  * good again, the same registration succeeds.
  */
-async function refuses(discovery: Bend, refused: object): Promise<void> {
+async function refuses(discovery: Bend, refused: Members): Promise<void> {
   await using op = await BentOp.start({ alg: 'ES256' })
-  const params = {
-    op_host: op.issuer,
-    authorization_redirect_uri,
-    idempotency_key: `key for ${op.issuer}`,
-  }
-  op.bend({ discovery })
-  const { status, data } = await wire.call('register_site', params)
-  op.straighten()
-  expect({ status, data }).toMatchObject({ status: 'error', data: refused })
-  expect(op.calls()).toEqual({ discovery: 1 })
-  const site = await BentSite.register(wire, op, params)
-  await site.accepts()
+  const expected = { bends: { discovery }, refused, calls: { discovery: 1 } }
+  await BentSite.refusesToRegister(wire, op, expected)
   expect(op.calls()).toEqual({ discovery: 2, jwks: 1, registration: 1, token: 1, userinfo: 1 })
 }
 
@@ -84,7 +76,7 @@ test('P2 oidcc-client-test-discovery-openid-config', async () => {
 })
 
 describe('refuses metadata with', () => {
-  test.each<[name: string, members: Record<string, unknown>, refused: object]>([
+  test.each<[name: string, members: Members, refused: Members]>([
     [
       'P3 oidcc-client-test-discovery-issuer-mismatch, fapi2 discovery-issuer-mismatch',
       { issuer: 'https://op.exampleINVALID' },
@@ -175,7 +167,7 @@ describe('refuses metadata with', () => {
       'id_token_signing_alg_values_supported',
       'token_endpoint_auth_methods_supported',
       'code_challenge_methods_supported',
-    ].map((member): [string, Record<string, unknown>, object] => [
+    ].map((member): [string, Members, Members] => [
       `P4 a ${member} that is no list of words`,
       { [member]: 'code' },
       { ...unusable, details: { member } },
@@ -205,7 +197,7 @@ const lists = [
 ]
 
 describe('P4 takes metadata with', () => {
-  test.each<[name: string, metadata: (op: BentOp) => Record<string, unknown>]>([
+  test.each<[name: string, metadata: (op: BentOp) => Members]>([
     ['a byte order mark', () => ({})],
     [
       'no lists, required as they are',
@@ -271,12 +263,13 @@ describe('P3 an issuer and the address that leads to it', () => {
   ])('must not differ %s', async (_, issuerOf) => {
     await using op = await BentOp.start({ alg: 'ES256', issuer_path: '/op' })
     const received = issuerOf(op.origin)
-    op.bend({ discovery: withMembers({ issuer: received }) })
-    expect(await wire.refused('get_discovery', { op_host: op.issuer })).toMatchObject({
-      ...unusable,
-      details: { member: 'issuer', expected: op.issuer, received },
+    await refusesCommand(wire, op, ['get_discovery', { op_host: op.issuer }], {
+      bends: { discovery: withMembers({ issuer: received }) },
+      refused: { ...unusable, details: { member: 'issuer', expected: op.issuer, received } },
+      calls: { discovery: 1 },
     })
-    op.straighten()
+    const site = await BentSite.register(wire, op)
+    await site.accepts()
   })
 })
 
@@ -322,7 +315,7 @@ describe('P2 what is known of an OP', () => {
 })
 
 describe('refuses instead of metadata', () => {
-  test.each<[name: string, answer: Answer | Takeover, refused: object]>([
+  test.each<[name: string, answer: Answer | Takeover, refused: Members]>([
     [
       '404',
       json({ error: 'not_found' }, 404),
@@ -352,10 +345,12 @@ test('an issuer that would move a terminal’s cursor is told without that', asy
 test('M6 a site moves to no other issuer with its OP’s metadata', async () => {
   await using good = await BentOp.start({ alg: 'ES256' })
   await using evil = await BentOp.start({ alg: 'ES256', metadata: { issuer: good.issuer } })
-  await BentSite.register(wire, good)
-  expect(
-    await wire.refused('register_site', { op_host: evil.issuer, authorization_redirect_uri }),
-  ).toMatchObject(unusable)
-  expect(evil.calls()).toEqual({ discovery: 1 })
+  const site = await BentSite.register(wire, good)
+  const params = { op_host: evil.issuer, authorization_redirect_uri }
+  await refusesCommand(wire, evil, ['register_site', params], {
+    refused: unusable,
+    calls: { discovery: 1 },
+  })
   expect(good.calls()).toEqual({ discovery: 1, jwks: 1, registration: 1 })
+  await site.accepts()
 })

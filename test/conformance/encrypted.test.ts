@@ -14,6 +14,7 @@ import {
   set,
   signJwt,
   unsignedJwt,
+  withMembers,
 } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Wire } from '../support/wire.js'
@@ -256,10 +257,7 @@ describe('refuses UserInfo', () => {
     ],
     ['of another End-User', { userinfo_claims: set({ sub: 'bob' }) }, 'invalid_user_info'],
   ])('%s', async (_, bends, error) => {
-    op.bend(bends)
-    expect(await wire.refused('get_user_info', session)).toMatchObject({ error })
-    op.straighten()
-    await wire.ok('get_user_info', session)
+    await site.refusesUserInfo(session, { bends, refused: { error } })
   })
 })
 
@@ -275,11 +273,11 @@ describe('refuses a registration', () => {
       { id_token_signed_response_alg: 'HS512', client_secret: 'x'.repeat(63) },
     ],
   ])('%s', async (_, answered) => {
-    op.bend({
-      registration: (answer) => ({ ...answer, body: { ...(answer.body as object), ...answered } }),
+    await BentSite.refusesToRegister(wire, op, {
+      bends: { registration: withMembers(answered) },
+      refused: { error: 'invalid_op_response' },
+      calls: { registration: 1, client: 1 },
     })
-    await expect(BentSite.register(wire, op)).rejects.toThrow('invalid_op_response')
-    op.straighten()
   })
 })
 

@@ -257,10 +257,12 @@ test('M11 a flood of random kids asks for the keys a few times only', async () =
   const site = await BentSite.register(wire, op)
   const start = op.asked.length
   const flood = 20
+  const before = await daemon.stored()
   for (let n = 0; n < flood; n += 1) {
     const { data } = await site.attempt({ bends: { header: set({ kid: `random-${n}` }) } })
     expect(data.error).toBe(bad)
   }
   expect(op.calls(start)).toEqual({ token: flood, jwks: BURST })
+  expect(await daemon.stored()).toEqual(before)
   await site.accepts()
 })

@@ -3,7 +3,7 @@
  * OP has a browser that logs in there sent on to the honest one, whose code it wants.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { BentOp, BentSite, type Members, makeKey } from '../support/bent_op/index.js'
+import { BentOp, BentSite, type Calls, type Members, makeKey } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
 import { Wire } from '../support/wire.js'
 
@@ -72,16 +72,31 @@ async function misled(from: BentSite, to: BentSite) {
   return { oxd_id, callback, binding: begun.binding }
 }
 
-/** The callback is refused, no OP hears of its code, and the next login is as good as any. */
-async function refuses(site: BentSite, callback: object, refused: object): Promise<void> {
+/**
+ * The callback is refused, each OP is asked no more than this, no session comes out, and the next
+ * login is as good as any.
+ */
+async function refuses(
+  site: BentSite,
+  callback: object,
+  refused: object,
+  { asked = {}, next = site }: { asked?: Calls; next?: BentSite } = {},
+): Promise<void> {
   const before = ops.map((op) => op.asked.length)
-  expect(await wire.refused('get_tokens_by_callback', callback)).toMatchObject(refused)
-  expect(ops.map((op, n) => op.calls(before[n]))).toEqual(ops.map(() => ({})))
+  const calls = () => ops.map((op, n) => op.calls(before[n]))
+  const expected = ops.map((op) => (op === next.op ? asked : {}))
+  const stored = await daemon.stored()
+  const said = await wire.refused('get_tokens_by_callback', callback)
+  expect(said).toMatchObject(refused)
+  const secrets = ops.flatMap((op) => op.secrets)
+  for (const secret of secrets) expect(JSON.stringify(said)).not.toContain(secret)
   const again = await wire.refused('get_tokens_by_callback', callback)
   expect(again).toMatchObject({ error: 'invalid_state' })
-  await site.accepts({
+  expect(calls()).toEqual(expected)
+  expect(await daemon.stored()).toEqual(stored)
+  await next.accepts({
     callback: (response) => {
-      if (!says(site.op)) response.delete('iss')
+      if (!says(next.op)) response.delete('iss')
     },
   })
 }
@@ -230,13 +245,12 @@ describe('M6 two OPs that do not say who they are', () => {
 describe('M6 another OP’s endpoints in the metadata of Mallory’s', () => {
   test('its token endpoint gets no code of a login there that it knows', async () => {
     const honest = await start()
+    const next = await register(honest, '/honest')
     const mallory = await register(await start({ token_endpoint: honest.address('token') }))
-    const begun = await mallory.begin()
-    expect(await wire.refused('get_tokens_by_callback', begun)).toMatchObject({
-      error: 'op_error',
-      retryable: false,
-    })
-    expect(honest.access_tokens).toEqual([])
+    const denied = { error: 'op_error', retryable: false }
+    await refuses(mallory, await mallory.begin(), denied, { asked: { token: 1 }, next })
+    // That of the honest login.
+    expect(honest.access_tokens).toHaveLength(1)
   })
 
   test('all of its endpoints bring its tokens, which are of no use for a login elsewhere', async () => {
@@ -257,21 +271,22 @@ describe('M6 another OP’s endpoints in the metadata of Mallory’s', () => {
       authorization_redirect_uri: `${website}/callback`,
       client_id,
     })
-    const complete = async (bend?: (response: URLSearchParams) => void) => {
+    const next = await register(honest, '/honest')
+    const site = new BentSite(wire, mallory, oxd_id)
+    const begin = async (bend?: (response: URLSearchParams) => void) => {
       const { authorization_url, binding } = await wire.ok('get_authorization_url', { oxd_id })
-      const callback = honest.authorize(authorization_url, bend)
-      return wire.refused('get_tokens_by_callback', { oxd_id, callback, binding })
+      return { oxd_id, callback: honest.authorize(authorization_url, bend), binding }
     }
-    expect(await complete()).toMatchObject(other_op)
-    expect(honest.calls()).not.toHaveProperty('token')
+    await refuses(site, await begin(), other_op, { next })
     // As from an OP that does not say who it is.
-    const { error } = await complete((response) => response.delete('iss'))
-    expect(error).toBe('invalid_id_token_bad_issuer')
-    for (const access_token of honest.access_tokens) {
-      expect(await wire.refused('get_user_info', { oxd_id, access_token })).toMatchObject({
-        error: 'unknown_access_token',
-      })
-    }
+    const begun = await begin((response) => response.delete('iss'))
+    const wrong = { error: 'invalid_id_token_bad_issuer' }
+    const known = honest.access_tokens.length
+    await refuses(site, begun, wrong, { asked: { token: 1 }, next })
+    const [brought] = honest.access_tokens.slice(known)
+    expect(await wire.refused('get_user_info', { oxd_id, access_token: brought })).toMatchObject({
+      error: 'unknown_access_token',
+    })
   })
 })
 

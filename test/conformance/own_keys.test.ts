@@ -155,6 +155,7 @@ describe('the operator has the keys of a site replaced', () => {
     const site = await BentSite.register(wire, op, byKey)
     const replies = await Promise.all([rotate(site), rotate(site), rotate(site)])
     const told = op.asked.filter(({ method }) => method === 'PUT').length
+    expect(told).toBe(1)
     expect(replies.filter(({ status }) => status === 'ok')).toHaveLength(told)
     for (const { status, data } of replies)
       if (status === 'error') expect(data.error).toBe('site_changed')

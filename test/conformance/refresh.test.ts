@@ -75,12 +75,13 @@ function refresh(
 
 /**
  * A refresh that fails with this error and leaves the session as it was: the honest one that
- * follows works.
+ * follows works, as does the next login.
  */
 async function refuses(bends: Bends, error: string, calls: object = { token: 1 }): Promise<void> {
   const login = await logIn(site)
   const { session_id, access_token } = login
   const { oxd_id } = site
+  const stored = await daemon.stored()
   const secrets = op.secrets.length
   const start = op.asked.length
   op.bend(bends)
@@ -98,6 +99,8 @@ async function refuses(bends: Bends, error: string, calls: object = { token: 1 }
   expect(op.last('token').body).toContain(`refresh_token=${login.refresh_token}`)
   const { claims } = await wire.ok('get_user_info', { oxd_id, session_id })
   expect(claims.sub).toBe(op.sub)
+  expect(await daemon.stored()).toEqual(stored)
+  await site.accepts()
 }
 
 async function accepts(bends: Bends): Promise<Reply['data']> {
@@ -154,18 +157,23 @@ test.each([
   const login = await logIn(site)
   const { oxd_id } = site
   const { session_id } = login
+  const { sessions } = await daemon.stored()
   const start = op.asked.length
+  const secrets = op.secrets.length
   op.bend(claims(members))
   const { data } = await refresh(site, login)
   op.straighten()
   expect(data).toMatchObject({ error, retryable: false })
+  for (const secret of op.secrets.slice(secrets)) expect(JSON.stringify(data)).not.toContain(secret)
   expect(op.calls(start)).toEqual({ token: 1, revocation: 1 })
   expect(op.last('revocation').body).toContain(login.refresh_token)
+  expect((await daemon.stored()).sessions).toBe(sessions - 1)
   for (const command of ['get_session', 'get_access_token', 'get_user_info']) {
     expect(await wire.refused(command, { oxd_id, session_id })).toMatchObject({
       error: 'invalid_session_id',
     })
   }
+  await site.accepts()
 })
 
 describe('an answer that is no token response', () => {
@@ -276,15 +284,20 @@ describe('M13 P33 an OP that rotates', () => {
     ['HTML', html()],
   ])('and whose answer is lost (%s) is asked with the old token, once', async (_, answer) => {
     const login = await logIn(rotated)
+    const stored = await daemon.stored()
+    const lost = rotating.asked.length
     rotating.bend({ token: answers(answer) })
     expect(await refresh(rotated, login)).toMatchObject({ status: 'error' })
     rotating.straighten()
+    expect(rotating.calls(lost)).toEqual({ token: 1 })
     const start = rotating.asked.length
     for (let turn = 0; turn < 2; turn += 1) {
       const { data } = await refresh(rotated, login)
       expect(data).toMatchObject({ error: 'refresh_token_rejected', retryable: false })
     }
     expect(rotating.calls(start)).toEqual({ token: 1 })
+    expect(await daemon.stored()).toEqual(stored)
+    await rotated.accepts()
   })
 
   test('gets each refresh token once, whoever brings it to the daemon', async () => {

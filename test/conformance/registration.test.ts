@@ -13,6 +13,7 @@ import {
   html,
   huge,
   json,
+  type Members,
   makeKey,
   redirect,
   reset,
@@ -28,7 +29,6 @@ const redirect_uri = 'https://site.example/callback?from=op'
 let daemon: TestDaemon
 let wire: Wire
 let op: BentOp
-let keys = 0
 
 beforeAll(async () => {
   daemon = await TestDaemon.start({ daemon: { op_timeout: 1 } })
@@ -44,30 +44,18 @@ afterAll(async () => {
   await op[Symbol.asyncDispose]()
 })
 
-/**
- * A registration is refused, asked for once, and succeeds under the same key when the OP is honest.
- *
- * @param undone how often the client that the OP made is removed there again
- */
-async function refuses(registration: Bend, refused: object, undone = 0): Promise<void> {
-  const removals = undone > 0 ? { client: undone } : {}
-  keys += 1
-  const params = {
-    op_host: op.issuer,
-    authorization_redirect_uri: redirect_uri,
-    idempotency_key: `key ${keys}`,
-  }
+/** @param undone how often the client that the OP made is removed there again */
+async function refuses(registration: Bend, refused: Members, undone = 0): Promise<void> {
   // So that the metadata is known, and only the registration counts.
   await BentSite.register(wire, op)
   const start = op.asked.length
-  op.bend({ registration })
-  const { status, data } = await wire.call('register_site', params)
-  op.straighten()
-  expect({ status, data }).toMatchObject({ status: 'error', data: refused })
-  expect(op.calls(start)).toEqual({ registration: 1, ...removals })
-  for (const secret of op.secrets) expect(JSON.stringify(data)).not.toContain(secret)
-  const site = await BentSite.register(wire, op, params)
-  await site.accepts()
+  const removals = undone > 0 ? { client: undone } : {}
+  await BentSite.refusesToRegister(
+    wire,
+    op,
+    { bends: { registration }, refused, calls: { registration: 1, ...removals } },
+    { authorization_redirect_uri: redirect_uri },
+  )
   expect(op.calls(start)).toEqual({ registration: 2, token: 1, userinfo: 1, ...removals })
 }
 
@@ -100,7 +88,7 @@ test('C3 P6 oidcc-client-test-dynamic-registration', async () => {
 })
 
 describe('refuses for a registration', () => {
-  test.each<[name: string, bend: Bend, refused: object]>([
+  test.each<[name: string, bend: Bend, refused: Members]>([
     [
       '400 with an OAuth error',
       answers(json({ error: 'invalid_redirect_uri', error_description: 'no' }, 400)),
@@ -162,7 +150,7 @@ describe('refuses for a registration', () => {
   })
 
   // With these the site could be made, and each of its logins would fail after the OP's pages.
-  test.each<[name: string, members: Record<string, unknown>]>([
+  test.each<[name: string, members: Members]>([
     ['no secret, though the method needs one', { client_secret: undefined }],
     ['M15 a method that the daemon cannot do', { token_endpoint_auth_method: 'tls_client_auth' }],
     [

@@ -12,6 +12,7 @@ import {
   html,
   huge,
   json,
+  type Members,
   makeKey,
   redirect,
   resetMidBody,
@@ -60,29 +61,19 @@ afterAll(async () => {
   await posted[Symbol.asyncDispose]()
 })
 
-/** UserInfo is refused, asked for once, and works the next time. */
-async function refuses(
-  answer: (honest: Answer) => Answer | Takeover,
-  refused: object,
-  params: object = session,
-): Promise<void> {
-  const start = op.asked.length
-  op.bend({ userinfo: answer })
-  const reply = await wire.call('get_user_info', params)
-  op.straighten()
-  expect(reply).toMatchObject({ status: 'error', data: refused })
-  expect(reply.data).not.toHaveProperty('claims')
-  expect(op.calls(start)).toEqual({ userinfo: 1 })
-  expect(await wire.ok('get_user_info', params)).toEqual({
-    claims: { sub: op.sub, name: 'Alice' },
-  })
+function refuses(
+  userinfo: (honest: Answer) => Answer | Takeover,
+  refused: Members,
+  whose: { session_id: string } | { access_token: string } = session,
+): Promise<unknown> {
+  return site.refusesUserInfo(whose, { bends: { userinfo }, refused })
 }
 
 const invalid = { error: 'invalid_op_response' }
 const unreachable = { error: 'op_unreachable', retryable: true }
 
 describe('refuses', () => {
-  test.each<[name: string, answer: (honest: Answer) => Answer | Takeover, refused: object]>([
+  test.each<[name: string, answer: (honest: Answer) => Answer | Takeover, refused: Members]>([
     [
       'oidcc-client-test-userinfo-invalid-sub',
       (honest) => withSub(honest, `${op.sub}invalid`),
@@ -125,7 +116,7 @@ describe('refuses', () => {
     await refuses(
       (honest) => withSub(honest, `${op.sub}invalid`),
       { error: 'invalid_user_info' },
-      { oxd_id: site.oxd_id, access_token },
+      { access_token },
     )
   })
 })
@@ -264,11 +255,7 @@ describe('of a site that is registered for signed UserInfo', () => {
       { header: 'content-type', expected: 'application/jwt' },
     ],
   ])('refuses %s', async (_, bends, error, details) => {
-    op.bend(bends())
-    const refused = await wire.refused('get_user_info', of_signed)
-    op.straighten()
-    expect(refused).toMatchObject({ error, details })
-    await wire.ok('get_user_info', of_signed)
+    await signed.refusesUserInfo(of_signed, { bends: bends(), refused: { error, details } })
   })
 })
 

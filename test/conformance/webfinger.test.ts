@@ -11,7 +11,9 @@ import {
   html,
   huge,
   json,
+  type Members,
   redirect,
+  refusesCommand,
   resetMidBody,
   type Takeover,
   withMembers,
@@ -52,20 +54,27 @@ function host(op: BentOp): string {
   return new URL(op.origin).host
 }
 
-/** Nothing is asked beyond `calls`, and an honest answer is good afterwards. */
+/** Nothing is asked beyond `calls`; an honest answer is good afterwards, and leads to a login. */
 async function refuses(
   webfinger: Bend,
-  refused: object,
+  refused: Members,
   calls: Calls = { webfinger: 1 },
 ): Promise<void> {
   await using op = await hidden()
   const resource = `acct:alice@${host(op)}`
-  op.bend({ webfinger })
-  const { status, data } = await wire.call('get_issuer', { resource })
-  op.straighten()
-  expect({ status, data }).toMatchObject({ status: 'error', data: refused })
-  expect(op.calls()).toEqual(calls)
-  expect(await wire.ok('get_issuer', { resource })).toMatchObject({ issuer: op.issuer })
+  await refusesCommand(wire, op, ['get_issuer', { resource }], {
+    bends: { webfinger },
+    refused,
+    calls,
+  })
+  await leadsToLogin(op, resource)
+}
+
+async function leadsToLogin(op: BentOp, resource: string): Promise<void> {
+  const { issuer } = await wire.ok('get_issuer', { resource })
+  expect(issuer).toBe(op.issuer)
+  const site = await BentSite.register(wire, op, { op_host: issuer })
+  await site.accepts()
 }
 
 describe('finds the OP', () => {
@@ -212,26 +221,32 @@ describe('P1 the address policy holds for', () => {
 
 describe('the OP that is named', () => {
   test('has to say that it is that issuer', async () => {
-    await using op = await hidden({ issuer: 'https://other.example' })
+    await using op = await hidden()
     const resource = `acct:alice@${host(op)}`
-    expect(await wire.refused('get_issuer', { resource })).toMatchObject({
-      error: 'invalid_op_metadata',
-      details: { member: 'issuer', received: 'https://other.example' },
+    await refusesCommand(wire, op, ['get_issuer', { resource }], {
+      bends: { discovery: withMembers({ issuer: 'https://other.example' }) },
+      refused: {
+        error: 'invalid_op_metadata',
+        details: { member: 'issuer', received: 'https://other.example' },
+      },
+      calls: { webfinger: 1, discovery: 1 },
     })
-    expect(op.calls()).toEqual({ webfinger: 1, discovery: 1 })
+    await leadsToLogin(op, resource)
   })
 
   test('P3 has to say so to the letter', async () => {
     await using op = await BentOp.start({ alg: 'ES256' })
-    op.bend({
-      webfinger: withMembers({ links: [{ rel, href: `${op.issuer}/` }] }),
-    })
     const resource = `acct:alice@${host(op)}`
-    expect(await wire.refused('get_issuer', { resource })).toMatchObject({
-      error: 'invalid_op_metadata',
-      details: { member: 'issuer', expected: `${op.issuer}/`, received: op.issuer },
+    await refusesCommand(wire, op, ['get_issuer', { resource }], {
+      bends: { webfinger: withMembers({ links: [{ rel, href: `${op.issuer}/` }] }) },
+      refused: {
+        error: 'invalid_op_metadata',
+        details: { member: 'issuer', expected: `${op.issuer}/`, received: op.issuer },
+      },
+      // Its metadata is good, under the name that it has there.
+      calls: { webfinger: 1, discovery: 1, jwks: 1 },
     })
-    op.straighten()
+    await leadsToLogin(op, resource)
   })
 
   test('is known from then on, and asked once', async () => {

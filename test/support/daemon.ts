@@ -3,10 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect, inject } from 'vitest'
+import { Wire } from './wire.js'
 
 const COLLECT_GARBAGE = new URL('collect_garbage.mjs', import.meta.url).href
 const PROGRAM = fileURLToPath(new URL('../../daemon/dist/main.js', import.meta.url))
@@ -34,11 +35,18 @@ export interface DaemonOptions {
   record?: boolean
 }
 
+/** What a daemon has in its store. */
+export interface Stock {
+  sites: number
+  sessions: number
+}
+
 /**
  * A daemon under test: start it, stop or kill it, start it again on the same folder. It listens on
  * `socket` and on a TCP port that the kernel chooses; hosts at 127.0.0.1 may be called without TLS.
  */
 export class TestDaemon implements AsyncDisposable {
+  static readonly #by_folder = new Map<string, TestDaemon>()
   readonly folder = mkdtempSync(join(tmpdir(), 'relyd-test-'))
   readonly socket = join(this.folder, 'relyd.sock')
   readonly admin_socket = join(this.folder, 'admin.sock')
@@ -53,6 +61,7 @@ export class TestDaemon implements AsyncDisposable {
 
   constructor(options: DaemonOptions = {}) {
     this.#options = options
+    TestDaemon.#by_folder.set(this.folder, this)
     const lines = Object.entries({
       state_directory: join(this.folder, 'state'),
       // Not in the state, which several daemons of a test may share.
@@ -80,6 +89,21 @@ export class TestDaemon implements AsyncDisposable {
       throw error
     }
     return daemon
+  }
+
+  /** The one that a connection to a Unix socket in its folder leads to. */
+  static behind({ path = '' }: Wire): TestDaemon {
+    const daemon = TestDaemon.#by_folder.get(dirname(path))
+    if (!daemon) throw new Error(`no daemon of this test listens at ${path}`)
+    return daemon
+  }
+
+  /** How many sites and sessions it has, of all realms. */
+  async stored(): Promise<Stock> {
+    using admin = await Wire.connect(this.admin_socket)
+    const { realms }: { realms: Stock[] } = await admin.ok('status')
+    const sum = (of: keyof Stock) => realms.reduce((all, realm) => all + realm[of], 0)
+    return { sites: sum('sites'), sessions: sum('sessions') }
   }
 
   /** Everything it wrote since its latest start, as it wrote it; the log over all starts. */
@@ -211,6 +235,7 @@ export class TestDaemon implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.signal('SIGKILL')
+    TestDaemon.#by_folder.delete(this.folder)
     rmSync(this.folder, { recursive: true, force: true })
   }
 }

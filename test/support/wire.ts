@@ -37,6 +37,8 @@ export interface Identity {
 export class Wire implements Disposable {
   readonly socket: Socket
   readonly encode: Encode
+  /** Of a Unix socket. */
+  readonly path: string | undefined
   /** Replies with the id null, which no call waits for. */
   readonly unasked: Reply[] = []
   /** Resolves when the daemon closed the connection, or it broke. */
@@ -45,8 +47,9 @@ export class Wire implements Disposable {
   #unaskedArrived: (() => void) | undefined
   #next = 1
 
-  private constructor(socket: Socket, dialect: DialectName) {
+  private constructor(socket: Socket, dialect: DialectName, path: string | undefined) {
     this.socket = socket
+    this.path = path
     this.encode = dialects[dialect].encode
     const decoder = dialects[dialect].decoder()
     socket.write(dialects[dialect].magic)
@@ -68,14 +71,15 @@ export class Wire implements Disposable {
 
   static async connect(where: string | Where, dialect: DialectName = 'json'): Promise<Wire> {
     const secure = typeof where !== 'string' && 'tls' in where
+    const place = typeof where === 'string' ? { path: where } : where
     const socket = secure
       ? connectTls({ host: '127.0.0.1', port: where.port, ...where.tls })
-      : connect(typeof where === 'string' ? { path: where } : where)
+      : connect(place)
     await new Promise<void>((resolve, reject) => {
       socket.once(secure ? 'secureConnect' : 'connect', resolve)
       socket.once('error', reject)
     })
-    return new Wire(socket, dialect)
+    return new Wire(socket, dialect, 'path' in place ? place.path : undefined)
   }
 
   /** Sends one command. @returns its reply, whichever status it has */

@@ -1,7 +1,10 @@
 /** A site that logs in at a bent OP, and what must hold when it is refused. */
 import { expect } from 'vitest'
+import { TestDaemon } from '../daemon.js'
 import type { Reply, Wire } from '../wire.js'
+import { randomText } from './jws.js'
 import type { BentOp } from './op.js'
+import { type RefusedCommand, refusesCommand } from './refused.js'
 import type { Bends, Calls, Members, Mode } from './types.js'
 
 /** What a login that must fail is expected to come to. */
@@ -61,6 +64,31 @@ export class BentSite {
       ...params,
     })
     return new BentSite(wire, op, oxd_id, params.response_type)
+  }
+
+  /**
+   * A registration that fails: the OP is asked for it once, what it made is removed there where
+   * `calls` has that, and the same one succeeds once the OP is honest, and brings logins.
+   */
+  static async refusesToRegister(
+    wire: Wire,
+    op: BentOp,
+    { calls = { registration: 1 }, ...expected }: RefusedCommand,
+    given: LoginRequest = {},
+  ): Promise<Reply['data']> {
+    const params = {
+      op_host: op.issuer,
+      authorization_redirect_uri: 'https://site.example/callback',
+      idempotency_key: randomText(6),
+      ...given,
+    }
+    const clients = op.clients.size
+    const asked = ['register_site', params] as const
+    const data = await refusesCommand(wire, op, asked, { ...expected, calls })
+    if (calls.client) expect(op.clients.size).toBe(clients)
+    const site = await BentSite.register(wire, op, params)
+    await site.accepts()
+    return data
   }
 
   /** Starts a login and lets the End-User agree; bends remain. @returns the parameters that complete it */
@@ -130,6 +158,8 @@ export class BentSite {
     const { error, spec, calls = honest_calls, spent = true } = refused
     const secrets = op.secrets.length
     const tokens = op.access_tokens.length
+    const daemon = TestDaemon.behind(wire)
+    const before = await daemon.stored()
     const begun = await this.begin({ ...login, bends })
     const start = op.asked.length
 
@@ -157,7 +187,26 @@ export class BentSite {
       error: spent ? 'invalid_state' : error,
     })
     expect(op.calls(start)).toEqual(calls)
+    expect(await daemon.stored()).toEqual(before)
     await this.accepts({ ...(login.request && { request: login.request }) }, refused.next)
+    return data
+  }
+
+  /**
+   * UserInfo that is refused, of a session or an access token of this site: the OP is asked for it
+   * once, and honest answers and logins are good afterwards.
+   */
+  async refusesUserInfo(
+    whose: { session_id: string } | { access_token: string },
+    { calls = { userinfo: 1 }, ...expected }: RefusedCommand,
+  ): Promise<Reply['data']> {
+    const { wire, op, oxd_id } = this
+    const asked = { oxd_id, ...whose }
+    const data = await refusesCommand(wire, op, ['get_user_info', asked], { ...expected, calls })
+    expect(data).not.toHaveProperty('claims')
+    const { claims } = await wire.ok('get_user_info', asked)
+    expect(claims).toMatchObject({ sub: op.sub, ...op.user })
+    await this.accepts()
     return data
   }
 }
