@@ -89,7 +89,7 @@ describe('P12 all metadata of a registration', () => {
     software_version: '2.1',
   }
 
-  test('C3 rp-registration-uses-https-endpoints: is asked for as the site wishes, and logins work', async () => {
+  test('C3 is asked for as the site wishes, and logins work', async () => {
     const { oxd_id } = await wire.ok('register_site', {
       op_host: op.issuer,
       authorization_redirect_uri,
@@ -109,6 +109,18 @@ describe('P12 all metadata of a registration', () => {
       tier: 3,
     })
     await new BentSite(wire, op, oxd_id).accepts()
+  })
+
+  test('P12 a native application comes back to a loopback address, and logins work', async () => {
+    const redirect_uri = 'http://127.0.0.1:4711/callback'
+    const params = { authorization_redirect_uri: redirect_uri, application_type: 'native' }
+    const site = await BentSite.register(wire, op, params)
+    expect(asked(op)).toMatchObject({
+      application_type: 'native',
+      redirect_uris: [redirect_uri],
+      grant_types: ['authorization_code', 'refresh_token'],
+    })
+    await site.accepts()
   })
 
   test('P11 a software statement is passed on as it is', async () => {
