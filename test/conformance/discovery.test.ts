@@ -68,6 +68,10 @@ async function refuses(discovery: Bend, refused: object): Promise<void> {
 }
 
 const unusable = { error: 'invalid_op_metadata', retryable: false }
+const wrong_issuer = (received: string) => ({
+  ...unusable,
+  details: { member: 'issuer', received },
+})
 const nothing = { error: 'no_connect_discovery_response', retryable: false }
 const unreachable = { error: 'no_connect_discovery_response', retryable: true }
 
@@ -91,7 +95,7 @@ describe('refuses metadata with', () => {
     ['issuer missing', { issuer: undefined }, nothing],
     ['issuer not a string', { issuer: 7 }, nothing],
     ['no authorization_endpoint', { authorization_endpoint: undefined }, unusable],
-    ['no token_endpoint', { token_endpoint: undefined }, unusable],
+    ['P4 no token_endpoint, for code', { token_endpoint: undefined }, unusable],
     ['no jwks_uri', { jwks_uri: undefined }, unusable],
     ['a token_endpoint without TLS', { token_endpoint: 'http://op.example/token' }, unusable],
     ['a jwks_uri without TLS', { jwks_uri: 'http://op.example/jwks' }, unusable],
@@ -127,6 +131,17 @@ describe('refuses metadata with', () => {
       'P3 an issuer in other letters',
       { issuer: 'HTTP://127.0.0.1' },
       { ...unusable, details: { member: 'issuer', received: 'HTTP://127.0.0.1' } },
+    ],
+    ['P4 an http issuer', { issuer: 'http://op.example' }, wrong_issuer('http://op.example')],
+    [
+      'P4 an issuer with a query',
+      { issuer: 'https://op.example/?a=b' },
+      wrong_issuer('https://op.example/?a=b'),
+    ],
+    [
+      'P4 an issuer with a fragment',
+      { issuer: 'https://op.example/#a' },
+      wrong_issuer('https://op.example/#a'),
     ],
     [
       'P4 no openid among its scopes',
@@ -175,6 +190,19 @@ describe('refuses metadata with', () => {
     ['a token_endpoint that is no string', { token_endpoint: ['https://op.example'] }, unusable],
   ])('%s', async (_, members, refused) => {
     await refuses(withMembers(members), refused)
+  })
+})
+
+test.each([
+  ['http', 'http://op.example'],
+  ['with a query', 'https://op.example/?a=b'],
+  ['with a fragment', 'https://op.example/#a'],
+])('P4 no site has an issuer that is %s: nobody is asked', async (_, op_host) => {
+  expect(
+    await wire.refused('register_site', { op_host, authorization_redirect_uri }),
+  ).toMatchObject({
+    error: 'invalid_op_host',
+    retryable: false,
   })
 })
 
