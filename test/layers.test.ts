@@ -89,6 +89,19 @@ test.each([
   expect(files.filter((name) => name !== 'index').sort()).toEqual(Object.keys(table).sort())
 })
 
+test('S31 nonces and hashes of ID Tokens are compared in one way, which takes the same time always', () => {
+  const text = readFileSync(join(root, 'daemon/src/op/id_token.ts'), 'utf8')
+  const equals = text.split('\n').filter((line) => /[!=]==/.test(line))
+  const secret = String.raw`\b(?:nonce|hash|half|\w+_hash)\b`
+  const insecure = new RegExp(`${secret}['\\])]* [!=]== (?!undefined)|[!=]== [\\w.['(]*${secret}`)
+  expect('if (claims.nonce !== nonce) {').toMatch(insecure)
+  expect(equals.filter((line) => insecure.test(line))).toEqual([])
+  expect(text.match(/isSameText\(/g)).toHaveLength(4)
+  expect(text).toContain('return sameDigest(')
+  const digest = readFileSync(join(root, 'daemon/src/digest.ts'), 'utf8')
+  expect(digest).toMatch(/sameDigest\([^}]*timingSafeEqual\(one, other\)/)
+})
+
 test('every file begins with a sentence on what it is for', () => {
   const silent = ['sdk/src', 'daemon/src', 'demosite/src', 'tools/src']
     .flatMap(sources)

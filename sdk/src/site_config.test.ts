@@ -165,8 +165,8 @@ describe("oxd-python's files load as they are", () => {
         sector_identifier_uri: 'https://shop.example/sector.json',
       },
       warned: [
-        'cfg:7: "application_type" is not used: relyd works as if it were web',
         'cfg:10: "client_logout_uris" is oxd\'s and not used: give one address as frontchannel_logout_uri',
+        expect.stringMatching(/^cfg:7: "application_type" is not used: a native application/),
       ],
     })
   })
@@ -181,11 +181,11 @@ describe("oxd-python's files load as they are", () => {
         'cfg:4: "https_extension" is oxd\'s and not used: relyd is reached by "socket", or by "host" and "port"',
         'cfg:11: "client_frontchannel_logout_uris" is oxd\'s and not used: give one address as frontchannel_logout_uri',
         'cfg:12: "claims_redirect_uri" is not used by this version of relyd',
-        'cfg:15: "grant_types" is not used: relyd works as if it were authorization_code',
         expect.stringMatching(/^cfg:19: "client_registration_access_token" is oxd's and not used/),
         expect.stringMatching(/^cfg:20: "client_registration_client_uri" is oxd's and not used/),
         expect.stringMatching(/^cfg:21: "client_id_issued_at" is oxd's and not used/),
         expect.stringMatching(/^cfg:22: "protection_access_token" is oxd's and not used/),
+        expect.stringMatching(/^cfg:15: "grant_types" is not used: relyd's logins use/),
       ],
     })
   })
@@ -322,14 +322,55 @@ test('a file that is not there is refused with what to do', () => {
 })
 
 test('what is not used is warned about, with its line and what it may mean', () => {
-  const path = newCfg(
-    `[oxd]\nsoket = x\nempty =\n${CLIENT}htpps = true\ngrant_types = implicit\n[clients]\n`,
-  )
+  const path = newCfg(`[oxd]\nsoket = x\nempty =\n${CLIENT}htpps = true\n[clients]\n`)
   readSiteConfig(path)
   expect(warnings()).toEqual([
-    `${path}:8: section [clients] is not used; did you mean "client"?`,
+    `${path}:7: section [clients] is not used; did you mean "client"?`,
     `${path}:2: "soket" in [oxd] is not used; did you mean "socket"?`,
     `${path}:6: "htpps" in [client] is not used`,
-    `${path}:7: "grant_types" is not used: relyd works as if it were authorization_code`,
   ])
+})
+
+describe('values of oxd’s samples', () => {
+  const LOCAL = '[client]\nauthorization_redirect_uri = http://localhost:3000/callback\n'
+
+  test.each<[name: string, text: string, taken: object]>([
+    ['application_type = web', CLIENT, { application_type: 'web' }],
+    ['application_type = native', LOCAL, { application_type: 'native' }],
+    [
+      'application_type = native',
+      `${LOCAL}redirect_uris = http://127.0.0.1/a, http://[::1]:99/b\n`,
+      { application_type: 'native' },
+    ],
+    ['grant_types = authorization_code', CLIENT, { grant_types: ['authorization_code'] }],
+    [
+      'grant_types = authorization_code, implicit, refresh_token',
+      CLIENT,
+      { grant_types: ['authorization_code', 'implicit', 'refresh_token'] },
+    ],
+  ])('%s counts where it fits', (line, text, taken) => {
+    expect(readSiteConfig(newCfg(text + line)).registration).toMatchObject(taken)
+    expect(warnings()).toEqual([])
+  })
+
+  test.each<[line: string, text: string, place: string]>([
+    ['application_type = native', CLIENT, ':3:'],
+    ['application_type = native', `${LOCAL}redirect_uris = https://site.example/\n`, ':4:'],
+    ['grant_types = authorization_code,client_credentials', CLIENT, ':3:'],
+    ['grant_types = password', CLIENT, ':3:'],
+  ])('%s is left out with a warning where it does not', (line, text, place) => {
+    const path = newCfg(text + line)
+    const { registration } = readSiteConfig(path)
+    expect(registration).not.toHaveProperty('grant_types')
+    expect(registration).not.toHaveProperty('application_type')
+    const key = line.split(' ')[0]
+    expect(warnings()).toEqual([expect.stringContaining(`${path}${place} "${key}" is not used: `)])
+  })
+
+  test('a variable is named', () => {
+    const env = { RELYD_GRANT_TYPES: 'client_credentials' }
+    const path = newCfg(CLIENT)
+    expect(readSiteConfig(path, env).registration).not.toHaveProperty('grant_types')
+    expect(warnings()).toEqual([expect.stringContaining(`${path}: RELYD_GRANT_TYPES: `)])
+  })
 })

@@ -12,6 +12,7 @@ import { atPlace, ConfigError } from './errors.js'
 import { checkGivenClient } from './given_client.js'
 import { type IniFile, parseIniFile } from './ini_file.js'
 import type { RegisterSiteParams } from './methods.js'
+import { leaveOutOxdValues } from './oxd_values.js'
 import { mayOthersRead, readSecret } from './secret_file.js'
 import { type Address, readAddress, readTimeout } from './site_address.js'
 import { clientKeys, clientSecrets, olderNames, oxdKeys, registrationKeys } from './site_keys.js'
@@ -137,7 +138,8 @@ function readRegistration(
     )
   }
   // The table of forms is checked against the parameters' types where it stands.
-  return Object.fromEntries(params) as unknown as RegisterSiteParams
+  const registration = Object.fromEntries(params) as unknown as RegisterSiteParams
+  return leaveOutOxdValues(registration, client, path)
 }
 
 function read(path: string): string {

@@ -60,6 +60,8 @@ export const registrationKeys = {
   registration_client_secret: 'text',
   registration_scope: 'scopes',
   response_types: 'texts',
+  grant_types: 'texts',
+  application_type: ['web', 'native'],
   logo_uri: 'uri',
   client_uri: 'uri',
   policy_uri: 'uri',
@@ -133,12 +135,6 @@ export const endedKeys: ReadonlyMap<string, string> = new Map([
   ['client_secret_expires_at', REGISTERED],
   ['dynamic_registration', 'a client_id, or its absence, says it'],
   ['protection_access_token', 'who may open the socket may call'],
-])
-
-/** Keys of `[client]` for which relyd has one value only; others are warned about. */
-export const fixedKeys: ReadonlyMap<string, string> = new Map([
-  ['grant_types', 'authorization_code'],
-  ['application_type', 'web'],
 ])
 
 /** Keys of `[oxd]`. */

@@ -4,10 +4,10 @@ import { warnOnce } from './config_warning.js'
 import { atPlace } from './errors.js'
 import type { IniFile } from './ini_file.js'
 import { nearestName } from './nearest_name.js'
-import { clientKeys, endedKeys, fixedKeys, laterKeys, olderNames, oxdKeys } from './site_keys.js'
+import { clientKeys, endedKeys, laterKeys, olderNames, oxdKeys } from './site_keys.js'
 
 /** What `[client]` may hold. */
-const namesOfClient = [...clientKeys, ...olderNames.keys(), ...fixedKeys.keys(), ...laterKeys]
+const namesOfClient = [...clientKeys, ...olderNames.keys(), ...laterKeys]
 
 /** @param sections whose values were read already, so that it is known which keys they refer to */
 export function warnOfUnused(
@@ -28,12 +28,8 @@ export function warnOfUnused(
   for (const [section, known] of places) {
     for (const [key, { value, line }] of file.sections.get(section) ?? []) {
       if (value === '' || referenced.has(key)) continue
-      const only = section === 'oxd' ? undefined : fixedKeys.get(key)
       const ended = endedKeys.get(key)
-      if (only !== undefined) {
-        if (sections.client.get(key)?.value === only) continue
-        warn(line, `"${key}" is not used: relyd works as if it were ${only}`)
-      } else if (laterKeys.has(key)) {
+      if (laterKeys.has(key)) {
         warn(line, `"${key}" is not used by this version of relyd`)
       } else if (ended !== undefined) {
         warn(line, `"${key}" is oxd's and not used: ${ended}`)

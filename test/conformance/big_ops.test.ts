@@ -410,7 +410,7 @@ test('apple: a site without https is told why it cannot log in there', async () 
 
 // Google
 
-test('google: a refresh token is asked for in its own way, and the site has the last word', async () => {
+test('C10 google: a refresh token is asked for in its own way, and the site has the last word', async () => {
   const authorization_parameters = { access_type: 'offline', prompt: 'consent' }
   await using started = await start('google', { authorization_parameters })
   const { world } = started

@@ -113,7 +113,7 @@ function expectAssertions(forms: Asked[], op: BentOp, alg: string): void {
   expect(new Set(jtis).size).toBe(forms.length)
 }
 
-describe('P22, as relyd registers', () => {
+describe('P22 rp-registration-well-formed-jwk, as relyd registers', () => {
   test.each<[name: string, method: string, alg?: Alg]>([
     ['none', 'none'],
     ['oidcc-client-test-client-secret-basic', 'client_secret_basic'],
@@ -136,7 +136,7 @@ describe('P22, as relyd registers', () => {
     for (const form of forms) expectMethod(form, method)
     if (alg) expectAssertions(forms, op, alg)
 
-    // rp-registration-well-formed-jwk: what the OP was told, and nothing private.
+    // What the OP was told, and nothing private.
     const { keys } = await wire.ok('get_rp_jwks', { oxd_id: site.oxd_id })
     expect(registered.jwks?.keys ?? []).toEqual(keys)
     expect(keys).toHaveLength(method === 'private_key_jwt' ? 1 : 0)

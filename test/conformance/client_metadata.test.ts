@@ -89,7 +89,7 @@ describe('P12 all metadata of a registration', () => {
     software_version: '2.1',
   }
 
-  test('C3 rp-registration-uses-https-endpoints: is asked for as the site wishes, and logins work', async () => {
+  test('C3 is asked for as the site wishes, and logins work', async () => {
     const { oxd_id } = await wire.ok('register_site', {
       op_host: op.issuer,
       authorization_redirect_uri,
@@ -111,6 +111,18 @@ describe('P12 all metadata of a registration', () => {
     await new BentSite(wire, op, oxd_id).accepts()
   })
 
+  test('P12 a native application comes back to a loopback address, and logins work', async () => {
+    const redirect_uri = 'http://127.0.0.1:4711/callback'
+    const params = { authorization_redirect_uri: redirect_uri, application_type: 'native' }
+    const site = await BentSite.register(wire, op, params)
+    expect(asked(op)).toMatchObject({
+      application_type: 'native',
+      redirect_uris: [redirect_uri],
+      grant_types: ['authorization_code', 'refresh_token'],
+    })
+    await site.accepts()
+  })
+
   test('P11 a software statement is passed on as it is', async () => {
     const software_statement = `${'e'.repeat(9000)}.eyJ9.c2ln`
     await wire.ok('register_site', {
@@ -128,9 +140,6 @@ describe('P12 all metadata of a registration', () => {
     [{ request_object_encryption_enc: 'A256GCM' }, 'request_object_encryption_enc', /without/],
     [{ token_endpoint_auth_signing_alg: 'none' }, 'token_endpoint_auth_signing_alg', /none/],
     [{ id_token_signed_response_alg: 'none' }, 'id_token_signed_response_alg', /none/],
-    [{ jwks_uri: 'http://site.example/jwks' }, 'jwks_uri', /https/],
-    [{ sector_identifier_uri: 'http://site.example/' }, 'sector_identifier_uri', /https/],
-    [{ initiate_login_uri: 'http://site.example/' }, 'initiate_login_uri', /https/],
     [{ logo_uri: 'javascript:alert(1)' }, 'logo_uri', /http/],
     [{ request_uris: ['https://a.example/', 'b'] }, 'request_uris', /http/],
     [{ backchannel_logout_uri: 'https://site.example/#b' }, 'backchannel_logout_uri', /fragment/],
@@ -149,11 +158,6 @@ describe('P12 all metadata of a registration', () => {
     [{ response_types: ['id_token'] }, 'response_types', /lacks code/],
     [{ grant_types: ['refresh_token'] }, 'grant_types', /lacks authorization_code/],
     [
-      { response_types: ['code', 'id_token'], redirect_uris: ['http://site.example/'] },
-      'redirect_uris',
-      /https/,
-    ],
-    [
       { response_types: ['code', 'id_token'], redirect_uris: ['https://localhost/'] },
       'redirect_uris',
       /localhost/,
@@ -163,7 +167,20 @@ describe('P12 all metadata of a registration', () => {
       'redirect_uris',
       /loop/,
     ],
-  ])('%j is refused before the OP is asked', async (params, field, why) => {
+  ])('%j is refused before the OP is asked', refusesUnasked)
+
+  test.each<[params: object, field: string, why: RegExp]>([
+    [{ jwks_uri: 'http://site.example/jwks' }, 'jwks_uri', /https/],
+    [{ sector_identifier_uri: 'http://site.example/' }, 'sector_identifier_uri', /https/],
+    [{ initiate_login_uri: 'http://site.example/' }, 'initiate_login_uri', /https/],
+    [
+      { response_types: ['code', 'id_token'], redirect_uris: ['http://site.example/'] },
+      'redirect_uris',
+      /https/,
+    ],
+  ])('rp-registration-uses-https-endpoints: %j is refused before the OP is asked', refusesUnasked)
+
+  async function refusesUnasked(params: object, field: string, why: RegExp): Promise<void> {
     const start = op.asked.length
     const { status, data } = await register(op, params)
     expect({ status, data }).toMatchObject({
@@ -172,7 +189,7 @@ describe('P12 all metadata of a registration', () => {
     })
     expect(data.error_description).toMatch(why)
     expect(op.calls(start).registration).toBeUndefined()
-  })
+  }
 })
 
 describe('P10 wishes are matched against the metadata of the OP', () => {

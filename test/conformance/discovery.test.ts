@@ -60,6 +60,10 @@ async function refuses(discovery: Bend, refused: Members): Promise<void> {
 }
 
 const unusable = { error: 'invalid_op_metadata', retryable: false }
+const wrong_issuer = (received: string) => ({
+  ...unusable,
+  details: { member: 'issuer', received },
+})
 const nothing = { error: 'no_connect_discovery_response', retryable: false }
 /** Where the metadata was asked for. */
 const where = { url: expect.stringMatching(/^http.*\/\.well-known\/openid-configuration$/) }
@@ -89,7 +93,7 @@ describe('refuses metadata with', () => {
     ['issuer missing', { issuer: undefined }, nothing],
     ['issuer not a string', { issuer: 7 }, nothing],
     ['no authorization_endpoint', { authorization_endpoint: undefined }, unusable],
-    ['no token_endpoint', { token_endpoint: undefined }, unusable],
+    ['P4 no token_endpoint, for code', { token_endpoint: undefined }, unusable],
     [
       'no jwks_uri',
       { jwks_uri: undefined },
@@ -138,6 +142,17 @@ describe('refuses metadata with', () => {
       { issuer: 'HTTP://127.0.0.1' },
       { ...unusable, details: { member: 'issuer', received: 'HTTP://127.0.0.1' } },
     ],
+    ['P4 an http issuer', { issuer: 'http://op.example' }, wrong_issuer('http://op.example')],
+    [
+      'P4 an issuer with a query',
+      { issuer: 'https://op.example/?a=b' },
+      wrong_issuer('https://op.example/?a=b'),
+    ],
+    [
+      'P4 an issuer with a fragment',
+      { issuer: 'https://op.example/#a' },
+      wrong_issuer('https://op.example/#a'),
+    ],
     [
       'P4 no openid among its scopes',
       { scopes_supported: ['profile'] },
@@ -185,6 +200,19 @@ describe('refuses metadata with', () => {
     ['a token_endpoint that is no string', { token_endpoint: ['https://op.example'] }, unusable],
   ])('%s', async (_, members, refused) => {
     await refuses(withMembers(members), refused)
+  })
+})
+
+test.each([
+  ['http', 'http://op.example'],
+  ['with a query', 'https://op.example/?a=b'],
+  ['with a fragment', 'https://op.example/#a'],
+])('P4 no site has an issuer that is %s: nobody is asked', async (_, op_host) => {
+  expect(
+    await wire.refused('register_site', { op_host, authorization_redirect_uri }),
+  ).toMatchObject({
+    error: 'invalid_op_host',
+    retryable: false,
   })
 })
 

@@ -48,12 +48,12 @@ describe('accepts', () => {
   test.each<[name: string, alg: string, enc: string | undefined]>([
     ['rp-id_token-sig+enc', 'RSA-OAEP', undefined],
     ['rp-id_token-sig+enc-a128kw', 'A128KW', 'A128CBC-HS256'],
-    ['P26', 'RSA-OAEP-512', 'A128GCM'],
-    ['P26', 'ECDH-ES', 'A256CBC-HS512'],
-    ['P26', 'ECDH-ES+A256KW', 'A256GCM'],
-    ['P26', 'A192GCMKW', 'A192GCM'],
-    ['P26', 'dir', 'A192CBC-HS384'],
-    ['P26', 'dir', 'A256CBC-HS512'],
+    ['P26 nested', 'RSA-OAEP-512', 'A128GCM'],
+    ['P26 nested', 'ECDH-ES', 'A256CBC-HS512'],
+    ['P26 nested', 'ECDH-ES+A256KW', 'A256GCM'],
+    ['P26 nested', 'A192GCMKW', 'A192GCM'],
+    ['P26 nested', 'dir', 'A192CBC-HS384'],
+    ['P26 nested', 'dir', 'A256CBC-HS512'],
   ])('%s: an ID Token and UserInfo encrypted with %s, %s', async (_, alg, enc) => {
     const site = await BentSite.register(wire, op, {
       id_token_encrypted_response_alg: alg,

@@ -61,7 +61,12 @@ realm = strict
   wire = await Wire.connect(daemon.socket)
   strict = await Wire.connect(`${daemon.folder}/strict.sock`)
   op = await BentOp.start()
-  op.user = { name: 'Alice', email: 'alice@op.example' }
+  op.user = {
+    name: 'Alice',
+    email: 'alice@op.example',
+    phone_number: '+41 44 668 18 00',
+    address: { country: 'CH' },
+  }
   many_keys = await BentOp.start()
   const algs = ['RS256', 'ES256', 'ES256K', 'EdDSA'] as const
   const keys = [...algs.flatMap((alg) => [makeKey(alg).jwk, makeKey(alg).jwk]), ...many_keys.keys]
@@ -453,13 +458,23 @@ describe('a login for an ID Token alone', () => {
   const request = { response_type: 'id_token' }
 
   test('oidcc-client-test-scope-userinfo-claims: its claims stand for UserInfo', async () => {
+    const { oxd_id } = site
+    const claimsOf = async (scope: string[]) => {
+      const { session_id } = await site.accepts({ request: { ...request, scope } })
+      const told = await wire.ok('get_user_info', { oxd_id, session_id })
+      expect(told.source).toBe('id_token')
+      return told.claims
+    }
+    const { sub } = op
+    const { email } = op.user
+    expect(await claimsOf(['profile', 'email', 'phone', 'address'])).toEqual({ sub, ...op.user })
+    expect(await claimsOf(['email'])).toEqual({ sub, email })
+  })
+
+  test('its session lives without asking the OP anything', async () => {
     const { session_id } = await site.accepts({ request })
     const { oxd_id } = site
     const start = op.asked.length
-    expect(await wire.ok('get_user_info', { oxd_id, session_id })).toMatchObject({
-      claims: { sub: op.sub, email: expect.any(String) },
-      source: 'id_token',
-    })
     expect(await wire.refused('get_access_token', { oxd_id, session_id })).toMatchObject({
       error: 'no_refresh_token',
       error_description: expect.stringContaining('response_type id_token'),

@@ -161,6 +161,18 @@ describe('accepts a claim', () => {
   })
 })
 
+describe('M16 a daemon whose clock_tolerance is 0', () => {
+  test.each<[name: string, login: BentLogin]>([
+    ['a clock that is behind', claims(ago('exp', 2))],
+    ['a clock that is ahead', claims(ahead('iat', 30))],
+  ])('refuses %s', async (_, login) => {
+    await using strict = await TestDaemon.start({ daemon: { clock_tolerance: 0 } })
+    using wire = await Wire.connect(strict.socket)
+    const site = await BentSite.register(wire, op)
+    await site.refuses(login, { error: 'invalid_id_token_expired' })
+  })
+})
+
 describe('C13 P25 refuses a signature', () => {
   test.each<[name: string, login: BentLogin, error: string]>([
     [
@@ -213,6 +225,16 @@ describe('C13 P25 refuses a signature', () => {
     [
       'P30 S37 by a key that the header points to (jku), which is not fetched',
       { bends: bySelfMadeKey(() => ({ jku: `${op.issuer}/other-keys` })) },
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'S37 by a key whose certificate the header points to (x5u), which is not fetched',
+      { bends: bySelfMadeKey(() => ({ x5u: `${op.issuer}/other-certificate` })) },
+      'invalid_id_token_bad_signature',
+    ],
+    [
+      'S2 an algorithm that nobody knows',
+      { bends: { header: set({ alg: 'XS256' }) } },
       'invalid_id_token_bad_signature',
     ],
     ['claims changed after signing', id_token(otherSub), 'invalid_id_token_bad_signature'],

@@ -173,7 +173,7 @@ describe('M6 two OPs that do not say who they are', () => {
     expect(op.calls()).not.toHaveProperty('client')
   })
 
-  test('have one each by {op}, the same for every site', async () => {
+  test('P43 have one each by {op}, the same for every site', async () => {
     const [first, second] = [await start(silent), await start(silent)]
     const uriAt = async (op: BentOp) => {
       const told = await wire.ok('register_site', {

@@ -236,7 +236,7 @@ test('P26 keys are made for an encryption that is asked for later, and told with
   expect(op.last('token').headers.authorization).toMatch(/^Basic /)
 })
 
-test('get_rp_jwks also shows the keys that the operator gave', async () => {
+test('P29 get_rp_jwks also shows the keys that the operator gave, which is imported', async () => {
   const op = await startOp()
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const private_key = JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid: 'mine' })

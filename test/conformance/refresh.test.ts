@@ -469,6 +469,25 @@ test('oidcc-client-test-refresh-token: get_user_info refreshes what has expired'
   expect(op.calls(start)).toEqual({ token: 1, userinfo: 1 })
 })
 
+test('C16 P34 a site calls an API: a token that has expired is refreshed before it has it', async () => {
+  // UserInfo is an API like any other: it takes what the OP knows, and nothing else.
+  const callApi = (access_token: string) =>
+    fetch(op.address('userinfo'), { headers: { authorization: `Bearer ${access_token}` } })
+  op.expires_in = 0
+  const { session_id, access_token: expired } = await logIn(site)
+  op.expires_in = 300
+  const { oxd_id } = site
+  const { access_token } = await wire.ok('get_access_token', { oxd_id, session_id })
+  expect(access_token).not.toBe(expired)
+  expect((await callApi(access_token)).status).toBe(200)
+  expect((await callApi(`${access_token}x`)).status).toBe(401)
+  // An API that takes it no more, before its time, is told by the site.
+  const rejected = { oxd_id, session_id, rejected_access_token: access_token }
+  const fresh = await wire.ok('get_access_token', rejected)
+  expect(fresh.access_token).not.toBe(access_token)
+  expect((await callApi(fresh.access_token)).status).toBe(200)
+})
+
 describe('get_user_info, of an access token that the OP takes no more before its time', () => {
   const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' }
 

@@ -97,7 +97,7 @@ describe('P24 refuses', () => {
     ['headers of 64 KB', (honest) => withHeader(honest, 'x-long', 'a'.repeat(65_536)), unreachable],
     ['a reset before the answer', () => reset, unreachable],
     ['M10 a reset mid-body', () => resetMidBody, unreachable],
-    ['M10 no answer', () => hang, unreachable],
+    ['M10 P45 no answer within op_timeout', () => hang, unreachable],
     ['M10 a byte at a time without end', () => drip, unreachable],
     [
       '500',

@@ -79,8 +79,8 @@ async function leadsToLogin(op: BentOp, resource: string): Promise<void> {
 
 describe('finds the OP', () => {
   test.each([
-    ['oidcc-client-test-discovery-webfinger-acct', (op: BentOp) => `acct:alice@${host(op)}`],
-    ['oidcc-client-test-discovery-webfinger-url', (op: BentOp) => `${op.origin}/alice`],
+    ['P43 oidcc-client-test-discovery-webfinger-acct', (op: BentOp) => `acct:alice@${host(op)}`],
+    ['P43 oidcc-client-test-discovery-webfinger-url', (op: BentOp) => `${op.origin}/alice`],
   ])('%s', async (_, identifier) => {
     await using op = await hidden()
     const resource = identifier(op)

@@ -289,7 +289,7 @@ describe.skipIf(!hasOpenssl())('an OP at a private address with TLS', () => {
     expect(op.asked.length).toBe(before)
   })
 
-  test('that the operator names: logins; named no more: every command says so, and nothing is sent', async () => {
+  test('P45 that the operator names: logins by a CA of its own; named no more: every command says so, and nothing is sent', async () => {
     await using op = await BentOp.start({ alg: 'ES256', tls })
     const { host } = new URL(op.issuer)
     await using daemon = await start(host)

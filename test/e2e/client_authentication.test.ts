@@ -119,7 +119,7 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
   }
 
   test.each(['secret', 'secret_jwt', 'rsa', 'pss', 'jwk', 'ed25519', 'tls', 'self_signed'])(
-    '%s: logs in, refreshes and asks for claims',
+    'P22 %s: logs in, refreshes and asks for claims',
     async (client_id) => {
       const before = op.connections.length
       const { oxd_id, reply } = await logIn(client_id)
@@ -155,7 +155,7 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
     }
   })
 
-  test('a public key that was entered at the OP is shown again', async () => {
+  test('P29 a public key that was entered at the OP is shown again', async () => {
     using admin = await Wire.connect(daemon.admin_socket)
     const { jwks } = await admin.ok('show_site', { site: 'jwk' })
     expect(jwks).toMatchObject({

@@ -702,6 +702,42 @@ test('P44 a silent login that needs the End-User is told so, and another one is 
   expect(new URL(locationOf(again)).searchParams.has('prompt')).toBe(false)
 })
 
+test('P44 who it is, is iss and sub together: the same sub at another OP is somebody else', async () => {
+  await using one = await BentOp.start()
+  await using other = await BentOp.start()
+  const people: string[] = []
+  for (const op of [one, other]) {
+    const on_login: WebsiteOptions['on_login'] = ({ issuer, sub }) => {
+      people.push(`${issuer} ${sub}`)
+      return true
+    }
+    const site = makeSite({ on_login }, { op: op as unknown as Op })
+    const visitor = site.visitor()
+    const sent = await visitor.visit('/profile')
+    expect((await visitor.visit(op.authorize(locationOf(sent)))).status).toBe(303)
+  }
+  expect(people).toEqual([`${one.issuer} alice`, `${other.issuer} alice`])
+})
+
+test('a login that is weaker than was required is told so, and makes no session', async () => {
+  await using bent = await BentOp.start({ metadata: { claims_parameter_supported: true } })
+  bent.acr = 'silver'
+  const login = { acr_values: ['gold'], require_acr: true }
+  const site = makeSite({ login }, { op: bent as unknown as Op })
+  const visitor = site.visitor()
+  const back = await visitor.visit(bent.authorize(locationOf(await visitor.visit('/profile'))))
+  expect([back.status, site.troubles.at(-1)?.code]).toEqual([403, 'login_too_weak'])
+  const page = await back.text()
+  expect(page).toContain('stronger login')
+  expect(page).toContain('href="/app/login"')
+  expect((await visitor.visit('/profile')).status).toBe(303)
+
+  bent.acr = 'gold'
+  const sent = await visitor.visit('/profile')
+  expect((await visitor.visit(bent.authorize(locationOf(sent)))).status).toBe(303)
+  expect(await (await visitor.visit('/profile')).text()).toBe('Hello, alice')
+})
+
 test('oidcc-client-test-3rd-party-init-login: the OP’s word starts a login, and nothing else', async () => {
   await using bent = await BentOp.start()
   const site = makeSite({}, { op: bent as unknown as Op })

@@ -215,7 +215,7 @@ describe.skipIf(!hasKeycloak())('a real Keycloak', () => {
     })
   })
 
-  test('C2 P7 a client that Keycloak’s operator made: sites add, a website, and its session', async () => {
+  test('C2 P7 oidcc-client-test-rp-init-logout a client that Keycloak’s operator made: sites add, a website, its session and logout', async () => {
     const client = { clientId: 'issued', secret: 'ä secret/+%&=?" of Keycloak’s' }
     await realm.putClient({ ...client, redirectUris: [], standardFlowEnabled: true })
     const secret_file = join(daemon.folder, 'secret')

@@ -429,7 +429,7 @@ describe('P13 C6 response_type and response_mode', () => {
   })
 })
 
-describe('C10 S39 custom_parameters', () => {
+describe('S39 custom_parameters', () => {
   test.each(reserved)('cannot carry %s', (name) => {
     const field = `custom_parameters.${name}`
     fc.assert(

@@ -7,6 +7,7 @@ import { CommandError, ProtocolError, TransportError } from '../errors.js'
  * - `other_browser`: the login's cookie is missing: another browser began it, or the cookie was lost.
  * - `login_cancelled`: the End-User said no at the OP.
  * - `login_interactive`: the OP will not go on without showing something: a login with prompt=none ends so.
+ * - `login_too_weak`: the login was not made as strongly as its `require_acr` demands.
  * - `login_refused`: the site's `on_login` answered false.
  * - `login_failed`: the OP, or relyd, refused for any other reason.
  * - `op_unavailable`, `relyd_unavailable`: nothing can be said now; later it may go well.
@@ -20,6 +21,7 @@ export type TroubleCode =
   | 'other_browser'
   | 'login_cancelled'
   | 'login_interactive'
+  | 'login_too_weak'
   | 'login_refused'
   | 'login_failed'
   | 'op_unavailable'
@@ -82,6 +84,11 @@ const texts: Record<TroubleCode, [status: number, title: string, text: string]> 
     403,
     'The login service has a question',
     'It cannot log you in without showing you something first. Log in, and you will see it.',
+  ],
+  login_too_weak: [
+    403,
+    'This needs a stronger login',
+    'The login service let you in with less than this website asks for here, such as a password alone. Log in again, in a safer way.',
   ],
   login_refused: [
     403,
@@ -160,6 +167,8 @@ function codeOf(error: Refusal): TroubleCode {
       return 'login_over'
     case 'invalid_binding':
       return 'other_browser'
+    case 'invalid_id_token_bad_acr':
+      return 'login_too_weak'
     case 'op_unreachable':
     case 'no_connect_discovery_response':
       return 'op_unavailable'

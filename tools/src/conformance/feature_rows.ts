@@ -14,10 +14,14 @@ const curity: Section = {
     ['C7', 'PKCE with S256 in every request'],
     ['C8', 'one state a login, deleted after use; a nonce'],
     ['C9', 'parameters of a login: acr_values, prompt, ui_locales, max_age, claims, scope'],
-    ['C10', 'parameters that every login has'],
-    ['C11', 'requests as parameters', { later: 'signed requests' }],
+    ['C10', 'parameters that every login has', { note: 'by OP: authorization_parameters' }],
+    ['C11', 'requests as signed objects', { later: 'signed requests' }],
     ['C12', 'the code is exchanged with the client’s secret and the code_verifier'],
-    ['C13', 'ID Token: signature by jwks_uri, iss, aud', { note: 'no other audience can be set' }],
+    [
+      'C13',
+      'ID Token: signature by jwks_uri, iss, aud',
+      { note: 'and of others those that the operator lists, trusted_audiences' },
+    ],
     ['C14', 'refresh'],
     ['C15', 'revocation of refresh and access tokens, with a hint'],
     [
@@ -45,7 +49,9 @@ const pyoidc: Section = {
     [
       'P3',
       'another issuer than the one asked for is refused',
-      { note: 'to the letter; an exception is the operator’s, by name' },
+      {
+        note: 'to the letter, but for a slash behind the host; an exception is the operator’s, by name',
+      },
     ],
     ['P4', 'metadata make sense: https issuer without query, openid, a token_endpoint for code'],
     ['P5', 'metadata given by hand'],
@@ -60,13 +66,23 @@ const pyoidc: Section = {
     ['P11', 'software statements', { note: 'sent as they were issued; relyd makes none' }],
     ['P12', 'all registration metadata; enc without alg, and alg none, are refused'],
     ['P13', 'code, implicit, hybrid; response_mode'],
-    ['P14', 'authorization requests by GET or POST', { note: 'GET, as a redirect is' }],
+    [
+      'P14',
+      'authorization requests by GET or POST',
+      {
+        note: 'GET, as the website’s redirect is, and as each OP takes it, OIDC Core 3.1.2.1; POST is not ours: long requests are for PAR, later',
+      },
+    ],
     [
       'P15',
       'display, prompt, max_age, locales, hints, acr_values, claims, registration; none stands alone',
     ],
     ['P16', 'a nonce in implicit and hybrid flow', { note: 'in every flow' }],
-    ['P17', 'the claims parameter: what was essential is held against what came'],
+    [
+      'P17',
+      'the claims parameter: essential acr and auth_time, and sub, are held against what came',
+      { note: 'other claims an OP may leave out, essential or not, OIDC Core 5.5.1' },
+    ],
     ['P18', 'request objects, signed and encrypted', { later: 'signed requests' }],
     ['P19', 'request_uri', { later: 'signed requests' }],
     [

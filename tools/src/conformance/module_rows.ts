@@ -85,7 +85,7 @@ const logout: Section = {
   title: 'Logout',
   about: 'From the RP to the OP, from the OP through the browser, and from the OP behind it.',
   rows: family('oidcc-client-test-rp-', [
-    ['init-logout', 'a logout that the website begins', later_logout],
+    ['init-logout', 'a logout that the website begins'],
     ['init-logout-other-state', 'it comes back with another state', later_logout],
     ['init-logout-no-state', 'it comes back without state', later_logout],
     ['frontchannel-rpinitlogout', 'the OP calls in an iframe', later_logout],

@@ -49,7 +49,7 @@ export const securitySection: Section = {
     ['S27', 'logout tokens without iat or jti, and replayed ones', { later: 'logout' }],
     ['S28', 'front-channel logout by anybody', { later: 'logout' }],
     ['S30', 'tokens in logs'],
-    ['S31', 'comparisons that tell by their time'],
+    ['S31', 'comparisons that tell by their time', { note: 'of nonces, hashes and foreign ids' }],
     ['S32', 'Set-Cookie in a cache'],
     ['S34', 'one-time values that serve twice'],
     ['S36', 'client assertions that another OP can use'],

@@ -12,8 +12,7 @@ export function namesOf(row: Row, names: TestName[]): TestName[] {
 
 /** Whether it is there as a word, and not as the beginning of another. */
 export function stands(id: string, text: string): boolean {
-  const word = id.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  return new RegExp(`(?<![\\w%+-])${word}(?![\\w+-])`).test(text)
+  return new RegExp(`(?<![\\w%+-])${quoted(id)}(?![\\w+-])`).test(text)
 }
 
 /** What is wrong with the rows, in words. */
@@ -35,4 +34,14 @@ export function faultsOf(names: TestName[]): string[] {
     }
     return twice
   })
+}
+
+/** Whether a test that ran is one that such a name is written for: `%s`, `$name` and `…` stand for anything. */
+export function isMeant(text: string, full_name: string): boolean {
+  const parts = text.split(/%[a-z]|\$[\w.]+|…/).map(quoted)
+  return new RegExp(parts.join('[^]*')).test(full_name)
+}
+
+function quoted(text: string): string {
+  return text.replaceAll('%%', '%').replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
