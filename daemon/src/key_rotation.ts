@@ -7,7 +7,7 @@ import { describeFault } from './faults.js'
 import type { Log } from './log.js'
 import { onNobodysBehalf } from './on_behalf.js'
 import { type KeyStep, nextStep, tellingOf, withSuccessors } from './op/key_change.js'
-import { keptKeys, withPublished } from './op/own_keys.js'
+import { keptKeys, keysOf, withPublished } from './op/own_keys.js'
 import { changeSite, inTurn, renewRegistrationAtOp } from './registration_changes.js'
 import type { SiteCache } from './sites.js'
 import type { OwnKey, Site, Store } from './store/store.js'
@@ -176,5 +176,5 @@ function askedAt(site: Site, now: Seconds): Site {
 }
 
 function kidsOf({ client }: Site): string[] {
-  return (client.jwks?.keys ?? []).map(({ kid }) => kid)
+  return keysOf(client).map(({ kid }) => kid)
 }

@@ -105,9 +105,11 @@ export async function changeRegistration(
     const stored = await storedSite(context.store, site)
     const wanted = change(stored)
     checkWishes(wishesOf(wanted))
-    if (stored.registered_by === 'operator' || !asksOtherwise(wishesOf(stored), wishesOf(wanted))) {
+    if (stored.registered_by === 'operator') {
+      await checkRegistration(context.op, wanted)
       return changeSite(context, site, change)
     }
+    if (!asksOtherwise(wishesOf(stored), wishesOf(wanted))) return changeSite(context, site, change)
     return exchange(context, stored, (one) => update(context, one, change(one)), change)
   })
 }
@@ -140,6 +142,8 @@ export async function removeRegistration(context: ChangeContext, site: Site): Pr
 /** What an OP answered, and the keys that it was told of. */
 interface Exchanged {
   answer: Answer
+  /** How the client was to authenticate; absent, as before. */
+  asked_method?: unknown
   own_keys?: readonly OwnKey[]
 }
 
@@ -155,7 +159,8 @@ async function update(context: ChangeContext, site: Site, wanted: Site): Promise
       withSecrets(one, { own_keys: [...waiting, ...(one.secrets.own_keys ?? [])] }),
     )
   }
-  return { answer: await updateClient(op, site, request), own_keys }
+  const { token_endpoint_auth_method: asked_method } = request
+  return { answer: await updateClient(op, site, request), own_keys, asked_method }
 }
 
 /**
@@ -170,7 +175,11 @@ async function exchange(
 ): Promise<Site> {
   const { op, store, clock } = context
   let asked = site
-  const { answer, own_keys: told } = await ask(asked).catch(async (error: unknown) => {
+  const {
+    answer,
+    own_keys: told,
+    asked_method,
+  } = await ask(asked).catch(async (error: unknown) => {
     // Another daemon may have asked meanwhile, and been answered another token.
     const denied = error instanceof CommandError && error.code === 'registration_access_denied'
     const now = denied && (await store.getSite(site.oxd_id, site.realm))
@@ -192,7 +201,7 @@ async function exchange(
     ...(registration_client_uri !== undefined && { registration_client_uri }),
     ...client,
     // Its keys the daemon knows better.
-    ...(asked.client.jwks && { jwks: asked.client.jwks }),
+    ...(Array.isArray(asked.client.jwks?.keys) && { jwks: asked.client.jwks }),
   }
   const answered = (one: Site): Site => {
     const changed = change(one)
@@ -206,7 +215,7 @@ async function exchange(
   }
   const next = answered(asked)
   await providerOf(op, next)
-  checkAnswered(next, clock())
+  checkAnswered(next, clock(), asked_method ?? asked.client.token_endpoint_auth_method)
   await checkRegistration(op, next)
   return changeSite(context, site, (one) => (isSameClient(one, asked) ? answered(one) : gone()))
 }

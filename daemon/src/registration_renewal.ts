@@ -173,7 +173,12 @@ async function registerAnew(
   const before = (await store.getSite(site.oxd_id, site.realm)) ?? site
   const { client_secret: _, registration_access_token: __, ...kept } = before.secrets
   const provider = await providerOf(op, before)
-  const { client, secrets } = await registerClient(op, provider, wishesOf(before), kept)
+  const { client, secrets, asked_method } = await registerClient(
+    op,
+    provider,
+    wishesOf(before),
+    kept,
+  )
   const renewed = (one: Site): Site => {
     const next = {
       ...one,
@@ -184,7 +189,7 @@ async function registerAnew(
   }
   const made = renewed(before)
   try {
-    checkAnswered(made, clock())
+    checkAnswered(made, clock(), asked_method)
     await checkRegistration(op, made)
     return await changeSite(context, site, (one) => {
       if (one.client.client_id === before.client.client_id) return renewed(one)

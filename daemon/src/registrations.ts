@@ -23,7 +23,7 @@ import { quotaExceeded } from './quota.js'
 import { randomToken } from './random.js'
 import { renewalOf } from './registration_changes.js'
 import type { AccessSecrets } from './registration_secrets.js'
-import { answerAlgs, withoutMetadata } from './site_changes.js'
+import { answerAlgs, checkIssued, withoutMetadata } from './site_changes.js'
 import type { RegistrationFound, Site, SiteSettings } from './store/store.js'
 
 /**
@@ -50,19 +50,27 @@ export interface Claim {
   name?: string
 }
 
+/** Parameters of a registration. */
+type Asked = object & { token_endpoint_auth_method?: unknown }
+
 /**
  * A site's claim.
  *
  * @param asked everything that was asked for
  */
-export function claimOfKey(idempotency_key = randomToken(32), asked: object): Claim {
+export function claimOfKey(idempotency_key = randomToken(32), asked: Asked): Claim {
   return {
     idempotency_hash: sha256(idempotency_key),
     // Keyed, for the parameters hold a secret that the hash must not let anybody guess.
     params_hash: createHmac('sha256', idempotency_key)
-      .update(JSON.stringify(sorted(asked)))
+      .update(JSON.stringify(sorted(named(asked))))
       .digest(),
   }
+}
+
+/** With the name that a parameter had before, so that what was registered then is known again. */
+function named({ token_endpoint_auth_method: method, ...asked }: Asked): object {
+  return method === undefined ? asked : { ...asked, client_token_endpoint_auth_method: method }
 }
 
 /**
@@ -147,7 +155,7 @@ export async function registerSite(
       : await registerClient(op, provider, here.wishes, here.access)
     const made = newSite(context, provider, start.oxd_id, here, registration)
     try {
-      checkAnswered(made, clock())
+      checkAnswered(made, clock(), registration.asked_method)
       await checkRegistration(context.op, made)
       await store.finishRegistration(made, idempotency_hash)
     } catch (error) {
@@ -185,6 +193,8 @@ export async function issuedSite(
   op_host: string,
   given: IssuedSite,
 ): Promise<Site> {
+  checkIssued(given.settings)
+  checkWishes({ redirect_uris: given.redirect_uris, settings: given.settings })
   const { client, secrets } = issuedClient(given.client_id, given.credential, clock())
   await admitOp(op, op_host)
   const provider = await op.providers.get(op_host)
@@ -275,7 +285,10 @@ function givenClient(
   }
 }
 
-/** The same object with its members in one order, whatever order a client's language has. */
-function sorted(object: object): object {
-  return Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)))
+/** The same value with the members of its objects in one order, whatever order a client's language has. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(sorted)
+  const members = Object.entries(value).map(([name, one]) => [name, sorted(one)] as const)
+  return Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -1,6 +1,8 @@
 /** A site with other redirect URIs and settings, as the OP has yet to hear of them. */
 import { redirectUriFor } from './op/arrival.js'
-import { wishesOf } from './op/registration_request.js'
+import type { CommandError } from './errors.js'
+import { metadataFields } from './op/client_metadata.js'
+import { checkWishes, refused, wishesOf } from './op/registration_request.js'
 import { changedSettings, type unsettable, type WishedSettings } from './site_settings.js'
 import type { ClientMetadata, Site, SiteSettings } from './store/store.js'
 
@@ -39,12 +41,45 @@ export function withSettings(
   params: WishedSettings,
   unset: readonly (typeof unsettable)[number][] = [],
 ): Site {
-  const settings = changedSettings(site.settings, params, unset)
-  if (site.registered_by === 'relyd') return { ...site, settings }
-  const client: ClientMetadata = { ...site.client, ...answerAlgs(settings) }
-  for (const name of unset) if (ANSWER_ALG.test(name)) delete client[name]
-  return { ...site, client, settings: withoutMetadata(settings) }
+  if (site.registered_by === 'relyd') {
+    return { ...site, settings: changedSettings(site.settings, params, unset) }
+  }
+  const known = answerAlgs({ metadata: site.client })
+  const settings = changedSettings({ ...site.settings, metadata: known }, params, unset)
+  checkIssued(settings)
+  for (const name of unset) if (isRegistered(name)) throw ofNoUse(name)
+  checkWishes({ ...wishesOf(site), settings })
+  const client: ClientMetadata = { ...site.client }
+  for (const name of Object.keys(known)) delete client[name]
+  return {
+    ...site,
+    client: { ...client, ...answerAlgs(settings) },
+    settings: withoutMetadata(settings),
+  }
 }
+
+/**
+ * Refuses metadata that nobody hears of: a client that the OP's operator issued is not registered.
+ *
+ * @throws CommandError `invalid_request`
+ */
+export function checkIssued({ metadata = {} }: Pick<SiteSettings, 'metadata'>): void {
+  const stray = Object.keys(metadata).find(isRegistered)
+  if (stray !== undefined) throw ofNoUse(stray)
+}
+
+function isRegistered(name: string): boolean {
+  return Object.hasOwn(metadataFields, name) && !ANSWER_ALG.test(name)
+}
+
+function ofNoUse(name: string): CommandError {
+  return refused(
+    name,
+    `is of no use with a client that the OP's operator issued, for relyd registers nothing then: have it entered at the OP, and leave it out; ${HOW_IT_AUTHENTICATES.test(name) ? 'how it authenticates is said where its credentials are' : 'or leave client_id out, so that relyd registers one'}`,
+  )
+}
+
+const HOW_IT_AUTHENTICATES = /^token_endpoint_auth_/
 
 const ANSWER_ALG = /^(id_token|userinfo)_(signed|encrypted)_response_(alg|enc)$/
 

@@ -2,6 +2,7 @@
 import { oneOf, required, string, type Values } from '../command.js'
 import { pemOf } from '../op/client_certificate.js'
 import { credentialMethods } from '../op/credential_methods.js'
+import { keysOf } from '../op/own_keys.js'
 import { answerAlgs } from '../site_changes.js'
 import { areTooLong } from '../site_settings.js'
 import type { ListedSite } from '../store/store.js'
@@ -39,7 +40,7 @@ export function exportedSite(site: ListedSite): ExportedSite | undefined {
   if (!name || site.registered_by !== 'operator') return undefined
   if (areTooLong({ ...settings, redirect_uris: redirectUrisOf(site) })) return undefined
   const method = authMethodOf(site) as ExportedSite['auth_method']
-  const key = client.jwks?.keys[0]
+  const [key] = keysOf(client)
   const signing_alg = client.token_endpoint_auth_signing_alg
   return {
     name,

@@ -9,7 +9,7 @@ import {
   strings,
   type Values,
 } from '../command.js'
-import { assertionFileOf } from '../op/client_authentication.js'
+import { assertionFileOf, isApple } from '../op/client_authentication.js'
 import { expiryOf } from '../op/client_certificate.js'
 import { publicJwks } from '../op/own_keys.js'
 import { responseModes, responseTypes } from '../op/response_type.js'
@@ -63,6 +63,9 @@ export const siteResult = {
   ),
   created_at: required(integer({ doc: 'Seconds since the epoch.' })),
   updated_at: integer({ doc: 'When the operator last changed it.' }),
+  fault: string({
+    doc: 'What is wrong with it as it is stored, where it cannot be shown; most is missing then.',
+  }),
   cut,
 }
 
@@ -81,6 +84,32 @@ export function describeSite(site: ListedSite): DescribedSite {
   return shownInPart(describe(site), LISTED_BYTES)
 }
 
+/** One site that cannot be shown hides no other. */
+function describe(site: ListedSite): DescribedSite {
+  try {
+    return describeAll(site)
+  } catch {
+    const { oxd_id, realm, op_host, issuer, registered_by, created_at, name } = site
+    return {
+      oxd_id,
+      ...(name && { name }),
+      realm,
+      op_host,
+      issuer,
+      client_id: text(site.client?.client_id) ?? '',
+      registered_by,
+      auth_method: 'unknown',
+      redirect_uris: [site.redirect_uri],
+      scope: [],
+      login_binding: 'required',
+      tokens: 'site',
+      sessions: site.sessions,
+      created_at,
+      fault: 'it is stored in a way that relyd cannot read: remove it, and register it anew',
+    }
+  }
+}
+
 /** A site as {@link oneSiteResult}. */
 export function describeOneSite(site: ListedSite): Values<typeof oneSiteResult> {
   const jwks = publicJwks(site)
@@ -90,8 +119,10 @@ export function describeOneSite(site: ListedSite): Values<typeof oneSiteResult> 
   }
 }
 
-function describe(site: ListedSite): DescribedSite {
+function describeAll(site: ListedSite): DescribedSite {
   const { client, settings, name, updated_at } = site
+  // An OP of before its answers were looked at may have given none.
+  if (typeof client.client_id !== 'string') throw new TypeError('no client_id')
   const [key] = publicJwks(site).keys
   const file = assertionFileOf(site)
   const expires_at = key?.x5c && expiryOf(key.x5c)
@@ -146,7 +177,7 @@ export function redirectUrisOf({ redirect_uri, client }: ListedSite): [string, .
 /** As `auth_method` of the commands names it. */
 export function authMethodOf(site: Pick<Site, 'client' | 'registered_by'>): string {
   const { client } = site
-  if (client.apple_team_id !== undefined) return 'apple'
+  if (isApple(site)) return 'apple'
   if (assertionFileOf(site) !== undefined) return 'assertion_file'
   return client.token_endpoint_auth_method ?? 'client_secret_basic'
 }

@@ -106,7 +106,11 @@ async function removeSite(site: string, options: RemoveOptions): Promise<void> {
 }
 
 function withWayOut(error: unknown, site: string): unknown {
-  if (!(error instanceof RefusedError) || error.data.error !== 'site_has_sessions') return error
+  if (!(error instanceof RefusedError)) return error
+  if (error.data.error !== 'site_has_sessions') {
+    const told = error.data.error_description.replaceAll('keep_at_op', '--keep-at-op')
+    return new RefusedError({ ...error.data, error_description: told })
+  }
   const { sessions } = error.data.details as { sessions: number }
   return new CliError(
     exitCodes.failed,

@@ -2,7 +2,7 @@ import { command, listOf, oxd_id, required, string, strings } from '../command.j
 import { checkApart } from '../op/arrival.js'
 import { providerOf } from '../op/client.js'
 import { metadataFields } from '../op/client_metadata.js'
-import { changedMembers, wishesOf } from '../op/registration_request.js'
+import { changedMembers, refused, wishesOf } from '../op/registration_request.js'
 import { checkExposure } from '../op/response_type.js'
 import { changeRegistration, registrationChangeErrors } from '../registration_changes.js'
 import { accessFields, accessOf, withAccess } from '../registration_secrets.js'
@@ -41,6 +41,9 @@ export const update_site = command({
       doc: 'Metadata that the OP registered otherwise than it was asked for, by its names.',
       spec: 'RFC 7591 3.2.1',
     }),
+    authorization_redirect_uri: string({
+      doc: 'Where logins come back to, where that was given with `{op}` in it.',
+    }),
   },
   errors: ['invalid_authorization_redirect_uri', ...registrationChangeErrors],
   async run(context, site, params) {
@@ -64,6 +67,11 @@ export const update_site = command({
     for (const uri of redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
     const access = accessOf(params)
+    const stray = Object.keys(accessFields).find((name) => name in params)
+    if (site.registered_by === 'operator' && stray !== undefined) {
+      const why = "is of no use with a client that the OP's operator issued; leave it out"
+      throw refused(stray, why)
+    }
     if (authorization_redirect_uri !== undefined || redirect_uris) {
       const { redirect_uris: all } = wishesOf(
         withRedirectUris(site, authorization_redirect_uri, redirect_uris),
@@ -80,6 +88,13 @@ export const update_site = command({
     })
     warnOfUnsafe(log, oxd_id, updated.settings)
     const changed = changedMembers(updated)
-    return { oxd_id, ...(changed.length > 0 && { changed }) }
+    const is_made =
+      authorization_redirect_uri !== undefined &&
+      updated.redirect_uri !== authorization_redirect_uri
+    return {
+      oxd_id,
+      ...(changed.length > 0 && { changed }),
+      ...(is_made && { authorization_redirect_uri: updated.redirect_uri }),
+    }
   },
 })

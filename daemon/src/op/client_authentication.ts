@@ -10,7 +10,7 @@ import { pemOf } from './client_certificate.js'
 import type { ClientCertificate } from './connections.js'
 import { optionsOf, TENANT } from './op_options.js'
 import type { OpSide } from './op_side.js'
-import { signingKey } from './own_keys.js'
+import { keysOf, signingKey } from './own_keys.js'
 import type { Provider } from './provider.js'
 
 /**
@@ -126,7 +126,7 @@ function ownKeyOf(op: OpSide, site: Site): Signer {
   const own = signingKey(site, op.clock())
   if (!own) throw unusable('the client has no key of its own that signs')
   const { token_endpoint_auth_signing_alg: registered } = site.client
-  if (registered !== undefined && registered !== own.alg) {
+  if (registered && registered !== own.alg) {
     throw unusable(
       `the OP registered the client for assertions signed with ${registered}, and its key is for ${own.alg}`,
     )
@@ -137,7 +137,7 @@ function ownKeyOf(op: OpSide, site: Site): Signer {
 function macOf(site: Site): Signer {
   const key = Buffer.from(secretOf(site))
   // OIDC Core 9: without one registered, any that the OP supports; HS256 every OP does.
-  const alg = site.client.token_endpoint_auth_signing_alg ?? 'HS256'
+  const alg = site.client.token_endpoint_auth_signing_alg || 'HS256'
   const shortest = SHORTEST_MAC_KEYS[alg]
   if (shortest === undefined) {
     throw unusable(`client_secret_jwt signs with HS256, HS384 or HS512, and not with ${alg}`)
@@ -206,7 +206,10 @@ function appleSecretPost(op: OpSide, site: Site): client.ClientAuth {
 }
 
 /** Whether the client secret is a JWT that the daemon makes; what an OP answers cannot say so. */
-function isApple({ client, registered_by }: Site): boolean {
+export function isApple({
+  client,
+  registered_by,
+}: Pick<Site, 'client' | 'registered_by'>): boolean {
   return registered_by === 'operator' && client.apple_team_id !== undefined
 }
 
@@ -217,7 +220,7 @@ function secretOf(site: Site): string {
 }
 
 function keyOf({ client }: Site): ClientJwk {
-  const key = client.jwks?.keys[0]
+  const [key] = keysOf(client)
   if (key) return key
   throw unusable('the client has no key of its own')
 }

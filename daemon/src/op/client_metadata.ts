@@ -224,19 +224,20 @@ export const translated: ReadonlySet<string> = new Set([
   'tos_uri',
 ])
 
+/** What relyd or its operator alone says of a client, and acts by; no OP's answer is kept of it. */
+export const relydsOwnMembers = ['jwks', 'apple_team_id', 'client_assertion_file'] as const
+
 /** What `metadata` may not hold: what an OP decides, and what is relyd's to say. */
 export const reservedMembers: ReadonlySet<string> = new Set([
   ...Object.keys(metadataTable),
   'redirect_uris',
   'client_name',
   'scope',
-  'jwks',
   'client_id',
   'client_secret',
   'client_id_issued_at',
   'client_secret_expires_at',
   'registration_access_token',
   'registration_client_uri',
-  'apple_team_id',
-  'client_assertion_file',
+  ...relydsOwnMembers,
 ])

@@ -32,9 +32,13 @@ export function encryptionOf(
   use: JwtUse,
 ): Encryption | undefined {
   const alg = client[`${use}_encrypted_response_alg`]
-  return alg === undefined
-    ? undefined
-    : { alg, enc: client[`${use}_encrypted_response_enc`] ?? DEFAULT_ENC }
+  return alg ? { alg, enc: client[`${use}_encrypted_response_enc`] || DEFAULT_ENC } : undefined
+}
+
+/** Undefined: it is plain JSON, as an OP may call `none`. */
+export function userinfoAlg({ client }: Pick<Site, 'client'>): string | undefined {
+  const alg = client.userinfo_signed_response_alg
+  return alg && alg !== 'none' ? alg : undefined
 }
 
 /**
@@ -65,8 +69,8 @@ export function checkJwtAlgs(site: Site): void {
 
 function checkSigning(site: Site, use: JwtUse): void {
   const field = `${use}_signed_response_alg` as const
-  const alg = site.client[field]
-  if (alg === undefined) return
+  const alg = use === 'userinfo' ? userinfoAlg(site) : site.client[field]
+  if (!alg) return
   if (!isOneOf(signingAlgs, alg)) {
     throw unusable(site, field, alg, 'that are not signed as relyd can verify', signingAlgs)
   }
@@ -85,15 +89,15 @@ function checkSigning(site: Site, use: JwtUse): void {
 function checkEncryption(site: Site, use: JwtUse): void {
   const fields = [`${use}_encrypted_response_alg`, `${use}_encrypted_response_enc`] as const
   const [alg, enc] = fields.map((name) => site.client[name])
-  if (alg === undefined) {
-    if (enc === undefined) return
+  if (!alg) {
+    if (!enc) return
     // OIDC Registration 2: an enc is nothing without an alg.
     throw unusable(site, fields[1], enc, 'encrypted by an enc without an alg')
   }
   if (!isOneOf(encryptionAlgs, alg)) {
     throw unusable(site, fields[0], alg, 'encrypted in a way that relyd does not do')
   }
-  if (enc !== undefined && !isOneOf(contentEncryptions, enc)) {
+  if (enc && !isOneOf(contentEncryptions, enc)) {
     throw unusable(
       site,
       fields[1],

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Seconds } from '../clock.js'
 import type { OwnKey, Site } from '../store/store.js'
-import { keptKeys, makeOwnKeys, type OwnKeyAlg, publishedKeys } from './own_keys.js'
+import { keptKeys, keysOf, makeOwnKeys, type OwnKeyAlg, publishedKeys } from './own_keys.js'
 
 /**
  * Seconds for which a new key is published before it signs, where the OP fetches `jwks_uri` itself:
@@ -28,7 +28,7 @@ export type Telling = 'update' | 'jwks_uri' | undefined
  * its `jwks_uri` (`get_rp_jwks`).
  */
 export function tellingOf({ client, secrets, registered_by }: Site): Telling {
-  if (client['jwks_uri'] !== undefined) return 'jwks_uri'
+  if (client['jwks_uri']) return 'jwks_uri'
   const isUpdatable =
     registered_by === 'relyd' &&
     client.registration_client_uri !== undefined &&
@@ -52,7 +52,7 @@ export function nextStep(site: Site, now: Seconds, lifetime: Seconds): KeyStep |
   const isOld = currentKeys(own_keys).some(({ made_at }) => made_at + lifetime <= now)
   if (lifetime > 0 && isOld && telling !== undefined) return 'make'
   const published = publishedKeys(ready, now).map(({ kid }) => kid)
-  const known = (site.client.jwks?.keys ?? []).map(({ kid }) => kid)
+  const known = keysOf(site.client).map(({ kid }) => kid)
   if (!isDeepStrictEqual(published.sort(), known.sort())) {
     return telling === 'update' ? told : 'store'
   }

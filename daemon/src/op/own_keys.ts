@@ -177,14 +177,19 @@ export function keptKeys(own_keys: readonly OwnKey[], now: Seconds): OwnKey[] {
 /** Members of a public JWK (RFC 7517 4, RFC 7518 6). What is not named here is never published. */
 const PUBLIC_MEMBERS = ['kty', 'use', 'alg', 'kid', 'crv', 'x', 'y', 'n', 'e', 'x5c', 'x5t#S256']
 
+/** Those of a client as it is stored; rows of before OPs had no say in it may hold anything. */
+export function keysOf({ jwks }: Site['client']): ClientJwk[] {
+  const keys: unknown = jwks?.keys
+  return Array.isArray(keys) ? keys.filter((key) => typeof key === 'object' && key !== null) : []
+}
+
 /**
  * The public keys of a site, its own and those that its operator gave, as its `jwks_uri` publishes
  * them.
  */
 export function publicJwks({ client }: Pick<Site, 'client'>): { keys: ClientJwk[] } {
-  const keys = client.jwks?.keys ?? []
   return {
-    keys: keys.map((key) => {
+    keys: keysOf(client).map((key) => {
       const members = Object.entries(key).filter(([name]) => PUBLIC_MEMBERS.includes(name))
       return Object.fromEntries(members) as ClientJwk
     }),

@@ -4,6 +4,7 @@ import type { Seconds } from '../clock.js'
 import { bounded, boundedIn, CommandError } from '../errors.js'
 import type { ClientMetadata, Site, SiteSecrets } from '../store/store.js'
 import { useHttpLayer } from './client.js'
+import { relydsOwnMembers } from './client_metadata.js'
 import { insecureIfAllowed } from './discovery.js'
 import { initialAccessToken } from './initial_access_token.js'
 import { asCommandError, memberDetails } from './op_errors.js'
@@ -25,6 +26,8 @@ export const registrationErrors = [
 export interface Registration {
   client: ClientMetadata
   secrets: SiteSecrets
+  /** How the client was to authenticate; absent where nobody was asked. */
+  asked_method?: unknown
 }
 
 /**
@@ -74,7 +77,11 @@ export async function registerClient(
   }
   const registration = readRegistration(answered)
   return withToldKeys(
-    { ...registration, secrets: { ...secrets, ...registration.secrets } },
+    {
+      ...registration,
+      secrets: { ...secrets, ...registration.secrets },
+      asked_method: request['token_endpoint_auth_method'],
+    },
     own_keys,
     op.clock(),
   )
@@ -102,6 +109,12 @@ function withCure(error: CommandError, shown: boolean): CommandError {
 export function readRegistration(answered: client.ClientMetadata): Registration {
   const { client_secret, registration_access_token, ...rest } = answered
   const kept = plainMembers(rest)
+  for (const name of relydsOwnMembers) delete kept[name]
+  // RFC 7591 3.2.1. Nothing that is sent to an OP would do without it.
+  if (typeof kept['client_id'] !== 'string' || kept['client_id'] === '') {
+    throw unusable('has no client_id, or one that is too long')
+  }
+  for (const name of Object.keys(kept)) if (isUnsaid(name, kept[name])) delete kept[name]
   for (const name of ['token_endpoint_auth_method', 'id_token_signed_response_alg']) {
     if (typeof (kept[name] ?? rest[name] ?? '') === 'string') continue
     throw unusable(`has a ${name} that is no text`, memberDetails(name, answered))
@@ -121,6 +134,12 @@ export function readRegistration(answered: client.ClientMetadata): Registration 
   }
 }
 
+/** What some OPs write in the place of a member that is not there; `none` of UserInfo is plain JSON. */
+function isUnsaid(name: string, value: unknown): boolean {
+  if (name === 'userinfo_signed_response_alg' && value === 'none') return true
+  return /_(alg|enc)$/.test(name) && value === ''
+}
+
 /** RFC 7591 3.2.1: whole seconds, and 0 for never. */
 function secondsOf(value: unknown): Seconds | undefined {
   const seconds = Math.floor(Number(value))
@@ -132,13 +151,24 @@ function secondsOf(value: unknown): Seconds | undefined {
 /**
  * Refuses a registration with which no login of the site could end well, whatever the OP changed.
  *
+ * @param asked_method how the client was to authenticate
  * @throws CommandError `invalid_op_response`
  */
 export function checkAnswered(
   { registered_by, client, secrets, redirect_uri, settings }: Site,
   now: Seconds,
+  asked_method: unknown,
 ): void {
   if (registered_by === 'operator') return
+  if (client.token_endpoint_auth_method === 'none' && asked_method !== 'none') {
+    throw new CommandError(
+      'invalid_op_response',
+      "the OP registered the site with token_endpoint_auth_method none, which it was not asked for: anybody could use the client; ask for the method that the OP's operator wants, or for none",
+      {
+        details: { field: 'token_endpoint_auth_method', expected: asked_method, received: 'none' },
+      },
+    )
+  }
   const { client_secret_expires_at: expires_at } = client
   if (secrets.client_secret !== undefined || expires_at !== undefined) {
     const shown = memberDetails('client_secret_expires_at', client)

@@ -52,7 +52,7 @@ export async function updateRequest(
   op: OpSide,
   site: Site,
   wanted: Site,
-): Promise<{ request: object; own_keys: OwnKey[] }> {
+): Promise<{ request: Members; own_keys: OwnKey[] }> {
   const { metadata } = await providerOf(op, site)
   const { own_keys } = site.secrets
   return withOwnKeys(updateOf(metadata, site, wanted), metadata, op.clock(), own_keys)

@@ -5,7 +5,7 @@ import type { Site } from '../store/store.js'
 import { clientOf, providerOf, userInfoEndpoint } from './client.js'
 import { decryptJwt } from './jwt_encryption.js'
 import { type Evidence, evidence, type JwtKind, type Members, objectOf } from './jwt_parts.js'
-import { encryptionOf } from './jwt_registered.js'
+import { encryptionOf, userinfoAlg } from './jwt_registered.js'
 import { verifyJws } from './jwt_signature.js'
 import { asCommandError } from './op_errors.js'
 import { issuerOfTenant, optionsOf } from './op_options.js'
@@ -38,7 +38,7 @@ export async function fetchUserInfo(
       "the OP's metadata names no userinfo_endpoint; what it tells of the End-User is in the ID Token",
     )
   }
-  const alg = site.client.userinfo_signed_response_alg
+  const alg = userinfoAlg(site)
   const isJwt = alg !== undefined || encryptionOf(site, 'userinfo') !== undefined
   const method = optionsOf(op.options, site.op_host)?.userinfo_method ?? 'GET'
   const type = isJwt ? 'application/jwt' : 'application/json'

@@ -1,4 +1,5 @@
 import { boolean, integer, required, string } from '../../command.js'
+import { CommandError } from '../../errors.js'
 import { removeRegistration } from '../../registration_changes.js'
 import { adminCommand } from '../admin_command.js'
 import { selectErrors, selectSite, servedRealm, wholeSite } from '../select_site.js'
@@ -41,9 +42,25 @@ export const remove_site = adminCommand({
     const asks = site.registered_by === 'relyd' && !keep_at_op
     const removed_at_op =
       asks &&
-      (await removeRegistration({ ...context, op: servedRealm(context, site.realm).op }, site))
+      (await removeRegistration(
+        { ...context, op: servedRealm(context, site.realm).op },
+        site,
+      ).catch((error: unknown) => {
+        throw withWayOut(error)
+      }))
     await sites.remove(site)
     events.forgetSite(site.oxd_id)
     return { oxd_id, ...(name && { name }), realm, sessions, removed_at_op }
   },
 })
+
+/** An OP that is gone for good must not keep its sites here. */
+function withWayOut(error: unknown): unknown {
+  if (!(error instanceof CommandError)) return error
+  const { code, message, details, retryable, spec } = error
+  return new CommandError(
+    code,
+    `${message}; keep_at_op forgets it here, and leaves the client at the OP`,
+    { details, retryable, spec, cause: error },
+  )
+}
