@@ -112,7 +112,7 @@ export function readRegistration(answered: client.ClientMetadata): Registration 
   for (const name of relydsOwnMembers) delete kept[name]
   // RFC 7591 3.2.1. Nothing that is sent to an OP would do without it.
   if (typeof kept['client_id'] !== 'string' || kept['client_id'] === '') {
-    throw unusable('has no client_id, or one that is too long')
+    throw unusable('has no client_id, or one that is too long', { member: 'client_id' })
   }
   for (const name of Object.keys(kept)) if (isUnsaid(name, kept[name])) delete kept[name]
   for (const name of ['token_endpoint_auth_method', 'id_token_signed_response_alg']) {
