@@ -129,6 +129,7 @@ function ownKeyOf(op: OpSide, site: Site): Signer {
   if (registered && registered !== own.alg) {
     throw unusable(
       `the OP registered the client for assertions signed with ${registered}, and its key is for ${own.alg}`,
+      'token_endpoint_auth_signing_alg',
     )
   }
   return own
@@ -140,10 +141,16 @@ function macOf(site: Site): Signer {
   const alg = site.client.token_endpoint_auth_signing_alg || 'HS256'
   const shortest = SHORTEST_MAC_KEYS[alg]
   if (shortest === undefined) {
-    throw unusable(`client_secret_jwt signs with HS256, HS384 or HS512, and not with ${alg}`)
+    throw unusable(
+      `client_secret_jwt signs with HS256, HS384 or HS512, and not with ${alg}`,
+      'token_endpoint_auth_signing_alg',
+    )
   }
   if (key.length >= shortest) return { alg, key }
-  throw unusable(`the client_secret has less than ${shortest} bytes, too few for ${alg}`)
+  throw unusable(
+    `the client_secret has less than ${shortest} bytes, too few for ${alg}`,
+    'client_secret',
+  )
 }
 
 /**
@@ -159,6 +166,7 @@ function audienceOf(op: OpSide, { op_host, issuer, metadata }: Provider): string
   if (!options?.tenants) return issuer
   throw unusable(
     `an issuer with ${TENANT} is no audience of a client assertion; add client_assertion_audience = token_endpoint to [op ${options.name}] of relyd.cfg`,
+    'issuer',
   )
 }
 
@@ -235,6 +243,10 @@ function constant<T>(value: T): () => T {
   return () => value
 }
 
-function unusable(why: string): CommandError {
-  return new CommandError('invalid_op_response', why)
+/** The OP registered the client for a way that cannot be gone. */
+function unusable(why: string, member = 'token_endpoint_auth_method'): CommandError {
+  return new CommandError('invalid_op_response', why, {
+    details: { member },
+    spec: 'RFC 7591 3.2.1',
+  })
 }

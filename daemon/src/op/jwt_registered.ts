@@ -127,7 +127,7 @@ function unusable(
         spec,
       })
     : new CommandError('invalid_op_response', `the OP registered the site for ${what} ${how}`, {
-        details: { claim: field, ...details },
+        details: { member: field, ...details },
         spec,
       })
 }
