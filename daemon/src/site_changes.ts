@@ -1,6 +1,7 @@
 /** A site with other redirect URIs and settings, as the OP has yet to hear of them. */
-import { redirectUriFor } from './op/arrival.js'
+
 import type { CommandError } from './errors.js'
+import { redirectUriFor } from './op/arrival.js'
 import { metadataFields } from './op/client_metadata.js'
 import { checkWishes, refused, wishesOf } from './op/registration_request.js'
 import { changedSettings, type unsettable, type WishedSettings } from './site_settings.js'

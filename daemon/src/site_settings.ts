@@ -3,7 +3,7 @@ import { oneOf, string, strings } from './command.js'
 import { CommandError } from './errors.js'
 import type { Log } from './log.js'
 import { metadataFields } from './op/client_metadata.js'
-import { DEFAULT_SCOPE } from './op/registration_request.js'
+import { DEFAULT_SCOPE, refused } from './op/registration_request.js'
 import { responseModes, responseTypes } from './op/response_type.js'
 import type { SiteSettings } from './store/store.js'
 
@@ -104,12 +104,19 @@ export const unsettable = [
  *
  * @param params what is given replaces what was; of `metadata`, the whole
  * @param unset what shall be there no more
+ * @throws CommandError `invalid_request` for an empty list, which says neither
  */
 export function changedSettings(
   before: SiteSettings,
   params: WishedSettings,
   unset: readonly (typeof unsettable)[number][] = [],
 ): SiteSettings {
+  for (const [name, value] of Object.entries(params)) {
+    if (!Array.isArray(value) || value.length > 0) continue
+    const isOptional = (unsettable as readonly string[]).includes(name)
+    const cure = isOptional ? `; give it in unset, if there shall be none` : '; name one at least'
+    throw refused(name, `is empty${cure}`)
+  }
   const { metadata, wished_scope, redirect_uris, ...rest } = before
   const merged: WishedSettings = {
     ...rest,
