@@ -450,6 +450,8 @@ export interface UpdateSiteResult {
   oxd_id: string
   /** Metadata that the OP registered otherwise than it was asked for, by its names (RFC 7591 3.2.1). */
   changed?: string[]
+  /** Where logins come back to, where that was given with `{op}` in it. */
+  authorization_redirect_uri?: string
 }
 
 /** Parameters of `remove_site`, besides the site itself. */

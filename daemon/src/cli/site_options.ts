@@ -116,10 +116,10 @@ export async function siteParamsOf(options: SiteOptions) {
 }
 
 /** Options of members that relyd's own commands have under another name. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  token_endpoint_auth_method: '--auth-method',
-  token_endpoint_auth_signing_alg: '--signing-alg',
-}
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['token_endpoint_auth_method', '--auth-method'],
+  ['token_endpoint_auth_signing_alg', '--signing-alg'],
+])
 
 /** By their registered names. */
 async function metadataOf({ clientMetadata: path }: SiteOptions): Promise<object> {
@@ -128,7 +128,8 @@ async function metadataOf({ clientMetadata: path }: SiteOptions): Promise<object
   const { settingParams } = await import('../admin/site_params.js')
   for (const name of Object.keys(members)) {
     if (Object.hasOwn(settingParams, name) && name !== 'redirect_uris') continue
-    const option = ELSEWHERE[name] ?? (Object.hasOwn(optionOf, name) ? optionOf[name] : undefined)
+    const option =
+      ELSEWHERE.get(name) ?? (Object.hasOwn(optionOf, name) ? optionOf[name] : undefined)
     throw wrongUsage(
       option === undefined
         ? `--client-metadata: ${bounded(name, 64)} is no metadata that relyd knows; what an OP has invented belongs in the member metadata`
