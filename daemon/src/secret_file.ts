@@ -1,5 +1,13 @@
 /** Files with keys, which nobody but the daemon may read. */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /** A file with a key is open to others; the message names it and the cure. */
@@ -7,15 +15,25 @@ export class OpenToOthersError extends Error {
   override readonly name = 'OpenToOthersError'
 }
 
+/** What stands there is a pipe, a folder or a device; told like the system's errors. */
+class NoFileError extends Error {
+  override readonly name = 'NoFileError'
+  readonly code = 'no file'
+}
+
 /**
  * @returns its text
- * @throws OpenToOthersError, or the system's error
+ * @throws OpenToOthersError, or what has a code as the system's errors do
  */
 export function readSecretFile(path: string): string {
-  const file = openSync(path, 'r')
+  // To open a device may do something, and a pipe waits for who writes into it.
+  requireFile(path, statSync(path))
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     // Of the opened file, not of the path, which may name another one by then.
-    checkMode(path, fstatSync(file).mode)
+    const stats = fstatSync(file)
+    requireFile(path, stats)
+    checkMode(path, stats.mode)
     return readFileSync(file, 'utf8')
   } finally {
     closeSync(file)
@@ -26,6 +44,10 @@ export function readSecretFile(path: string): string {
 export function isCredential(path: string): boolean {
   const credentials = process.env['CREDENTIALS_DIRECTORY']
   return credentials !== undefined && dirname(resolve(path)) === resolve(credentials)
+}
+
+function requireFile(path: string, stats: Stats): void {
+  if (!stats.isFile()) throw new NoFileError(`${path} is no file`)
 }
 
 function checkMode(path: string, mode: number): void {

@@ -105,13 +105,19 @@ export const unsettable = [
  *
  * @param params what is given replaces what was; of `metadata`, the whole
  * @param unset what shall be there no more
- * @throws CommandError `invalid_request` for what is given and unset at once
+ * @throws CommandError `invalid_request` for what is given and unset at once, and for an empty list
  */
 export function changedSettings(
   before: SiteSettings,
   params: WishedSettings,
   unset: readonly (typeof unsettable)[number][] = [],
 ): SiteSettings {
+  for (const [name, value] of Object.entries(params)) {
+    if (!Array.isArray(value) || value.length > 0) continue
+    const isOptional = (unsettable as readonly string[]).includes(name)
+    const cure = isOptional ? `; give it in unset, if there shall be none` : '; name one at least'
+    throw refused(name, `is empty${cure}`)
+  }
   const { metadata, wished_scope, redirect_uris, ...rest } = before
   const merged: WishedSettings = {
     ...rest,

@@ -1,6 +1,6 @@
 /** Parameters by which the operator's commands name a site and say what it shall be. */
 import { type Fields, oneOf, required, string, strings, type Values } from '../command.js'
-import type { SecretMethod } from '../op/client_authentication.js'
+import { authMethods, type SecretMethod } from '../op/client_authentication.js'
 import type { ClientCredential } from '../op/client_credential.js'
 import { metadataFields } from '../op/client_metadata.js'
 import { credentialMethods } from '../op/credential_methods.js'
@@ -81,6 +81,38 @@ export const settingParams = {
   }),
   ...settingFields,
   ...metadata,
+}
+
+/**
+ * How a client that relyd registers shall authenticate, by the names of its metadata. The OP and relyd
+ * make what it needs for that.
+ *
+ * @throws CommandError `invalid_request` for a method that needs what only an issued client has
+ */
+export function wishedMethod({ auth_method, signing_alg, ...rest }: Credentials): WishedMethod {
+  const [stray] = Object.keys(rest)
+  if (stray !== undefined) {
+    throw refused(
+      stray,
+      "belongs to a client that the OP's operator issued; relyd registers this one, and its OP issues the credentials",
+    )
+  }
+  const token_endpoint_auth_method = authMethods.find((one) => one === auth_method)
+  if (auth_method !== undefined && token_endpoint_auth_method === undefined) {
+    throw refused(
+      'auth_method',
+      `cannot be ${auth_method} for a client that relyd registers; it can be ${authMethods.join(', ')}, and any other with a client_id`,
+    )
+  }
+  return {
+    ...(token_endpoint_auth_method && { token_endpoint_auth_method }),
+    ...(signing_alg !== undefined && { token_endpoint_auth_signing_alg: signing_alg }),
+  }
+}
+
+interface WishedMethod {
+  token_endpoint_auth_method?: (typeof authMethods)[number]
+  token_endpoint_auth_signing_alg?: string
 }
 
 /** The operator's name of a site: what a shell, a file and a log take as it is. */

@@ -11,6 +11,7 @@ import {
 } from '../command.js'
 import { assertionFileOf, isApple } from '../op/client_authentication.js'
 import { expiryOf } from '../op/client_certificate.js'
+import { metadataTable } from '../op/client_metadata.js'
 import { publicJwks } from '../op/own_keys.js'
 import { responseModes, responseTypes } from '../op/response_type.js'
 import type { ListedSite, Site } from '../store/store.js'
@@ -73,6 +74,10 @@ export const siteResult = {
 export const oneSiteResult = {
   ...siteResult,
   jwks: object({ doc: 'Its public key, for the OP.', spec: 'RFC 7517 5' }),
+  client_metadata: object({
+    doc: 'What else its registration says, by the registered names.',
+    spec: 'OIDC Registration 2',
+  }),
 }
 
 export const siteRecords = (doc: string) => records({ doc }, siteResult)
@@ -113,10 +118,22 @@ function describe(site: ListedSite): DescribedSite {
 /** A site as {@link oneSiteResult}. */
 export function describeOneSite(site: ListedSite): Values<typeof oneSiteResult> {
   const jwks = publicJwks(site)
+  const client_metadata = metadataOf(site)
   return {
     ...shownInPart(describe(site), SHOWN_BYTES),
     ...(jwks.keys.length > 0 && { jwks }),
+    ...(Object.keys(client_metadata).length > 0 && { client_metadata }),
   }
+}
+
+/** Members that are shown by themselves. */
+const SHOWN = ['token_endpoint_auth_method', 'id_token_signed_response_alg']
+
+function metadataOf({ client }: ListedSite): Record<string, unknown> {
+  const members = Object.entries(client).filter(
+    ([name]) => Object.hasOwn(metadataTable, name) && !SHOWN.includes(name),
+  )
+  return Object.fromEntries(members)
 }
 
 function describeAll(site: ListedSite): DescribedSite {

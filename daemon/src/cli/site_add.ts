@@ -77,7 +77,7 @@ async function addSite(name: string, options: AddOptions): Promise<void> {
   const cfg = options.cfg === undefined ? undefined : prepareCfg(options.cfg, cfgOwner)
   const listener = cfg && (await listenerFor(options))
   const site = await askDaemon(config, 'add_site', {
-    ...siteParamsOf(options),
+    ...(await siteParamsOf(options)),
     ...given({ op_host: op, client_id: clientId, realm }),
     name,
     redirect_uris: redirectUri,
@@ -163,7 +163,12 @@ function tell(site: Added, cfg: SiteCfg | undefined, tls_listener: string | unde
 /** What must be entered at the OP, to the letter. */
 export function sayForOp(site: Omit<Added, 'made'>): void {
   const { client_id, op_host, post_logout_redirect_uri, certificate_subject, jwks } = site
-  say(`At ${op_host}, the client ${client_id} (${site.auth_method}) must have:`)
+  const client = `the client ${client_id} (${site.auth_method})`
+  say(
+    site.registered_by === 'relyd'
+      ? `At ${op_host}, relyd registered ${client} with:`
+      : `At ${op_host}, ${client} must have:`,
+  )
   for (const uri of site.redirect_uris) say(`  redirect URI              ${uri}`)
   if (post_logout_redirect_uri) say(`  post-logout redirect URI  ${post_logout_redirect_uri}`)
   if (certificate_subject) say(`  certificate's subject     ${certificate_subject}`)

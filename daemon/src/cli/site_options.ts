@@ -1,5 +1,6 @@
 /** Options that say what a site shall be, and the parameters that come of them. */
 import { type Command, Option } from 'commander'
+import { bounded } from '../errors.js'
 import { credentialMethods } from '../op/credential_methods.js'
 import {
   type ResponseMode,
@@ -11,6 +12,7 @@ import { isInTheClear } from '../redirect_address.js'
 import { wrongUsage } from './exit_codes.js'
 import { complain } from './output.js'
 import { readInput, readSecretInput, refuseTwoInputs } from './secret_input.js'
+import { optionOf } from './site_refusal.js'
 
 export interface SiteOptions {
   clientSecretFile?: string
@@ -88,7 +90,7 @@ export function withSiteOptions(command: Command): Command {
     .option('--id-token-alg <alg>', 'what the OP signs its ID Tokens with')
     .option(
       '--client-metadata <file>',
-      'all else that a registration may hold: a JSON object of parameters of add_site, or -',
+      'all else that a registration may hold: a JSON object of client metadata (docs/admin-protocol.md, add_site), or -',
     )
     .addOption(
       new Option(
@@ -105,18 +107,39 @@ export function withSiteOptions(command: Command): Command {
 }
 
 /** The parameters; reads the files. */
-export function siteParamsOf(options: SiteOptions) {
+export async function siteParamsOf(options: SiteOptions) {
   return {
-    ...metadataOf(options),
+    ...(await metadataOf(options)),
     ...credentialsOf(options),
     ...given(settingsOf(options)),
   }
 }
 
-/** By their registered names; the daemon knows which there are. */
-function metadataOf({ clientMetadata: path }: SiteOptions): object {
+/** Options of members that relyd's own commands have under another name. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['token_endpoint_auth_method', '--auth-method'],
+  ['token_endpoint_auth_signing_alg', '--signing-alg'],
+])
+
+/** By their registered names. */
+async function metadataOf({ clientMetadata: path }: SiteOptions): Promise<object> {
   if (path === undefined) return {}
-  const text = readInput('--client-metadata', path)
+  const members = objectOf(readInput('--client-metadata', path))
+  const { settingParams } = await import('../admin/site_params.js')
+  for (const name of Object.keys(members)) {
+    if (Object.hasOwn(settingParams, name) && name !== 'redirect_uris') continue
+    const option =
+      ELSEWHERE.get(name) ?? (Object.hasOwn(optionOf, name) ? optionOf[name] : undefined)
+    throw wrongUsage(
+      option === undefined
+        ? `--client-metadata: ${bounded(name, 64)} is no metadata that relyd knows; what an OP has invented belongs in the member metadata`
+        : `--client-metadata: ${name} does not belong there; ${option} says it`,
+    )
+  }
+  return members
+}
+
+function objectOf(text: string): object {
   try {
     const members: unknown = JSON.parse(text)
     if (typeof members === 'object' && members !== null && !Array.isArray(members)) return members
@@ -142,7 +165,11 @@ function settingsOf(options: SiteOptions) {
 
 /** @throws CliError unless the client and its credentials are both given, or neither */
 export function requireBoth(client_id: string | undefined, options: SiteOptions): void {
-  const flag = ways.flat().find((name) => options[name] !== undefined)
+  const flag = ways
+    .flat()
+    // Also said of a client that relyd registers.
+    .filter((name) => client_id !== undefined || name !== 'signingAlg')
+    .find((name) => options[name] !== undefined)
   if (client_id === undefined && flag !== undefined) {
     throw wrongUsage(`--client-id is missing; ${flagOf(flag)} belongs to one`)
   }
@@ -215,15 +242,6 @@ export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T
 
 function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
-}
-
-/** An option of a few words that may be repeated. */
-export function severalOf(flags: string, description: string, words: readonly string[]): Option {
-  const option = new Option(flags, description).choices(words)
-  const { parseArg } = option
-  return option.argParser((value: string, before: string[] | undefined) =>
-    collect(parseArg ? parseArg(value, '') : value, before),
-  )
 }
 
 /** Of an option that may be repeated. */

@@ -3,7 +3,7 @@ import { RefusedError } from './admin_client.js'
 import type { SiteOptions } from './site_options.js'
 
 /** The option that gives a parameter of add_site and update_site, where one alone does. */
-const options: Record<string, string> = {
+export const optionOf: Record<string, string> = {
   op_host: '--op',
   realm: '--realm',
   client_id: '--client-id',
@@ -40,7 +40,7 @@ function credentialOptions(given: SiteOptions): Record<string, string> {
 export function inOptions(error: unknown, given: SiteOptions): unknown {
   if (!(error instanceof RefusedError)) return error
   const { details, error_description } = error.data
-  const names = { ...options, ...credentialOptions(given) }
+  const names = { ...optionOf, ...credentialOptions(given) }
   // A member of a list is told with its place.
   const [field = ''] = String(details?.['field'] ?? '').split('.')
   const told = error_description.replace(/[a-z]+(_[a-z]+)*(\.\d+)?/g, (word, _, place, at) => {

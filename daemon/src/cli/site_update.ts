@@ -7,28 +7,21 @@ import { type ConfigOption, type JsonOption, withConfig, withJson } from './opti
 import { say, sayJson } from './output.js'
 import { sayForOp } from './site_add.js'
 import {
+  collect,
   given,
   type SiteOptions,
-  severalOf,
   siteParamsOf,
   warnOfAddresses,
   withSiteOptions,
 } from './site_options.js'
 import { inOptions } from './site_refusal.js'
 
-const unsettable = [
-  'post_logout_redirect_uri',
-  'acr_values',
-  'ui_locales',
-  'response_type',
-  'response_mode',
-  'client_name',
-] as const
+type Unsettable = typeof import('../site_settings.js').unsettable[number]
 
 interface UpdateOptions extends ConfigOption, JsonOption, SiteOptions {
   realm?: string
   name?: string
-  unset?: (typeof unsettable)[number][]
+  unset?: Unsettable[]
 }
 
 export function addSiteUpdate(sites: Command): void {
@@ -39,12 +32,10 @@ export function addSiteUpdate(sites: Command): void {
     .option('--name <name>', 'its new name')
   withExamples(
     withSiteOptions(command)
-      .addOption(
-        severalOf(
-          '--unset <setting>',
-          'a setting that it shall not have any more; may be repeated',
-          unsettable,
-        ),
+      .option(
+        '--unset <setting>',
+        'a setting, or metadata of the registration, that it shall not have any more; may be repeated',
+        collect,
       )
       .addHelpText('after', REMARK),
     ['relyd sites update shop --client-secret-file new_secret.txt', 'the OP gave it a new one'],
@@ -62,7 +53,8 @@ Logins that are under way go on. Where a redirect URI changed, the site's cfg ch
 
 async function updateSite(site: string, options: UpdateOptions): Promise<void> {
   const { config, json, realm, name, unset } = options
-  const change = { ...siteParamsOf(options), ...given({ name, unset }) }
+  if (unset) await checkUnset(unset)
+  const change = { ...(await siteParamsOf(options)), ...given({ name, unset }) }
   if (Object.keys(change).length === 0) throw wrongUsage('nothing is given that shall change')
   const changed = await askDaemon(config, 'update_site', {
     ...change,
@@ -77,4 +69,13 @@ async function updateSite(site: string, options: UpdateOptions): Promise<void> {
   say()
   sayForOp(changed)
   if (changed.jwks) sayJson(changed.jwks)
+}
+
+/** @throws CliError naming what may be taken away */
+async function checkUnset(unset: readonly string[]): Promise<void> {
+  const { unsettable } = await import('../site_settings.js')
+  const stray = unset.find((name) => !(unsettable as readonly string[]).includes(name))
+  if (stray !== undefined) {
+    throw wrongUsage(`--unset ${stray} is invalid. Allowed choices are ${unsettable.join(', ')}.`)
+  }
 }

@@ -78,10 +78,12 @@ function keyOf({ realm, name, oxd_id }: DescribedSite): string {
 async function showSite(site: string, { config, realm, json }: RealmOptions): Promise<void> {
   const shown = await askDaemon(config, 'show_site', { site, ...inRealm(realm) })
   if (json) return sayJson(shown)
-  const { jwks, redirect_uris: _, post_logout_redirect_uri: __, ...rest } = shown
-  for (const [name, value] of Object.entries(rest)) {
+  const { jwks, redirect_uris: _, post_logout_redirect_uri: __, client_metadata, ...rest } = shown
+  const rows = Object.entries({ ...rest, ...client_metadata })
+  const width = Math.max(...rows.map(([name]) => name.length)) + 2
+  for (const [name, value] of rows) {
     const isTime = /_at$/.test(name) && typeof value === 'number' && value > 0
-    say(`${name.padEnd(28)}${isTime ? dateOf(value) : [value].flat().join(' ')}`)
+    say(`${name.padEnd(width)}${isTime ? dateOf(value) : [value].flat().join(' ')}`)
   }
   say()
   sayForOp(shown)

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
 import { asOwnerOf } from '../as_owner.js'
+import { namesItself } from '../op/arrival.js'
 import { messageOf, StoreError } from '../store/errors.js'
 import { openKept } from '../store/kept_database.js'
 import { readKeyFile } from '../store/key_file.js'
@@ -48,7 +49,7 @@ function view(path: string, key_file: string): StoreView {
     if (damage !== 'ok') return { ...seen, damage }
     seen.schema = schemaVersion(db)
     if (seen.schema === 0) return seen
-    seen.sites = sitesOf(db)
+    seen.sites = sitesOf(db, seen.schema)
     // An older schema may not record yet what is asked here; the daemon brings it up to date.
     if (seen.schema === SCHEMA_VERSION) requireKeys(db, key_file)
     return seen
@@ -111,7 +112,18 @@ interface SiteRow {
   client: string
 }
 
-function sitesOf(db: Database.Database): SiteView[] {
+/** By realm and OP; a schema before realms had their own knows none. */
+function opsThatNameThemselves(db: Database.Database, schema: number): Set<string> {
+  if (schema !== SCHEMA_VERSION) return new Set()
+  const rows = db.prepare<[], { realm: string; op_host: string; metadata: string }>(
+    'SELECT realm, op_host, metadata FROM op_documents',
+  )
+  const named = rows.all().filter(({ metadata }) => namesItself({ metadata: JSON.parse(metadata) }))
+  return new Set(named.map(({ realm, op_host }) => `${realm} ${op_host}`))
+}
+
+function sitesOf(db: Database.Database, schema: number): SiteView[] {
+  const named = opsThatNameThemselves(db, schema)
   const rows = db.prepare<[], SiteRow>('SELECT * FROM sites')
   return rows.all().map(({ name, oxd_id, realm, op_host, issuer, redirect_uri, ...row }) => {
     const { client_secret_expires_at, client_assertion_file: file } = JSON.parse(
@@ -125,6 +137,7 @@ function sitesOf(db: Database.Database): SiteView[] {
       issuer,
       redirect_uri,
       registered_by: row.registered_by,
+      names_itself: named.has(`${realm} ${op_host}`),
       // What an OP answers cannot say so.
       ...(row.registered_by === 'operator' &&
         typeof file === 'string' && { client_assertion_file: file }),

@@ -17,6 +17,8 @@ export interface SiteView {
   redirect_uri: string
   registered_by: string
   client_secret_expires_at: number | undefined
+  /** Whether its OP says who it is in its responses (RFC 9207), by its metadata as it is stored. */
+  names_itself: boolean
   /** Where the platform keeps its client assertion. */
   client_assertion_file?: string
 }

@@ -116,6 +116,6 @@ async function silentOther(
 }
 
 /** RFC 9207 3. */
-function namesItself({ metadata }: Provider): boolean {
+export function namesItself({ metadata }: Pick<Provider, 'metadata'>): boolean {
   return metadata.authorization_response_iss_parameter_supported === true
 }

@@ -19,6 +19,7 @@ import {
   pick,
   requiredCredentialOf,
   settingParams,
+  wishedMethod,
 } from '../site_params.js'
 import { describeOneSite, oneSiteResult } from '../site_result.js'
 
@@ -120,13 +121,17 @@ async function registerAnew(
   op_host: string,
   params: Params,
 ): Promise<boolean> {
-  const [stray] = Object.keys(pick(credentialParams, params))
+  const { auth_method, signing_alg, ...credentials } = pick(credentialParams, params)
+  const [stray] = Object.keys(credentials)
   if (stray !== undefined) {
     throw new CommandError('invalid_request', `client_id is missing; ${stray} belongs to one`, {
       details: { field: 'client_id' },
     })
   }
-  const settings = settingsOf(params)
+  const settings = settingsOf({
+    ...params,
+    ...wishedMethod(pick(credentialParams, { auth_method, signing_alg })),
+  })
   const redirect_uris = unique(params.redirect_uris)
   const { oxd_id, made } = await registerSite({ ...context, realm, op: realm.op }, op_host, {
     claim: claimOfName(params.name),

@@ -1,5 +1,4 @@
 import { listOf, string, type Values } from '../../command.js'
-import { CommandError } from '../../errors.js'
 import { checkRegistration } from '../../op/client.js'
 import { isSecretMethod } from '../../op/client_authentication.js'
 import { issuedClient } from '../../op/client_credential.js'
@@ -20,6 +19,7 @@ import {
   pick,
   settingParams,
   siteParams,
+  wishedMethod,
 } from '../site_params.js'
 import { authMethodOf, describeOneSite, oneSiteResult, redirectUrisOf } from '../site_result.js'
 
@@ -63,7 +63,6 @@ export const update_site = adminCommand({
     checkLength(pick(settingParams, params))
     for (const uri of redirect_uris ?? []) checkRedirectUri(uri, 'redirect_uris')
     checkRedirectUri(params.post_logout_redirect_uri, 'post_logout_redirect_uri')
-    if (stored.registered_by === 'relyd') refuseCredential(params)
     const change = (site: Site): Site => changedSite(site, params, clock())
     const changed = change(stored)
     if (params.response_type ?? params.response_mode) {
@@ -95,28 +94,19 @@ function isClientGiven(params: Params): boolean {
   return params.redirect_uris !== undefined || Object.keys(given).length > 0
 }
 
-/** @throws CommandError `invalid_request` */
-function refuseCredential(params: Params): void {
-  const [stray] = Object.keys(pick(credentialParams, params))
-  if (stray === undefined) return
-  throw new CommandError(
-    'invalid_request',
-    'relyd registered this client itself, and its OP issues the credentials; remove the site and add it anew',
-    { details: { field: stray } },
-  )
-}
-
 function changedSite(stored: Site, params: Params, now: number): Site {
   const { redirect_uris, name, unset } = params
+  const is_ours = stored.registered_by === 'relyd'
+  const wished = is_ours ? wishedMethod(pick(credentialParams, params)) : {}
   const site = {
     ...stored,
-    ...credentialsOf(stored, params, now),
+    ...(!is_ours && credentialsOf(stored, params, now)),
     name: name ?? stored.name ?? null,
     updated_at: now,
   }
   const [own, ...others] = redirect_uris ?? []
   const moved = own === undefined ? site : withRedirectUris(site, own, others)
-  return withSettings(moved, pick(settingParams, params), unset)
+  return withSettings(moved, { ...pick(settingParams, params), ...wished }, unset)
 }
 
 /** Of a client that the OP's operator issued. */

@@ -96,13 +96,22 @@ function ofRealms(all: readonly SiteView[], served: ReadonlySet<string>): Findin
 /** OAuth 2.0 Security BCP (RFC 9700) 4.4: one address for several OPs needs `iss` in the callback. */
 function ofSharedAddresses(all: readonly SiteView[]): Finding[] {
   const issuers = new Map<string, Set<string>>()
-  for (const { realm, redirect_uri, issuer } of all) {
+  const silent = new Map<string, Set<string>>()
+  for (const { realm, redirect_uri, issuer, names_itself } of all) {
     const key = `${realm} ${redirect_uri}`
     issuers.set(key, (issuers.get(key) ?? new Set()).add(issuer))
+    if (!names_itself) silent.set(key, (silent.get(key) ?? new Set()).add(issuer))
   }
   return [...issuers].flatMap(([key, some]) => {
     if (some.size < 2) return []
     const [realm, address] = key.split(' ', 2) as [string, string]
+    const unnamed = [...(silent.get(key) ?? [])]
+    if (unnamed.length > 1) {
+      const what = `logins of ${unnamed.length} OPs that do not name themselves in their responses come back to ${bounded(address)}: ${bounded(unnamed.join(', '))}; relyd refuses them, for a code of one could be sent to another`
+      const cure =
+        'give each OP a redirect address of its own, at the OPs and in the cfgs: {op} in it becomes a name of the OP'
+      return [fault(`realm ${realm}`, what, cure)]
+    }
     const why = `logins of ${some.size} OPs come back to ${bounded(address)}: ${bounded([...some].join(', '))}; callbacks without \`iss\` (get_tokens_by_code) are refused`
     return [
       note(
