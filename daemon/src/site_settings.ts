@@ -110,7 +110,7 @@ export function changedSettings(
   params: WishedSettings,
   unset: readonly (typeof unsettable)[number][] = [],
 ): SiteSettings {
-  const { metadata, wished_scope, redirect_uris, ...rest } = before
+  const { metadata, wished_scope, redirect_uris, moved_at, ...rest } = before
   const merged: WishedSettings = {
     ...rest,
     ...metadata,
@@ -118,7 +118,11 @@ export function changedSettings(
     ...withoutUndefined(params),
   }
   for (const name of unset) delete merged[name]
-  return { ...settingsOf(merged), ...(redirect_uris && { redirect_uris }) }
+  return {
+    ...settingsOf(merged),
+    ...(redirect_uris && { redirect_uris }),
+    ...(moved_at !== undefined && { moved_at }),
+  }
 }
 
 function withoutUndefined(params: object): object {

@@ -8,6 +8,7 @@ import { type ExpectedIdToken, idTokenErrors, validateIdToken } from './id_token
 import { LONGEST_TOKEN } from './jwt_parts.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
+import { isAccessToken, isRefreshToken } from './token_text.js'
 
 /** Codes that any grant can end with. */
 export const tokenAnswerErrors = [
@@ -69,6 +70,11 @@ export async function checkTokenAnswer(
       `the OP issued a token of more than ${LONGEST_TOKEN} characters`,
     )
   }
+  // Said without the token: what is none may be anything.
+  if (!isAccessToken(access_token)) throw noToken('an access token', 'A.12')
+  if (refresh_token !== undefined && !isRefreshToken(refresh_token)) {
+    throw noToken('a refresh token', 'A.17')
+  }
   if (scope !== undefined && scope.length > STRING_LENGTH) {
     throw new CommandError(
       'invalid_op_response',
@@ -91,4 +97,12 @@ export async function checkTokenAnswer(
     ...(valid && { id_token: valid.jws, id_token_claims: valid.id_token_claims }),
     ...(scope && { scope }),
   }
+}
+
+function noToken(what: string, section: string): CommandError {
+  return new CommandError(
+    'invalid_op_response',
+    `the OP issued ${what} with characters that no token may have`,
+    { spec: `RFC 6749 ${section}` },
+  )
 }
