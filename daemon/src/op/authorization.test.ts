@@ -308,14 +308,14 @@ describe('what the answer is held against', () => {
     [
       'P17 sub with a value',
       { claims: { id_token: { sub: { value: 'alice' } } } },
-      { sub: 'alice' },
+      { sub: ['alice'] },
     ],
     [
       'P17 auth_time as essential',
       { claims: { id_token: { auth_time: { essential: true } } } },
       { auth_time: true },
     ],
-    ['P15 the End-User of a hint', { id_token_hint: hintOf('alice') }, { sub: 'alice' }],
+    ['P15 the End-User of a hint', { id_token_hint: hintOf('alice') }, { sub: ['alice'] }],
     ['nobody by a hint that cannot be read', { id_token_hint: 'a.b.c.d.e' }, undefined],
   ])('%s', (_, request, essential) => {
     expect(kept(request)).toEqual(essential ? { essential } : {})
