@@ -2,6 +2,7 @@
 import { integer, object, required, session_ref, string, token } from './command.js'
 import type { RealmPolicy } from './context.js'
 import type { CompletedLogin } from './logins.js'
+import { withoutSources } from './op/userinfo.js'
 import type { Site } from './store/store.js'
 import { tokenPolicy } from './token_policy.js'
 
@@ -84,7 +85,7 @@ export function describeLogin(
     session_ref,
     sub: id_token_claims.sub,
     issuer: id_token_claims.iss,
-    id_token_claims: { ...id_token_claims },
+    id_token_claims: withoutSources(id_token_claims),
     ...visible,
     ...(expires_in !== undefined && { expires_in }),
     ...(scope !== undefined && { scope }),

@@ -3,7 +3,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import type { Context, Realm, Services } from './context.js'
 import { sameDigest, sha256 } from './digest.js'
 import { CommandError } from './errors.js'
-import { checkApart, redirectUriFor } from './op/arrival.js'
+import { checkApart, lastPlace, redirectUriFor } from './op/arrival.js'
 import { checkRegistration } from './op/client.js'
 import { preferredSecretMethod } from './op/client_authentication.js'
 import { type ClientCredential, checkMacKey, issuedClient } from './op/client_credential.js'
@@ -19,6 +19,7 @@ import {
 } from './op/registration.js'
 import { unregisterClient } from './op/registration_access.js'
 import { checkWishes, type RegistrationWishes } from './op/registration_request.js'
+import { checkTransport } from './op/response_type.js'
 import { quotaExceeded } from './quota.js'
 import { randomToken } from './random.js'
 import { renewalOf } from './registration_changes.js'
@@ -149,7 +150,8 @@ export async function registerSite(
   try {
     const provider = await op.providers.get(op_host)
     const here = { ...site, wishes: wishesAt(provider, site.wishes) }
-    await checkApart(store, op, provider, realm.name, here.wishes.redirect_uris)
+    const place = lastPlace(name !== undefined)
+    await checkApart(store, op, provider, realm.name, here.wishes.redirect_uris, place)
     const registration = here.issued
       ? givenClient(provider, here.wishes, here.issued)
       : await registerClient(op, provider, here.wishes, here.access)
@@ -199,6 +201,7 @@ export async function issuedSite(
   await admitOp(op, op_host)
   const provider = await op.providers.get(op_host)
   const redirect_uris = given.redirect_uris.map((uri) => redirectUriFor(uri, provider.issuer))
+  checkTransport(given.settings.response_type, redirect_uris[0] as string)
   const site: Site = {
     oxd_id: randomUUID(),
     realm: realm.name,
@@ -262,7 +265,8 @@ function givenClient(
   wishes: RegistrationWishes,
   { client_id, client_secret }: NonNullable<NewSite['issued']>,
 ): Registration {
-  const { metadata = {} } = wishes.settings
+  const { metadata = {}, response_type } = wishes.settings
+  checkTransport(response_type, wishes.redirect_uris[0] as string)
   const method =
     (metadata['token_endpoint_auth_method'] as string | undefined) ??
     (client_secret === undefined ? 'none' : preferredSecretMethod(provider.metadata))

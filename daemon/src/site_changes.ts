@@ -83,9 +83,13 @@ function ofNoUse(name: string): CommandError {
 
 const HOW_IT_AUTHENTICATES = /^token_endpoint_auth_/
 
-const ANSWER_ALG = /^(id_token|userinfo)_(signed|encrypted)_response_(alg|enc)$/
+const ANSWER_ALG =
+  /^((id_token|userinfo)_(signed|encrypted)_response_(alg|enc)|default_max_age|require_auth_time)$/
 
-/** How an OP signs and encrypts what it answers, which of a client that its operator issued must be told. */
+/**
+ * How an OP signs and encrypts what it answers, which of a client that its operator issued must be
+ * told, and what its ID Tokens are held against.
+ */
 export function answerAlgs({
   metadata = {},
 }: Pick<SiteSettings, 'metadata'>): Record<string, unknown> {

@@ -118,7 +118,7 @@ export function changedSettings(
     const cure = isOptional ? `; give it in unset, if there shall be none` : '; name one at least'
     throw refused(name, `is empty${cure}`)
   }
-  const { metadata, wished_scope, redirect_uris, ...rest } = before
+  const { metadata, wished_scope, redirect_uris, moved_at, ...rest } = before
   const merged: WishedSettings = {
     ...rest,
     ...metadata,
@@ -129,7 +129,11 @@ export function changedSettings(
     if (params[name] !== undefined) throw refused('unset', `names ${name}, which is given too`)
     delete merged[name]
   }
-  return { ...settingsOf(merged), ...(redirect_uris && { redirect_uris }) }
+  return {
+    ...settingsOf(merged),
+    ...(redirect_uris && { redirect_uris }),
+    ...(moved_at !== undefined && { moved_at }),
+  }
 }
 
 function withoutUndefined(params: object): object {

@@ -159,8 +159,13 @@ describe('M6 two OPs that do not say who they are', () => {
     expect(await wire.refused('register_site', params)).toMatchObject({
       ...shared,
       error_description: expect.stringContaining('{op}'),
-      details: { issuers: [op.issuer, one.op.issuer] },
+      details: { redirect_uri: `${website}/callback` },
     })
+    // Which OP another site has chosen is not the newcomer's to know.
+    const told = JSON.stringify(
+      await wire.refused('register_site', { ...params, idempotency_key: 'x' }),
+    )
+    expect(told).not.toContain(new URL(one.op.issuer).host)
     // Nothing was registered there, and the OP that was first is none the worse for it.
     expect(op.calls()).toEqual({ discovery: 1, jwks: 1 })
     await one.accepts({ callback: (response) => response.delete('iss') })
@@ -215,7 +220,7 @@ describe('M6 two OPs that do not say who they are', () => {
     expect((await add(two, '/{op}')).data).toMatchObject({ ...added.data, made: false })
   })
 
-  test('send nobody there, should they have come to share one', async () => {
+  test('send nobody to the later one, should they have come to share one', async () => {
     const issued = async (op: BentOp, path: string) => {
       const client = op.addClient({
         client_id: 'issued',
@@ -233,12 +238,34 @@ describe('M6 two OPs that do not say who they are', () => {
     using admin = await Wire.connect(daemon.admin_socket)
     const redirect_uris = [`${website}/two`]
     await admin.ok('update_site', { site: one.oxd_id, redirect_uris })
-    for (const { oxd_id } of [one, two]) {
-      expect(await wire.refused('get_authorization_url', { oxd_id })).toMatchObject(shared)
-    }
+    // The later one: no login can begin there whose callback brings a code of the other's.
+    const refusals = await Promise.all(
+      [one, two].map(({ oxd_id }) => wire.call('get_authorization_url', { oxd_id })),
+    )
+    expect(refusals.map(({ status }) => status).sort()).toEqual(['error', 'ok'])
+    expect(refusals.find(({ status }) => status === 'error')?.data).toMatchObject(shared)
     await admin.ok('update_site', { site: one.oxd_id, redirect_uris: [`${website}/{op}`] })
     await two.accepts({ callback: (response) => response.delete('iss') })
     await wire.ok('get_authorization_url', { oxd_id: one.oxd_id })
+  })
+
+  test('end nobody’s logins who was there before, or is the operator’s', async () => {
+    using admin = await Wire.connect(daemon.admin_socket)
+    const named = await start(silent)
+    const add = {
+      name: `named-${new URL(named.issuer).port}`,
+      op_host: named.issuer,
+      client_id: 'issued',
+      client_secret: 'of the operator',
+      redirect_uris: [`${website}/callback`],
+    }
+    // Who was there first by itself does not keep the operator's site out, and gives way to it.
+    const first = await register(await start(silent))
+    const { oxd_id } = await admin.ok('add_site', add)
+    await wire.ok('get_authorization_url', { oxd_id })
+    const refused = await wire.refused('get_authorization_url', { oxd_id: first.oxd_id })
+    expect(refused).toMatchObject(shared)
+    expect(JSON.stringify(refused)).not.toContain(new URL(named.issuer).host)
   })
 })
 

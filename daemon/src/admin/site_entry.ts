@@ -36,7 +36,8 @@ export type ImportedSite = Values<typeof importFields>
 
 /** @returns undefined for a site that is not carried: it is not the operator's, or no daemon would take it any more */
 export function exportedSite(site: ListedSite): ExportedSite | undefined {
-  const { client, settings, name } = site
+  const { client, name } = site
+  const { moved_at: _, ...settings } = site.settings
   if (!name || site.registered_by !== 'operator') return undefined
   if (areTooLong({ ...settings, redirect_uris: redirectUrisOf(site) })) return undefined
   const method = authMethodOf(site) as ExportedSite['auth_method']

@@ -13,11 +13,18 @@ import {
   token,
 } from '../command.js'
 import type { Context } from '../context.js'
-import { checkApart } from '../op/arrival.js'
+import { checkApart, placeOf } from '../op/arrival.js'
 import { askFor, responseWishOf } from '../op/authorization.js'
 import { providerOf } from '../op/client.js'
+import { defaultMaxAge, untoldMaxAge } from '../op/demands.js'
 import { optionsOf } from '../op/op_options.js'
-import { checkResponseWish, responseModes, responseTypes } from '../op/response_type.js'
+import {
+  checkRegisteredType,
+  checkResponseWish,
+  checkTransport,
+  responseModes,
+  responseTypes,
+} from '../op/response_type.js'
 import { quotaExceeded } from '../quota.js'
 import { randomToken } from '../random.js'
 import { sessionOf } from '../sessions.js'
@@ -129,13 +136,15 @@ export const get_authorization_url = command({
     const { realm, op, store, clock, settings, refuse } = context
     const provider = await providerOf(op, site)
     const { metadata, issuer } = provider
-    await checkApart(store, op, provider, site.realm, [site.redirect_uri])
+    await checkApart(store, op, provider, site.realm, [site.redirect_uri], placeOf(site))
     const options = optionsOf(op.options, site.op_host)
     const wish = responseWishOf(site, params, options)
     // What relyd.cfg says of the OP is the operator's word against its metadata.
     if (wish.response_type !== 'code' || wish.response_mode !== options?.response_mode) {
-      checkResponseWish(wish, metadata, realm, site.client['response_types'])
+      checkResponseWish(wish, metadata, realm)
     }
+    checkRegisteredType(wish.response_type, site.client['response_types'])
+    checkTransport(wish.response_type, site.redirect_uri)
     const is_posted = wish.response_mode === 'form_post'
     const has_binding = site.settings.login_binding !== 'none'
     if (is_posted && has_binding && !isHttps(site.redirect_uri)) {
@@ -147,7 +156,9 @@ export const get_authorization_url = command({
         { details: { field: 'authorization_redirect_uri' } },
       )
     }
-    const request = params.session_id === undefined ? params : await withHint(context, site, params)
+    const max_age = params.max_age ?? untoldMaxAge(site)
+    const wanted = max_age === undefined ? params : { ...params, max_age }
+    const request = wanted.session_id === undefined ? wanted : await withHint(context, site, wanted)
     const state = makeExpiringId(clock() + settings.login_lifetime)
     const nonce = randomToken(24)
     const code_verifier = randomToken(32)
@@ -165,12 +176,13 @@ export const get_authorization_url = command({
         issuer,
         redirect_uri: site.redirect_uri,
         binding_hash: has_binding ? hashBinding(binding) : null,
-        max_age: params.max_age ?? null,
+        max_age: max_age ?? null,
         secrets: {
           nonce,
           code_verifier,
           client_id: site.client.client_id,
           ...(params.return_to !== undefined && { return_to: params.return_to }),
+          ...((max_age ?? defaultMaxAge(site)) === 0 && { began_at: clock() }),
           ...asked.kept,
         },
       },

@@ -9,6 +9,7 @@ import {
   string,
   strings,
 } from '../command.js'
+import { withoutSources } from '../op/userinfo.js'
 import { sessionOf } from '../sessions.js'
 import { expiryOf, refOf } from '../store/expiring_id.js'
 
@@ -54,7 +55,7 @@ export const get_session = command({
       session_ref: refOf(session_key),
       sub,
       issuer,
-      id_token_claims,
+      id_token_claims: withoutSources(id_token_claims),
       ...(sid !== null && { sid }),
       ...(acr !== null && { acr }),
       ...(amr !== null && { amr }),

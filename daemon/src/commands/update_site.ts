@@ -1,5 +1,5 @@
 import { command, listOf, oxd_id, required, string, strings } from '../command.js'
-import { checkApart } from '../op/arrival.js'
+import { checkApart, lastPlace } from '../op/arrival.js'
 import { providerOf } from '../op/client.js'
 import { metadataFields } from '../op/client_metadata.js'
 import { changedMembers, wishesOf } from '../op/registration_request.js'
@@ -78,11 +78,14 @@ export const update_site = command({
         withRedirectUris(site, authorization_redirect_uri, redirect_uris),
       )
       const { store, op, realm } = context
-      await checkApart(store, op, await providerOf(op, site), realm.name, all)
+      const others = all.filter((uri) => uri !== site.redirect_uri)
+      await checkApart(store, op, await providerOf(op, site), realm.name, others, lastPlace(false))
     }
     const updated = await changeRegistration(context, site, (one) => {
       const moved = withRedirectUris(one, authorization_redirect_uri, redirect_uris)
       const changed = withSettings(moved, settings, unset)
+      // It is the last at its new address, however old it is.
+      if (changed.redirect_uri !== one.redirect_uri) changed.settings.moved_at = context.clock()
       checkLength({ ...changed.settings, ...changed.settings.metadata })
       checkExposure(changed.settings, context.realm)
       return { ...changed, secrets: withAccess(changed.secrets, access) }

@@ -4,8 +4,8 @@
  */
 
 import { sha256 } from '../digest.js'
-import { CommandError } from '../errors.js'
-import type { Login, Store } from '../store/store.js'
+import { bounded, CommandError } from '../errors.js'
+import type { Login, Place, Site, Store } from '../store/store.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -65,7 +65,11 @@ function endsAs(path: string, end: string): boolean {
  * OP does not name itself in its responses (RFC 9207), no other that does not may have its redirect
  * URI. With one that does there is no harm: its `iss` is compared wherever it comes.
  *
+ * Of two it is the later one that is refused, so that nobody ends another's logins by coming beside:
+ * a code of the earlier one's would need a login that began at the later one's OP.
+ *
  * @param redirect_uris of a site that there is, or that is about to be
+ * @param place of the site among those at one address
  * @throws CommandError `invalid_authorization_redirect_uri`
  */
 export async function checkApart(
@@ -74,39 +78,53 @@ export async function checkApart(
   provider: Provider,
   realm: string,
   redirect_uris: readonly string[],
+  place: Place,
 ): Promise<void> {
   if (namesItself(provider)) return
   const { issuer, op_host } = provider
   for (const redirect_uri of redirect_uris) {
-    const other = await silentOther(store, op, issuer, realm, redirect_uri)
+    const other = await silentOther(store, op, issuer, realm, redirect_uri, place)
     if (!other) continue
+    // Whose OP that is, is the operator's to know: another site has chosen it.
+    op.log.warn(
+      { redirect_uri, issuer, other_issuer: other.issuer },
+      'two OPs that do not name themselves in their responses have one redirect URI',
+    )
     throw new CommandError(
       'invalid_authorization_redirect_uri',
-      `${op_host} and ${other.op_host} do not name themselves in their responses (iss), and share the redirect URI ${redirect_uri}: give each OP its own, as with {op} in it`,
+      `the redirect URI ${redirect_uri} is another OP's already, and neither that nor ${op_host} names itself in its responses (iss): give each OP its own, as with {op} in it`,
       {
-        details: {
-          field: 'authorization_redirect_uri',
-          issuers: [issuer, other.issuer],
-        },
+        details: { field: 'authorization_redirect_uri', redirect_uri: bounded(redirect_uri) },
         spec: 'RFC 9700 4.4',
       },
     )
   }
 }
 
+/** Of a site that is there. */
+export function placeOf({ name, settings, created_at, oxd_id }: Omit<Site, 'secrets'>): Place {
+  return { of_operator: Boolean(name), since: settings.moved_at ?? created_at, oxd_id }
+}
+
+/** Of one that comes now. */
+export function lastPlace(of_operator: boolean): Place {
+  return { of_operator, since: Number.MAX_SAFE_INTEGER, oxd_id: '' }
+}
+
 type OpsOfRedirectUris = Pick<Store, 'issuersOfRedirectUri' | 'opsOfRedirectUri'>
 
-/** @returns another OP that has this redirect URI and does not name itself */
+/** @returns another OP of an earlier place that has this redirect URI and does not name itself */
 async function silentOther(
   store: OpsOfRedirectUris,
   { providers }: OpSide,
   issuer: string,
   realm: string,
   redirect_uri: string,
+  place: Place,
 ): Promise<{ op_host: string; issuer: string } | undefined> {
   const issuers = await store.issuersOfRedirectUri(realm, redirect_uri)
   if (issuers.every((one) => one === issuer)) return undefined
-  for (const other of await store.opsOfRedirectUri(realm, redirect_uri)) {
+  for (const other of await store.opsOfRedirectUri(realm, redirect_uri, place)) {
     if (other.issuer === issuer) continue
     // Nobody's login waits for another OP: what is not known counts as one that does not.
     const known = await providers.known(other.op_host)

@@ -97,6 +97,10 @@ function checkClaims(
     if (wanted === undefined) continue
     if (!isObject(wanted)) throw refused(`claims.${place}`, 'must be an object of claims by name')
     for (const [name, how] of Object.entries(wanted)) checkClaim(`claims.${place}.${name}`, how)
+    for (const name of ['acr', 'sub']) checkTexts(`claims.${place}.${name}`, wanted[name])
+    if (place === 'userinfo' && valuesOf(wanted['sub'])) {
+      throw refused('claims.userinfo.sub', 'names who shall log in; do so in claims.id_token.sub')
+    }
   }
   if (claims['userinfo'] !== undefined && !givesAccess(response_type)) {
     throw refused(
@@ -125,15 +129,30 @@ function checkClaim(field: string, how: unknown): void {
   }
 }
 
+/** What comes back is held against these, and could be like no other value. */
+function checkTexts(field: string, how: unknown): void {
+  if (!isObject(how)) return
+  const { value, values = value === undefined ? [] : [value] } = how
+  const isText = (one: unknown) => typeof one === 'string' && one !== ''
+  if ([values].flat().every(isText)) return
+  throw refused(field, 'takes texts as value or values, and no empty ones')
+}
+
 /** What `claims` says of the ID Token's acr, if it names values. */
 export function acrWishOf(
   claims: Record<string, unknown> | undefined,
 ): { essential: boolean; values: string[] } | undefined {
   const how = claimOf(claims, 'acr')
-  if (!how) return undefined
-  const { essential, value, values = value === undefined ? [] : [value] } = how
+  const values = valuesOf(how)
+  return values && { essential: how?.['essential'] === true, values }
+}
+
+/** The values that a claim may have; undefined where none is named. */
+export function valuesOf(how: unknown): string[] | undefined {
+  if (!isObject(how)) return undefined
+  const { value, values = value === undefined ? [] : [value] } = how
   const texts = [values].flat().filter((one) => typeof one === 'string')
-  return texts.length === 0 ? undefined : { essential: essential === true, values: texts }
+  return texts.length === 0 ? undefined : texts
 }
 
 /** How `claims` asks for a claim of the ID Token. */

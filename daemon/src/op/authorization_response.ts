@@ -8,6 +8,7 @@ import { LONGEST_TOKEN } from './jwt_parts.js'
 import type { Provider } from './provider.js'
 import { brings, defaultMode, type ResponseType } from './response_type.js'
 import { LONGEST } from './token_answer.js'
+import { isAccessToken } from './token_text.js'
 
 /** What a response of the login's type brings, and nothing else. */
 export interface AuthorizationResponse {
@@ -33,8 +34,9 @@ export function checkResponse(
   if (response.has('response')) throw unexpected('response', login)
   const type = login.secrets.response_type ?? 'code'
   // RFC 9207 4: where an ID Token comes along, its `iss` says the same, and OPs leave this one out.
-  const isDue =
-    metadata.authorization_response_iss_parameter_supported === true && !brings(type, 'id_token')
+  const isTold =
+    brings(type, 'id_token') && Boolean(response.get('id_token')) && !response.has('error')
+  const isDue = metadata.authorization_response_iss_parameter_supported === true && !isTold
   checkIssuer(issuer, isDue, response)
   // The store found the login by it; compared again, as all else hangs on it (RFC 6749 10.12).
   if (response.get('state') !== login.state) {
@@ -111,6 +113,10 @@ function membersOf(
   const code = take('code', 'code')
   const id_token = take('id_token', 'id_token')
   const access_token = take('access_token', 'token')
+  if (access_token !== undefined && !isAccessToken(access_token)) {
+    const why = "the response's access_token has characters that no token may have"
+    throw refused(why, 'access_token', type)
+  }
   return {
     ...(code !== undefined && { code }),
     ...(id_token !== undefined && { id_token }),

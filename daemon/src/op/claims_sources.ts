@@ -1,18 +1,22 @@
 /** Claims that others than the OP vouch for (OIDC Core 5.6.2): verified, or not used. */
 import { bounded, CommandError, type ErrorCode } from '../errors.js'
 import { isObject } from '../is_object.js'
-import { live } from '../live_secrets.js'
 import type { Site } from '../store/store.js'
 import { asymmetricAlgs, isOneOf } from './jwt_algorithms.js'
-import { evidence, type JwtKind, type Members, readJws } from './jwt_parts.js'
+import { evidence, isNumericDate, type JwtKind, type Members, readJws } from './jwt_parts.js'
 import { verifyJws } from './jwt_signature.js'
 import { checkDeeperClaims } from './nesting.js'
 import { optionsOf } from './op_options.js'
+import { noteSources } from './op_secrets.js'
 import type { OpSide } from './op_side.js'
+import { isAccessToken } from './token_text.js'
 import { isOfEndUser, withoutEmpty } from './userinfo.js'
 
 /** Sources of one UserInfo: each may cost a request. */
 const MOST_SOURCES = 10
+
+/** Those that are spoken of: beyond, it is no list that anybody reads. */
+const MOST_NAMED = 100
 
 /** Longest name of a source, in characters; it is the OP's choice, and nothing depends on it. */
 const LONGEST_NAME = 200
@@ -46,15 +50,18 @@ export interface Sourced {
  */
 export async function withSources(op: OpSide, site: Site, user_info: Members): Promise<Sourced> {
   const { _claim_names: names, _claim_sources: sources, ...claims } = user_info
-  if (!isObject(names) || !isObject(sources)) return { claims }
+  if (!isObject(names)) return { claims }
+  noteSources(user_info)
   const trusted = optionsOf(op.options, site.op_host)?.claims_providers ?? []
   const outcomes = await Promise.all(
-    Object.entries(sources)
-      .slice(0, MOST_SOURCES)
-      .map(async ([source, where]): Promise<SourcedClaims | FailedSource> => {
-        const wanted = Object.keys(names).filter((name) => names[name] === source)
+    [...wantedBySource(names)]
+      .slice(0, MOST_NAMED)
+      .map(async ([source, wanted], at): Promise<SourcedClaims | FailedSource> => {
         const name = bounded(source, LONGEST_NAME) || '?'
         try {
+          if (at >= MOST_SOURCES) throw malformed(`the OP names more than ${MOST_SOURCES} sources`)
+          const where = isObject(sources) && Object.hasOwn(sources, source) && sources[source]
+          if (where === false) throw malformed('the OP names a source of claims that is not there')
           return { source: name, ...(await claimsOf(op, trusted, where, wanted)) }
         } catch (error) {
           if (!(error instanceof CommandError)) throw error
@@ -71,6 +78,18 @@ export async function withSources(op: OpSide, site: Site, user_info: Members): P
     ...(sourced_claims.length > 0 && { sourced_claims }),
     ...(failed_sources.length > 0 && { failed_sources }),
   }
+}
+
+/** The names of claims by where they come from; what a claim comes from that is no text is no source. */
+function wantedBySource(names: Members): Map<string, string[]> {
+  const wanted = new Map<string, string[]>()
+  for (const [name, source] of Object.entries(names)) {
+    if (typeof source !== 'string') continue
+    const known = wanted.get(source)
+    if (known) known.push(name)
+    else wanted.set(source, [name])
+  }
+  return wanted
 }
 
 /** @throws CommandError */
@@ -106,10 +125,9 @@ async function fetchJwt(
       `relyd.cfg lists no issuer at ${bounded(url.origin, LONGEST_NAME)} among claims_providers`,
     )
   }
-  if (access_token !== undefined && (typeof access_token !== 'string' || access_token === '')) {
-    throw malformed('the OP names an access token of distributed claims that is no text')
+  if (access_token !== undefined && !isAccessToken(access_token)) {
+    throw malformed('the OP names an access token of distributed claims that no header can carry')
   }
-  live.note(access_token)
   const response = await http.fetch(url.href, {
     method: 'GET',
     headers: {
@@ -162,7 +180,9 @@ async function verified(
   const known = wanted.filter((name) => isOfEndUser(name) && Object.hasOwn(claims, name))
   const own = Object.fromEntries(known.map((name) => [name, claims[name]]))
   checkDeeperClaims(own)
-  return { issuer, claims: withoutEmpty(own) }
+  const told = withoutEmpty(own)
+  if (Object.keys(told).length > 0) return { issuer, claims: told }
+  throw malformed('the JWT of claims has none of those that the OP says come from there')
 }
 
 /** RFC 7519 4.1.4 to 4.1.6. Its audience may be the OP, for whom it was made, and tells nothing. */
@@ -175,7 +195,7 @@ function checkTimes({ clock, clock_tolerance }: OpSide, claims: Members): void {
   ]
   for (const [claim, check] of isGood) {
     const time = claims[claim]
-    if (time === undefined || (typeof time === 'number' && check(time))) continue
+    if (time === undefined || (isNumericDate(time) && check(time))) continue
     const said = evidence({ claim, expected: { now, clock_tolerance }, received: time })
     throw new CommandError('invalid_user_info', 'the claims are of another time', said)
   }

@@ -39,6 +39,8 @@ interface World {
   key?: SigningKey
   published?: Members[]
   client?: { [N in keyof Site['client']]?: Site['client'][N] | undefined }
+  /** What the site wished for. */
+  settings?: Members
   secrets?: Site['secrets']
   registered_by?: Site['registered_by']
   offered?: string[]
@@ -55,6 +57,7 @@ function worldOf({ key = rsa, published = [key.jwk], ...world }: World = {}) {
     issuer: ISSUER,
     registered_by,
     client: { client_id: 'us', id_token_signed_response_alg: key.alg, ...world.client },
+    settings: { metadata: world.settings },
     secrets,
   } as unknown as Site
   const side = {
@@ -93,6 +96,7 @@ function validate({ claims = (one) => one, header, jwt = (one) => one, expected,
   return validateIdToken(side, site, provider, token, {
     nonce: NONCE,
     front_channel: false,
+    refreshed: expected?.login !== undefined,
     ...expected,
   })
 }
@@ -348,7 +352,7 @@ describe('what was asked for', () => {
     ],
     [
       'an End-User, and another came',
-      { expected: { essential: { sub: 'bob' } } },
+      { expected: { essential: { sub: ['bob'] } } },
       'invalid_id_token_bad_sub',
     ],
     ['max_age, and no auth_time came', { expected: { max_age: 60 } }, 'invalid_id_token'],
@@ -372,6 +376,31 @@ describe('what was asked for', () => {
       { client: { default_max_age: 60 }, claims: at('auth_time', -10 * MINUTE) },
       'invalid_id_token_bad_auth_time',
     ],
+    ['any acr, and none came', { expected: { essential: { acr: [] } } }, 'invalid_id_token'],
+    [
+      'max_age 0, and an auth_time before the login began, which took ten seconds',
+      { expected: { max_age: 0, began_at: NOW - 10 }, claims: at('auth_time', -50) },
+      'invalid_id_token_bad_auth_time',
+    ],
+    [
+      'default_max_age that the OP dropped, and an older auth_time came',
+      { settings: { default_max_age: 60 }, claims: at('auth_time', -10 * MINUTE) },
+      'invalid_id_token_bad_auth_time',
+    ],
+    [
+      'default_max_age that the OP made greater, and an older auth_time came',
+      {
+        settings: { default_max_age: 60 },
+        client: { default_max_age: 3600 },
+        claims: at('auth_time', -10 * MINUTE),
+      },
+      'invalid_id_token_bad_auth_time',
+    ],
+    [
+      'require_auth_time that the OP dropped, and none came',
+      { settings: { require_auth_time: true } },
+      'invalid_id_token',
+    ],
     ['auth_time that is no number', { claims: set({ auth_time: '1' }) }, 'invalid_id_token'],
     ['auth_time before all time', { claims: set({ auth_time: -1 }) }, 'invalid_id_token'],
   ])('%s', async (_, one, code) => {
@@ -380,8 +409,25 @@ describe('what was asked for', () => {
 
   test.each<[name: string, one: Case]>([
     ['an acr', { claims: set({ acr: '2' }), expected: { essential: { acr: ['1', '2'] } } }],
-    ['an End-User', { expected: { essential: { sub: 'alice' } } }],
+    ['an End-User', { expected: { essential: { sub: ['bob', 'alice'] } } }],
     ['max_age', { claims: at('auth_time', -30), expected: { max_age: 30 } }],
+    ['any acr', { claims: set({ acr: '2' }), expected: { essential: { acr: [] } } }],
+    [
+      'max_age 0, and authenticated while the login went on',
+      { claims: at('auth_time', -50), expected: { max_age: 0, began_at: NOW - 55 } },
+    ],
+    [
+      'an old auth_time after a refresh, also where the login is not known any more',
+      {
+        client: { default_max_age: 60, require_auth_time: true },
+        claims: at('auth_time', -10 * MINUTE),
+        expected: { refreshed: true },
+      },
+    ],
+    [
+      'no auth_time after a refresh',
+      { client: { require_auth_time: true }, expected: { refreshed: true } },
+    ],
     [
       'a max_age greater than the default',
       {
@@ -488,6 +534,7 @@ describe('fuzz', () => {
     validateIdToken(world.side, world.site, world.provider, jwt, {
       nonce: NONCE,
       front_channel: false,
+      refreshed: false,
       ...expected,
     }).then(
       () => 'accepted',
@@ -533,7 +580,7 @@ describe('fuzz', () => {
     const key = symmetricKey('A128KW', 'A128CBC-HS256', SECRET)
     const header = { alg: 'A128KW', enc: 'A128CBC-HS256' }
     const jwe = encryptJwe({ header, plaintext: token, key })
-    const expected = { nonce: NONCE, front_channel: false }
+    const expected = { nonce: NONCE, front_channel: false, refreshed: false }
     const { jws } = await validateIdToken(side, site, provider, jwe, expected)
     expect(jws).toBe(token)
     const other = fc.constantFrom(...'ABab01-_.=+')

@@ -7,13 +7,15 @@ import type { IDToken } from 'openid-client'
 import type { Seconds } from '../clock.js'
 import { sameDigest } from '../digest.js'
 import { bounded, CommandError, type ErrorCode } from '../errors.js'
-import type { Site } from '../store/store.js'
+import type { Login, Site } from '../store/store.js'
+import { defaultMaxAge, requiresAuthTime } from './demands.js'
 import { hashOf } from './jwt_algorithms.js'
 import { decryptJwt } from './jwt_encryption.js'
-import { type Evidence, evidence, idTokenKind, type Members } from './jwt_parts.js'
+import { type Evidence, evidence, idTokenKind, isNumericDate, type Members } from './jwt_parts.js'
 import { encryptionOf, idTokenAlgs } from './jwt_registered.js'
 import { verifyJws } from './jwt_signature.js'
 import { issuerOfTenant, type OpOptions, optionsOf, TENANT } from './op_options.js'
+import { noteSources } from './op_secrets.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 
@@ -37,8 +39,10 @@ export const idTokenErrors = [
 export interface ExpectedIdToken {
   /** That of the authorization request, which must be in it. */
   nonce?: string | undefined
-  /** The `max_age` that was asked for, in seconds; the registration's `default_max_age` if none was. */
+  /** The `max_age` that was asked for, in seconds; the site's `default_max_age` if none was. */
   max_age?: Seconds | null | undefined
+  /** When the login began, where `max_age` is 0. */
+  began_at?: Seconds | undefined
   /** What came with it. */
   access_token?: string | undefined
   code?: string | undefined
@@ -46,8 +50,10 @@ export interface ExpectedIdToken {
   /** Whether it came through the browser, where it must have the hashes of what came with it. */
   front_channel: boolean
   /** OIDC Core 5.5.1: what was asked for as essential. */
-  essential?: { acr?: readonly string[]; sub?: string; auth_time?: boolean } | undefined
-  /** Claims of the ID Token of the login, if this one came with refreshed tokens. */
+  essential?: Login['secrets']['essential']
+  /** Whether it came with refreshed tokens: what was asked of the login has been held against that. */
+  refreshed: boolean
+  /** Claims of the ID Token of the login, if this one came with refreshed tokens and that is known. */
   login?: Members | undefined
 }
 
@@ -77,6 +83,7 @@ export async function validateIdToken(
     client_secret: site.secrets.client_secret,
   }
   const { header, claims: signed } = await verifyJws(op, signer, jws, idTokenKind)
+  noteSources(signed)
   const { client } = site
   const claims = checkTypes(signed)
   const options = optionsOf(op.options, site.op_host)
@@ -84,15 +91,12 @@ export async function validateIdToken(
   checkIssuer(provider, header, claims, options)
   checkAudience(claims, client.client_id, options?.trusted_audiences ?? [])
   checkNonce(claims, expected.nonce)
-  const max_age = expected.max_age ?? client['default_max_age']
-  // OIDC Core 12.2: a refreshed one need not say it again.
-  if (!expected.login) {
-    checkAuthTime(claims, typeof max_age === 'number' ? max_age : undefined, op)
-    if (client['require_auth_time'] === true || expected.essential?.auth_time) {
-      requireClaim(claims, 'auth_time')
-    }
+  // OIDC Core 12.2: a refreshed one need not say it again, and its End-User authenticated long ago.
+  if (!expected.refreshed) {
+    checkAuthTime(claims, expected.max_age ?? defaultMaxAge(site), expected.began_at, op)
+    if (requiresAuthTime(site) || expected.essential?.auth_time) requireClaim(claims, 'auth_time')
+    checkEssential(claims, expected.essential)
   }
-  checkEssential(claims, expected.essential)
   checkHashes(claims, header.alg, expected)
   if (expected.login) checkSameLogin(claims, expected.login)
   return { id_token_claims: claims, jws }
@@ -114,19 +118,25 @@ function checkTypes(claims: Members): IDToken {
     if (typeof claims[name] !== 'string') throw wrongType(name)
   }
   for (const name of ['exp', 'iat', 'nbf', 'auth_time']) {
-    if (claims[name] !== undefined && typeof claims[name] !== 'number') throw wrongType(name)
+    if (claims[name] !== undefined && !isNumericDate(claims[name])) throw wrongType(name)
   }
-  if (Number(claims['auth_time'] ?? 0) < 0) throw wrongType('auth_time')
   const { aud } = claims
   if (typeof aud !== 'string' && !Array.isArray(aud)) throw wrongType('aud')
-  if (claims['sub'] === '') {
-    throw refuse('invalid_id_token', "the ID Token's claim sub is empty", {
-      claim: 'sub',
-      spec: 'OIDC Core 2',
-    })
+  if (!SUB.test(String(claims['sub']))) {
+    throw refuse(
+      'invalid_id_token',
+      "the ID Token's claim sub is not of 1 to 255 ASCII characters",
+      {
+        claim: 'sub',
+        spec: 'OIDC Core 2',
+      },
+    )
   }
   return claims as IDToken
 }
+
+/** OIDC Core 2. Of control characters, which ASCII has too, nobody makes a name. */
+const SUB = /^[\x20-\x7e]{1,255}$/
 
 function requireClaim(claims: Members, claim: string, spec = 'OIDC Core 2'): void {
   if (claims[claim] !== undefined) return
@@ -267,18 +277,25 @@ function checkNonce(claims: IDToken, nonce: string | undefined): void {
   }
 }
 
+/** Seconds by which two spans of whole seconds may differ. */
+const ROUNDED = 2
+
 /** OIDC Core 3.1.3.7 step 13. */
 function checkAuthTime(
   claims: IDToken,
   max_age: Seconds | undefined,
+  began_at: Seconds | undefined,
   { clock, clock_tolerance }: OpSide,
 ): void {
   if (max_age === undefined) return
   requireClaim(claims, 'auth_time', 'OIDC Core 3.1.2.1')
   const now = clock()
   const auth_time = Number(claims.auth_time)
+  // With 0 it has to have been for this login: by the OP's clock no longer ago than that takes by ours.
+  const isBefore =
+    max_age === 0 && began_at !== undefined && claims.iat - auth_time > now - began_at + ROUNDED
   const why =
-    auth_time + max_age < now - clock_tolerance
+    isBefore || auth_time + max_age < now - clock_tolerance
       ? 'the End-User authenticated longer ago than max_age allows; log in again'
       : // Of milliseconds, perhaps, which no max_age would ever be smaller than.
         auth_time > now + clock_tolerance && 'the End-User authenticated in the future'
@@ -294,14 +311,15 @@ function checkAuthTime(
 
 /** OIDC Core 3.1.3.7 step 12, 5.5.1.1; `sub` as 5.5.1 asks for one End-User. */
 function checkEssential({ acr, sub }: IDToken, essential: ExpectedIdToken['essential']): void {
-  if (essential?.acr && !essential.acr.some((one) => one === acr)) {
+  if (essential?.acr?.length === 0 && !acr) requireClaim({}, 'acr', 'OIDC Core 5.5.1.1')
+  if (essential?.acr?.length && !essential.acr.some((one) => one === acr)) {
     throw refuse(
       'invalid_id_token_bad_acr',
       'the End-User did not authenticate in one of the ways that this login requires (acr)',
       { claim: 'acr', expected: essential.acr, received: acr, spec: 'OIDC Core 5.5.1.1' },
     )
   }
-  if (essential?.sub !== undefined && sub !== essential.sub) {
+  if (essential?.sub && !essential.sub.includes(sub)) {
     throw refuse(
       'invalid_id_token_bad_sub',
       'another End-User has logged in than the one that this login was for',

@@ -1,4 +1,5 @@
 /** Reads the parts of a JWT in compact form, strictly, before anybody judges what they say. */
+import type { Seconds } from '../clock.js'
 import {
   bounded,
   boundedIn,
@@ -99,16 +100,30 @@ export function readJweHeader(
   return header as Members & { alg: string }
 }
 
-/** Reads a JSON object; undefined for anything else. */
+/**
+ * RFC 7519 2: seconds since the epoch, perhaps with a fraction. What is beyond whole numbers, or
+ * infinite, is no time that anybody could calculate with.
+ */
+export function isNumericDate(value: unknown): value is Seconds {
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
+}
+
+/** Reads a JSON object; undefined for anything else, and for numbers that are none here (1e400). */
 export function objectOf(text: string | Uint8Array): Members | undefined {
   const bytes = typeof text === 'string' ? Buffer.from(text, 'base64url') : text
   checkJsonNesting(bytes)
   try {
     const value: unknown = JSON.parse(utf8.decode(bytes))
-    return isObject(value) ? value : undefined
+    return isObject(value) && hasFiniteNumbers(value) ? value : undefined
   } catch {
     return undefined
   }
+}
+
+/** In JSON again an infinite number would be null. It is nested as deep as `checkJsonNesting` lets pass. */
+function hasFiniteNumbers(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value)
+  return typeof value !== 'object' || value === null || Object.values(value).every(hasFiniteNumbers)
 }
 
 export function malformed(kind: JwtKind, what: string, shown: Evidence = {}): CommandError {

@@ -36,6 +36,13 @@ export function noteAnswered(body: ArrayBuffer): void {
   }
 }
 
+/** Access tokens that claims bring for those of others (OIDC Core 5.6.2), which a JWT hides from the text. */
+export function noteSources({ _claim_sources: sources }: Record<string, unknown>): void {
+  if (typeof sources !== 'object' || sources === null) return
+  const all: unknown[] = Object.values(sources).slice(0, AN_ANSWER)
+  for (const one of all) if (typeof one === 'object' && one) live.noteMembers(one)
+}
+
 function unescaped(value: string): string {
   try {
     return JSON.parse(`"${value}"`)

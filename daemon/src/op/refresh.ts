@@ -8,6 +8,7 @@ import { LONGEST_TOKEN } from './jwt_parts.js'
 import { asCommandError } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 import { checkTokenAnswer, type TokenAnswer, tokenAnswerErrors } from './token_answer.js'
+import { isRefreshToken } from './token_text.js'
 
 /** Codes that a refresh at the OP can end with. */
 export const refreshErrors = [...tokenAnswerErrors, 'refresh_token_rejected'] as const
@@ -54,7 +55,10 @@ export async function redeemRefreshToken(
       refresh_token,
       scope && { scope: scope.join(' ') },
     )
-    const tokens = await checkTokenAnswer(op, site, provider, answer, { login })
+    const tokens = await checkTokenAnswer(op, site, provider, answer, {
+      refreshed: true,
+      login,
+    })
     return { verdict: 'good', answer: tokens }
   } catch (caught) {
     const error = ofRefresh(await asCommandError(caught, 'RFC 6749 5.1'))
@@ -81,7 +85,7 @@ async function readTokens(
 }
 
 function isToken(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= LONGEST_TOKEN
+  return isRefreshToken(value) && value.length <= LONGEST_TOKEN
 }
 
 function judge({ code, details, cause }: CommandError): Exclude<Redeemed['verdict'], 'good'> {

@@ -148,6 +148,17 @@ function secondsOf(value: unknown): Seconds | undefined {
     : undefined
 }
 
+/** What a site asks for to have its claims signed or encrypted that would not be so otherwise. */
+const PROTECTED = [
+  'id_token_encrypted_response_alg',
+  'userinfo_signed_response_alg',
+  'userinfo_encrypted_response_alg',
+] as const
+
+function isProtected(alg: unknown): boolean {
+  return typeof alg === 'string' && alg !== 'none'
+}
+
 /**
  * Refuses a registration with which no login of the site could end well, whatever the OP changed.
  *
@@ -182,6 +193,19 @@ export function checkAnswered(
         expected: { now },
       })
     }
+  }
+  for (const name of PROTECTED) {
+    const asked = settings.metadata?.[name]
+    if (asked === undefined || asked === 'none' || isProtected(client[name])) continue
+    // RFC 7591 3.2.1 lets it; a site that asked would be shown less protected claims as if they were more.
+    throw new CommandError(
+      'invalid_op_response',
+      `the OP registered the site without the ${name} that it asked for`,
+      {
+        details: { field: name, expected: bounded(String(asked), 64) },
+        spec: 'RFC 7591 3.2.1',
+      },
+    )
   }
   const { response_type = 'code' } = settings
   const lists: [name: string, wanted: string][] = [

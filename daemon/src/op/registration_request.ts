@@ -13,6 +13,8 @@ import {
   reservedMembers,
   translated,
 } from './client_metadata.js'
+import { DEFAULT_ENC } from './jwt_algorithms.js'
+import { LOOPBACK } from './response_type.js'
 
 /** What a site wishes for its registration. */
 export interface RegistrationWishes {
@@ -250,9 +252,6 @@ function checkFurther(further: Members | undefined): void {
   }
 }
 
-/** What a host of this machine is called. */
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
-
 /** OIDC Registration 2, application_type. */
 function checkRedirectUris(request: Members): void {
   const isImplicit = (request['grant_types'] as string[]).includes('implicit')
@@ -273,15 +272,37 @@ function checkRedirectUris(request: Members): void {
   }
 }
 
+/** Members that an OP which leaves them out has not taken: others are what they are by default. */
+const MISSED = new Set(
+  ['id_token', 'userinfo']
+    .flatMap((use) =>
+      ['signed_response_alg', 'encrypted_response_alg', 'encrypted_response_enc'].map(
+        (name) => `${use}_${name}`,
+      ),
+    )
+    .concat('default_max_age', 'require_auth_time'),
+)
+
+/** What they are then (OIDC Registration 2). */
+const IMPLIED: Members = {
+  id_token_signed_response_alg: 'RS256',
+  id_token_encrypted_response_enc: DEFAULT_ENC,
+  userinfo_encrypted_response_enc: DEFAULT_ENC,
+  require_auth_time: false,
+}
+
 /**
  * What the OP registered otherwise than it was asked for: members that it did answer, with another
- * value.
+ * value, and those that it must not leave out.
  */
 export function changedMembers(site: Site): string[] {
   if (site.registered_by !== 'relyd') return []
   const { client } = site
   return Object.entries(explicitMembers(wishesOf(site)))
-    .filter(([name, asked]) => client[name] !== undefined && !isSame(asked, client[name]))
+    .filter(([name, asked]) => {
+      const answered = client[name] ?? IMPLIED[name]
+      return answered === undefined ? MISSED.has(name) : !isSame(asked, answered)
+    })
     .map(([name]) => name)
 }
 

@@ -69,30 +69,53 @@ export function checkExposure(
   }
 }
 
+/** What a host of this machine is called. */
+export const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/
+
+/**
+ * OIDC Core 3.2.2.1: tokens come through the browser to https only, but on one's own machine.
+ *
+ * @throws CommandError `invalid_request`
+ */
+export function checkTransport(type: ResponseType = 'code', redirect_uri: string): void {
+  const { protocol, hostname } = new URL(redirect_uri)
+  if (type === 'code' || protocol === 'https:' || LOOPBACK.test(hostname)) return
+  // With code token too: the access token is sent there, whether anybody wants it or not.
+  throw refused(
+    'response_type',
+    `${type} brings tokens through the browser, to https only: give the site an https redirect URI, or take code`,
+  ).with({ spec: 'OIDC Core 3.2.2.1' })
+}
+
+/**
+ * OIDC Registration 2: a client that restricts itself to response types is answered with no other.
+ *
+ * @param registered the client's `response_types`, as far as relyd knows
+ * @throws CommandError `invalid_request`
+ */
+export function checkRegisteredType(type: ResponseType, registered: unknown): void {
+  if (!isList(registered) || registered.some((one) => isSame(one, type))) return
+  throw refused(
+    'response_type',
+    `${type} is none that the site is registered with at the OP (${bounded(registered.join(', '), 100)}); have it in the registration's response_types`,
+  )
+}
+
 /**
  * Refuses that too, and what can only fail at this OP.
  *
- * @param registered the client's `response_types`, as far as relyd knows
  * @throws CommandError `invalid_request`
  */
 export function checkResponseWish(
   wish: ResponseWish,
   metadata: ServerMetadata,
   realm: RealmWord,
-  registered?: unknown,
 ): void {
   checkExposure(wish, realm)
   const { response_type = 'code', response_mode } = wish
   const types = metadata.response_types_supported
   if (types && response_type !== 'code' && !types.some((one) => isSame(one, response_type))) {
     throw refused('response_type', `${response_type} is none that the OP's metadata offers`)
-  }
-  // RFC 7591 2, OIDC Registration 2: those that the client restricts itself to.
-  if (isList(registered) && !registered.some((one) => isSame(one, response_type))) {
-    throw refused(
-      'response_type',
-      `${response_type} is none that the site is registered with at the OP (${bounded(registered.join(', '), 100)}); have it in the registration's response_types`,
-    )
   }
   const modes = metadata['response_modes_supported']
   if (response_mode && Array.isArray(modes) && !modes.includes(response_mode)) {
@@ -102,6 +125,7 @@ export function checkResponseWish(
 
 /** OAuth Response Types 3: the order of the words says nothing. */
 function isSame(offered: string, type: ResponseType): boolean {
+  if (offered === type) return true
   return offered.split(' ').sort().join(' ') === type.split(' ').sort().join(' ')
 }
 

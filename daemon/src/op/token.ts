@@ -128,7 +128,8 @@ async function exchange(
 }
 
 function expectedOf({ secrets, max_age, state }: Login) {
-  return { nonce: secrets.nonce, essential: secrets.essential, max_age, state }
+  const { nonce, essential, began_at } = secrets
+  return { refreshed: false, nonce, essential, max_age, began_at, state }
 }
 
 /** OIDC Core 3.3.3.6: both ID Tokens are of one issuer and one End-User. */

@@ -9,6 +9,7 @@ import { LONGEST_TOKEN } from './jwt_parts.js'
 import { memberDetails } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
+import { isAccessToken, isRefreshToken } from './token_text.js'
 
 /** Codes that any grant can end with. */
 export const tokenAnswerErrors = [
@@ -74,6 +75,11 @@ export async function checkTokenAnswer(
       { details: { member } },
     )
   }
+  // Said without the token: what is none may be anything.
+  if (!isAccessToken(access_token)) throw noToken('an access token', 'A.12')
+  if (refresh_token !== undefined && !isRefreshToken(refresh_token)) {
+    throw noToken('a refresh token', 'A.17')
+  }
   if (scope !== undefined && scope.length > STRING_LENGTH) {
     throw new CommandError(
       'invalid_op_response',
@@ -97,4 +103,12 @@ export async function checkTokenAnswer(
     ...(valid && { id_token: valid.jws, id_token_claims: valid.id_token_claims }),
     ...(scope && { scope }),
   }
+}
+
+function noToken(what: string, section: string): CommandError {
+  return new CommandError(
+    'invalid_op_response',
+    `the OP issued ${what} with characters that no token may have`,
+    { spec: `RFC 6749 ${section}` },
+  )
 }

@@ -4,7 +4,14 @@ import { bounded, CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 import { clientOf, providerOf, userInfoEndpoint } from './client.js'
 import { decryptJwt } from './jwt_encryption.js'
-import { type Evidence, evidence, type JwtKind, type Members, objectOf } from './jwt_parts.js'
+import {
+  type Evidence,
+  evidence,
+  isNumericDate,
+  type JwtKind,
+  type Members,
+  objectOf,
+} from './jwt_parts.js'
 import { encryptionOf, userinfoAlg } from './jwt_registered.js'
 import { verifyJws } from './jwt_signature.js'
 import { asCommandError } from './op_errors.js'
@@ -139,10 +146,10 @@ function checkParties(op: OpSide, site: Site, provider: Provider, claims: Member
       expected: { now, clock_tolerance: op.clock_tolerance },
       received,
     })
-  if (exp !== undefined && !(typeof exp === 'number' && exp > now - op.clock_tolerance)) {
+  if (exp !== undefined && !(isNumericDate(exp) && exp > now - op.clock_tolerance)) {
     throw late('exp', exp)
   }
-  if (nbf !== undefined && !(typeof nbf === 'number' && nbf <= now + op.clock_tolerance)) {
+  if (nbf !== undefined && !(isNumericDate(nbf) && nbf <= now + op.clock_tolerance)) {
     throw late('nbf', nbf)
   }
 }
@@ -200,6 +207,15 @@ export async function hasUserInfo(op: OpSide, site: Site): Promise<boolean> {
 export function claimsOfEndUser(id_token_claims: Members): Members {
   const claims = Object.entries(id_token_claims)
   return Object.fromEntries(claims.filter(([name]) => !OF_THE_TOKEN.has(name)))
+}
+
+/**
+ * An ID Token's claims as a site is told them: without others' claims that nobody has verified yet, and
+ * the access tokens for them (OIDC Core 5.6.2), which `get_user_info` uses.
+ */
+export function withoutSources(id_token_claims: Members): Members {
+  const { _claim_names: _, _claim_sources: __, ...claims } = id_token_claims
+  return claims
 }
 
 /** Whether somebody else than the OP may have a say in a claim: who it is about, none but the OP has. */

@@ -10,7 +10,7 @@ import { hideExpiringId, makeExpiringId, parseExpiringId } from './expiring_id.j
 import { openKept } from './kept_database.js'
 import { openStore } from './open.js'
 import type { SqliteStore } from './sqlite.js'
-import type { Login, RegistrationIntent, Session, Site, StoredSession } from './store.js'
+import type { Login, Place, RegistrationIntent, Session, Site, StoredSession } from './store.js'
 
 const NOW = 1_800_000_000
 const KEY_HASH = Buffer.alloc(32, 'key')
@@ -266,6 +266,31 @@ describe('a site', () => {
     )
   })
 
+  test('comes after whom the operator named, and who was at its redirect_uri before', async () => {
+    const issuersBefore = async (before: Place) => {
+      const ops = await store.opsOfRedirectUri('shop', 'https://site.example/callback', before)
+      return ops.map(({ issuer }) => issuer).sort()
+    }
+    const at = (since: number, oxd_id = '', of_operator = false) => ({ of_operator, since, oxd_id })
+    await addSite({ oxd_id: 'old', issuer: 'https://old', created_at: 10 })
+    await addSite({ oxd_id: 'new', issuer: 'https://new', created_at: 20 })
+    await addSite({ oxd_id: 'named', issuer: 'https://named', created_at: 30, name: 'named' })
+    const settings = { scope: ['openid'], login_binding: 'required', tokens: 'site' } as const
+    await addSite({
+      oxd_id: 'moved',
+      issuer: 'https://moved',
+      created_at: 5,
+      settings: { ...settings, scope: [...settings.scope], moved_at: 40 },
+    })
+    expect(await issuersBefore(at(10, 'old'))).toEqual(['https://named'])
+    expect(await issuersBefore(at(20, 'new'))).toEqual(['https://named', 'https://old'])
+    expect(await issuersBefore(at(20, 'newer'))).toContain('https://new')
+    const others = ['https://named', 'https://new', 'https://old']
+    expect(await issuersBefore(at(40, 'moved'))).toEqual(others)
+    expect(await issuersBefore(at(30, 'named', true))).toEqual([])
+    expect(await issuersBefore(at(41, '', true))).toEqual(['https://named'])
+  })
+
   test('is found by its redirect_uri, each issuer once', async () => {
     await addSite({ oxd_id: '1' })
     await addSite({ oxd_id: '2' })
@@ -280,8 +305,6 @@ describe('a site', () => {
     expect(issuers).toHaveLength(2)
     expect(new Set(issuers)).toEqual(new Set(['https://op.example', 'https://other.example']))
     expect(await store.issuersOfRedirectUri('shop', 'https://none.example')).toEqual([])
-    const ops = await store.opsOfRedirectUri('shop', 'https://site.example/callback')
-    expect(new Set(ops.map(({ issuer }) => issuer))).toEqual(new Set(issuers))
   })
 })
 
@@ -569,7 +592,11 @@ describe('closing', () => {
       store.getSite('site', 'shop'),
       store.removeSite('site'),
       store.issuersOfRedirectUri('shop', 'https://site.example'),
-      store.opsOfRedirectUri('shop', 'https://site.example'),
+      store.opsOfRedirectUri('shop', 'https://site.example', {
+        of_operator: false,
+        since: NOW,
+        oxd_id: '',
+      }),
       store.putLogin(login(), ample),
       store.takeLogin(state, 'site', null, NOW),
       store.putSession(session()),

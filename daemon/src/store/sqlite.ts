@@ -26,6 +26,7 @@ import {
 import type {
   Login,
   OpDocuments,
+  Place,
   PutLogin,
   RealmUsage,
   RegistrationFound,
@@ -199,8 +200,9 @@ export class SqliteStore implements Store {
     return this.#sql.issuersOfRedirectUri.all(realm, redirect_uri)
   }
 
-  async opsOfRedirectUri(...given: Parameters<Store['opsOfRedirectUri']>) {
-    return this.#sql.opsOfRedirectUri.all(...given)
+  async opsOfRedirectUri(realm: string, redirect_uri: string, before: Place) {
+    const { of_operator, since, oxd_id } = before
+    return this.#sql.opsOfRedirectUri.all(realm, redirect_uri, of_operator ? 0 : 1, since, oxd_id)
   }
 
   async hasSiteAt(realm: string, op_host: string): Promise<boolean> {

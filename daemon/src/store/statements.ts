@@ -247,9 +247,12 @@ export function prepareStatements(db: Database) {
       'SELECT DISTINCT issuer FROM sites WHERE realm = ? AND redirect_uri = ?',
     ),
     opsOfRedirectUri: statement<
-      [realm: string, redirect_uri: string],
+      [realm: string, redirect_uri: string, is_nameless: 0 | 1, since: number, oxd_id: string],
       Pick<SiteRow, 'op_host' | 'issuer'>
-    >('SELECT DISTINCT op_host, issuer FROM sites WHERE realm = ? AND redirect_uri = ?'),
+    >(
+      `SELECT DISTINCT op_host, issuer FROM sites WHERE realm = ? AND redirect_uri = ?
+         AND (name IS NULL, coalesce(settings ->> 'moved_at', created_at), oxd_id) < (?, ?, ?)`,
+    ),
     hasSiteAt: statement<[realm: string, op_host: string]>(
       'SELECT 1 FROM sites WHERE realm = ? AND op_host = ? LIMIT 1',
     ),

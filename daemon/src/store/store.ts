@@ -94,6 +94,8 @@ export interface SiteSettings {
   metadata?: Record<string, unknown>
   /** All redirect URIs that it wished for, where there are several. */
   redirect_uris?: string[]
+  /** When it last took another redirect URI; absent, it has the one that it came with. */
+  moved_at?: Seconds
   /** The scope it wished for, where the OP allows a smaller one, which is `scope` then. */
   wished_scope?: string[]
   /** `none` lets a callback come from another browser than the one that started the login. */
@@ -155,7 +157,15 @@ export interface Login {
     /** Absent, the default of the response type. */
     response_mode?: ResponseMode
     /** OIDC Core 5.5.1: what was asked for as essential, and must be so. */
-    essential?: { acr?: string[]; sub?: string; auth_time?: boolean }
+    essential?: {
+      /** Any of these; empty, any at all. */
+      acr?: string[]
+      /** Any of these. */
+      sub?: string[]
+      auth_time?: boolean
+    }
+    /** Where `max_age` is 0. */
+    began_at?: Seconds
   }
 }
 
@@ -313,6 +323,13 @@ export type TakenLogin = Login | 'unknown' | 'wrong_binding'
 /** `no_site`: it was removed meanwhile. */
 export type PutLogin = 'stored' | 'no_site' | Exceeded
 
+/** The order of sites at one redirect URI: those that the operator named, then who has it longest. */
+export interface Place {
+  of_operator: boolean
+  since: Seconds
+  oxd_id: string
+}
+
 export interface Store {
   /** @returns what became of an earlier intent with this realm and key, unless its lease ran out */
   findRegistration(
@@ -378,8 +395,12 @@ export interface Store {
   findSites(text: string, limit: number): Promise<ListedSite[]>
   /** @returns the issuers of all sites of the realm that use this redirect_uri, each once */
   issuersOfRedirectUri(realm: string, redirect_uri: string): Promise<string[]>
-  /** @returns their OPs, each once */
-  opsOfRedirectUri(realm: string, redirect_uri: string): Promise<Pick<Site, 'op_host' | 'issuer'>[]>
+  /** @returns the OPs of those whose place is before this one, each once */
+  opsOfRedirectUri(
+    realm: string,
+    redirect_uri: string,
+    before: Place,
+  ): Promise<Pick<Site, 'op_host' | 'issuer'>[]>
   /** Whether a site of the realm is at this OP. */
   hasSiteAt(realm: string, op_host: string): Promise<boolean>
 

@@ -204,6 +204,8 @@ function codeOfOp(details: Record<string, unknown> | undefined): TroubleCode {
 function ofTheOp(error: Refusal): boolean {
   return (
     error instanceof CommandError &&
-    /^(?:op_error|no_id_token|invalid_(?:op_|issuer|id_token|access_token))/.test(error.code)
+    /^(?:op_error|no_id_token|invalid_(?:op_|issuer|id_token|access_token|authorization_code|user_info))/.test(
+      error.code,
+    )
   )
 }

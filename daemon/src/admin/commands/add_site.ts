@@ -1,7 +1,7 @@
 import { boolean, required, string, type Values } from '../../command.js'
 import type { Realm } from '../../context.js'
 import { CommandError } from '../../errors.js'
-import { checkApart, redirectUriFor } from '../../op/arrival.js'
+import { checkApart, lastPlace, redirectUriFor } from '../../op/arrival.js'
 import { preferredSecretMethod } from '../../op/client_authentication.js'
 import { admitOp } from '../../op/discovery.js'
 import { readOpHost } from '../../op/op_host.js'
@@ -105,7 +105,7 @@ async function addIssued(
     name: params.name,
   }
   const { redirect_uris = [] } = wanted.client as { redirect_uris?: string[] }
-  await checkApart(context.store, op, provider, realm.name, redirect_uris)
+  await checkApart(context.store, op, provider, realm.name, redirect_uris, lastPlace(true))
   const added = await context.store.addSites([wanted], context.clock(), () => realm.quotas)
   if (added === 'added') return true
   if (added.outcome === 'exceeded') throw quotaExceeded(realm, added)
