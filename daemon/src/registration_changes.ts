@@ -207,10 +207,12 @@ async function exchange(
     const changed = change(one)
     const with_answer = { ...withSecrets(changed, secrets), client: known }
     const next = told ? withToldKeys(with_answer, told, clock()) : with_answer
+    // Of a secret that is still the same, when it is renewed stays: it may be somebody's lease.
+    const isSame = known.client_secret_expires_at === one.client.client_secret_expires_at
     return {
       ...next,
       settings: settingsAnswered(next),
-      renew_at: renewalOf(next, clock()),
+      renew_at: isSame ? (one.renew_at ?? null) : renewalOf(next, clock()),
     }
   }
   const next = answered(asked)

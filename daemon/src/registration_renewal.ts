@@ -57,13 +57,24 @@ export class Renewals {
       if (looking) return
       looking = true
       try {
-        await onNobodysBehalf(() => this.#renewDue(realms().values()))
+        await this.look(realms().values())
       } catch (error) {
         this.#options.log.error(describeFault(error), 'registrations not renewed')
       } finally {
         looking = false
       }
     }, EVERY_MS).unref()
+  }
+
+  /** Renews what is due now, a slice of each realm. */
+  look(realms: Iterable<Realm>): Promise<void> {
+    return onNobodysBehalf(async () => {
+      const { store, clock } = this.#options
+      for (const realm of realms) {
+        const due = await store.dueRenewals(realm.name, clock(), SLICE)
+        await Promise.all(due.map(({ oxd_id, renew_at }) => this.#renew(realm, oxd_id, renew_at)))
+      }
+    })
   }
 
   /** Asks no OP any more, and waits for answers under way: one may be the only copy of a secret. */
@@ -91,14 +102,6 @@ export class Renewals {
     }
     sites.forget(site)
     return (await sites.get(site.oxd_id, site.realm)) ?? site
-  }
-
-  async #renewDue(realms: Iterable<Realm>): Promise<void> {
-    const { store, clock } = this.#options
-    for (const realm of realms) {
-      const due = await store.dueRenewals(realm.name, clock(), SLICE)
-      await Promise.all(due.map(({ oxd_id, renew_at }) => this.#renew(realm, oxd_id, renew_at)))
-    }
   }
 
   /** Never fails: what went wrong is logged, and tried again later. */

@@ -153,10 +153,14 @@ describe('the operator has the keys of a site replaced', () => {
   test('S34 twice at once: the OP is told once', async () => {
     const op = await startOp()
     const site = await BentSite.register(wire, op, byKey)
-    const replies = await Promise.all([rotate(site), rotate(site), rotate(site)])
+    // In one piece, or the first could be done before the last comes.
+    admin.socket.cork()
+    const asked = [rotate(site), rotate(site), rotate(site)]
+    admin.socket.uncork()
+    const replies = await Promise.all(asked)
     const told = op.asked.filter(({ method }) => method === 'PUT').length
     expect(told).toBe(1)
-    expect(replies.filter(({ status }) => status === 'ok')).toHaveLength(told)
+    expect(replies.filter(({ status }) => status === 'ok')).toHaveLength(1)
     for (const { status, data } of replies)
       if (status === 'error') expect(data.error).toBe('site_changed')
     expect(kidsOf(await published(site)).sort()).toEqual(kidsOf(known(op)).sort())

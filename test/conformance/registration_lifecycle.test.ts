@@ -1,26 +1,14 @@
-/** A registration that is read, changed, renewed and removed (RFC 7592, RFC 7591 3.2.1). */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+/** A registration that is read, changed and removed (RFC 7592). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
-import { Client } from '../../sdk/src/index.js'
 import {
-  answers,
-  type Bend,
   type BentClient,
   BentOp,
   BentSite,
   expectNoSecrets,
-  hang,
-  html,
-  huge,
-  json,
   type Members,
-  redirect,
-  reset,
   withMembers,
 } from '../support/bent_op/index.js'
-import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { Wire } from '../support/wire.js'
@@ -31,13 +19,12 @@ let daemon: TestDaemon
 let wire: Wire
 let admin: Wire
 let op: BentOp
-const ops: BentOp[] = []
 
 beforeAll(async () => {
-  daemon = await TestDaemon.start({ daemon: { op_timeout: 1, metrics_address: 'tcp:127.0.0.1:0' } })
+  daemon = await TestDaemon.start()
   wire = await Wire.connect(daemon.socket)
   admin = await Wire.connect(daemon.admin_socket)
-  op = await startBent()
+  op = await BentOp.start()
   op.rotates_registration_tokens = true
 })
 
@@ -45,16 +32,10 @@ afterAll(async () => {
   wire[Symbol.dispose]()
   admin[Symbol.dispose]()
   await daemon.stop()
-  expectNoSecrets(daemon.log, ...ops)
+  expectNoSecrets(daemon.log, op)
   await daemon[Symbol.asyncDispose]()
-  for (const one of ops) await one[Symbol.asyncDispose]()
+  await op[Symbol.asyncDispose]()
 })
-
-async function startBent(): Promise<BentOp> {
-  const one = await BentOp.start()
-  ops.push(one)
-  return one
-}
 
 /** The client of a site, as its OP has it. */
 async function clientOf(site: BentSite): Promise<BentClient & Members> {
@@ -191,224 +172,6 @@ describe('P8 a registration is', () => {
   })
 })
 
-test('P7 P12 the operator gives metadata in a file, when a site is added and changed', async () => {
-  const file = join(daemon.folder, 'metadata.json')
-  const give = async (members: object | string, ...words: string[]) => {
-    writeFileSync(file, typeof members === 'string' ? members : JSON.stringify(members))
-    return relyd(['sites', ...words, '--client-metadata', file, '--config', daemon.config])
-  }
-  const where = ['--op', op.issuer, '--redirect-uri', authorization_redirect_uri]
-  const tos_uri = 'https://site.example/terms'
-  const added = await give({ tos_uri, metadata: { tier: 1 } }, 'add', 'blog', ...where)
-  expect(added).toMatchObject({ status: 0 })
-  expect(JSON.parse(op.last('registration').body)).toMatchObject({ tos_uri, tier: 1 })
-  const again = await give({ tos_uri, metadata: { tier: 1 } }, 'add', 'blog', ...where)
-  expect(again).toMatchObject({ status: 0 })
-  const other = await give({ tos_uri }, 'add', 'blog', ...where)
-  expect(other.stderr).toContain('has a site blog already, with another settings')
-  expect(await give({ metadata: { tier: 2 } }, 'update', 'blog')).toMatchObject({ status: 0 })
-  expect(JSON.parse(op.last('client').body)).toMatchObject({ tos_uri, tier: 2 })
-  expect((await give('[]', 'update', 'blog')).stderr).toContain('holds no JSON object')
-  expect((await give({ tos: 'x' }, 'update', 'blog')).stderr).toContain('tos')
-})
-
-describe('C5 a cfg', () => {
-  test('says all of a registration, and registers anew once its id is taken out', async () => {
-    const cfg = join(daemon.folder, 'site.cfg')
-    const text = `[oxd]
-socket = ${daemon.socket}
-[client]
-op_host = ${op.issuer}
-authorization_redirect_uri = ${authorization_redirect_uri}
-token_endpoint_auth_method = client_secret_post
-default_max_age = 3600
-require_auth_time = true
-contacts = a@site.example, b@site.example
-metadata = {"client_name#de": "Laden"}
-`
-    writeFileSync(cfg, text, { mode: 0o600 })
-    const client_ids = new Set<string>()
-    const register = async () => {
-      await using client = new Client(cfg, { env: {} })
-      client_ids.add((await client.getSite()).client_id)
-      return client
-    }
-    await register()
-    expect(JSON.parse(op.last('registration').body)).toMatchObject({
-      token_endpoint_auth_method: 'client_secret_post',
-      default_max_age: 3600,
-      require_auth_time: true,
-      contacts: ['a@site.example', 'b@site.example'],
-      'client_name#de': 'Laden',
-    })
-    await register()
-    expect(client_ids.size).toBe(1)
-    // The clean registration: what was written into the file is taken out again.
-    writeFileSync(cfg, text)
-    await register()
-    expect(client_ids.size).toBe(2)
-    {
-      await using client = new Client(cfg, { env: {} })
-      expect(await client.updateSite({ client_name: 'Shop' })).not.toHaveProperty('changed')
-      expect(await client.removeSite()).toMatchObject({ removed_at_op: true })
-    }
-    await register()
-    expect(client_ids.size).toBe(3)
-  })
-})
-
-describe('P8 a change that cannot be made changes nothing:', () => {
-  const changes = { client_name: 'Store', scope: ['openid', 'email'] }
-
-  test.each<[name: string, bend: Bend, refused: object]>([
-    [
-      '400',
-      answers(json({ error: 'invalid_client_metadata', error_description: 'no' }, 400)),
-      { error: 'op_error', details: { error: 'invalid_client_metadata', http_status: 400 } },
-    ],
-    ['401', answers(json({}, 401)), { error: 'registration_access_denied', retryable: false }],
-    [
-      '401 with a challenge',
-      answers(json({}, 401, { 'www-authenticate': 'Bearer error="invalid_token"' })),
-      { error: 'registration_access_denied', retryable: false },
-    ],
-    ['403', answers(json({ error: 'insufficient_scope' }, 403)), { error: 'op_error' }],
-    [
-      'P24 200 with an error',
-      answers(json({ error: 'invalid_client_metadata' })),
-      { error: 'op_error', details: { error: 'invalid_client_metadata', http_status: 200 } },
-    ],
-    ['405 with HTML', answers(html(405)), { error: 'invalid_op_response' }],
-    ['302', answers(redirect('/elsewhere')), { error: 'invalid_op_response' }],
-    ['500', answers(json({}, 500)), { error: 'op_unreachable', retryable: true }],
-    ['HTML', answers(html(200)), { error: 'invalid_op_response' }],
-    ['a list', answers(json([])), { error: 'invalid_op_response' }],
-    ['10 MB', answers(huge(10_000_000)), { error: 'op_unreachable' }],
-    ['no answer', answers(hang), { error: 'op_unreachable' }],
-    ['a reset', answers(reset), { error: 'op_unreachable' }],
-  ])('%s', async (_, bend, refused) => {
-    const steady = await startBent()
-    const site = await BentSite.register(wire, steady)
-    const { oxd_id } = site
-    const before = await wire.ok('get_site', { oxd_id })
-    const start = steady.asked.length
-    steady.bend({ client: bend })
-    const reply = await wire.call('update_site', { oxd_id, ...changes })
-    steady.straighten()
-    expect(reply).toMatchObject({ status: 'error', data: refused })
-    for (const secret of steady.secrets) expect(JSON.stringify(reply.data)).not.toContain(secret)
-    expect(steady.calls(start)).toEqual({ client: 1 })
-    expect(await wire.ok('get_site', { oxd_id })).toEqual(before)
-    await site.accepts()
-    await wire.ok('update_site', { oxd_id, ...changes })
-    expect(await wire.ok('get_site', { oxd_id })).toMatchObject(changes)
-  })
-
-  // The OP has put other tokens in the place of the old ones all the same.
-  test.each<[name: string, members: Members]>([
-    ['another client_id', { client_id: 'another' }],
-    ['a method that the daemon cannot do', { token_endpoint_auth_method: 'tls_client_auth' }],
-    ['ID Tokens without signature', { id_token_signed_response_alg: 'none' }],
-    ['other redirect URIs', { redirect_uris: ['https://evil.example/'] }],
-    ['a secret that has expired', { client_secret_expires_at: 1_000_000_000 }],
-  ])('%s; a token that was replaced is kept', async (name, members) => {
-    const site = await BentSite.register(wire, op)
-    const { oxd_id } = site
-    const before = await wire.ok('get_site', { oxd_id })
-    op.bend({ client: withMembers(members) })
-    const reply = await wire.call('update_site', { oxd_id, ...changes })
-    op.straighten()
-    const [member] = Object.keys(members)
-    expect(reply).toMatchObject({
-      status: 'error',
-      data: {
-        error: 'invalid_op_response',
-        spec: expect.any(String),
-        details: { member: expect.stringMatching(new RegExp(`^${member}$`)) },
-      },
-    })
-    expect(await wire.ok('get_site', { oxd_id })).toEqual(before)
-    const denied = await wire.call('update_site', { oxd_id, ...changes })
-    // What is said of another client is not believed.
-    if (name === 'another client_id') {
-      expect(denied.data).toMatchObject({ error: 'registration_access_denied' })
-    } else {
-      expect(denied).toMatchObject({ status: 'ok' })
-      await site.accepts()
-    }
-  })
-
-  test.each<[name: string, params: object, refused: object]>([
-    ['what the OP does not offer', { id_token_signed_response_alg: 'PS512' }, {}],
-    ['enc without alg', { userinfo_encrypted_response_enc: 'A256GCM' }, {}],
-    ['nothing', {}, { details: { field: 'params' } }],
-    [
-      'a name that is given and taken away',
-      { client_name: 'New', unset: ['client_name'] },
-      { details: { field: 'unset' } },
-    ],
-    [
-      'a redirect URI that is none',
-      { authorization_redirect_uri: '/cb' },
-      { error: 'invalid_authorization_redirect_uri' },
-    ],
-  ])('%s', async (_, params, refused) => {
-    const { oxd_id } = await BentSite.register(wire, op)
-    const start = op.asked.length
-    expect(await wire.refused('update_site', { oxd_id, ...params })).toMatchObject({
-      error: 'invalid_request',
-      ...refused,
-    })
-    expect(op.calls(start)).toEqual({})
-  })
-
-  test.each(['update_site', 'get_site_registration'])(
-    '%s without a registration_client_uri',
-    async (command) => {
-      op.bend({ registration: withMembers({ registration_client_uri: undefined }) })
-      const { oxd_id } = await BentSite.register(wire, op)
-      op.straighten()
-      const params = command === 'update_site' ? { oxd_id, client_name: 'x' } : { oxd_id }
-      expect(await wire.refused(command, params)).toMatchObject({
-        error: 'invalid_registration_client_url',
-        retryable: false,
-      })
-    },
-  )
-
-  test('get_site_registration of a client that somebody issued', async () => {
-    op.addClient({
-      client_id: 'issued',
-      token_endpoint_auth_method: 'none',
-      redirect_uris: [authorization_redirect_uri],
-    })
-    const { oxd_id } = await BentSite.register(wire, op, { client_id: 'issued' })
-    expect(await wire.refused('get_site_registration', { oxd_id })).toMatchObject({
-      error: 'invalid_registration_client_url',
-      error_description: expect.stringContaining('operator issued'),
-    })
-    const start = op.asked.length
-    const further = 'https://site.example/further'
-    await wire.ok('update_site', { oxd_id, authorization_redirect_uri: further, scope: ['openid'] })
-    expect(op.calls(start)).toEqual({})
-    expect(await wire.ok('get_site', { oxd_id })).toMatchObject({
-      authorization_redirect_uri: further,
-      scope: ['openid'],
-    })
-  })
-
-  test('of a site that the operator added, by the site', async () => {
-    const { oxd_id } = await admin.ok('add_site', {
-      name: 'shop',
-      op_host: op.issuer,
-      redirect_uris: [authorization_redirect_uri],
-    })
-    const refused = await wire.refused('update_site', { oxd_id, client_name: 'x' })
-    expect(refused).toMatchObject({ error: 'invalid_request', details: { field: 'oxd_id' } })
-    expect(refused['error_description']).toContain('relyd sites update')
-  })
-})
-
 test('what the OP makes of a change is told, and used', async () => {
   const site = await BentSite.register(wire, op)
   const { oxd_id } = site
@@ -420,155 +183,6 @@ test('what the OP makes of a change is told, and used', async () => {
   const { authorization_url } = await wire.ok('get_authorization_url', { oxd_id })
   expect(new URL(authorization_url).searchParams.get('scope')).toBe('openid')
   await site.accepts()
-})
-
-describe('P9 M15 a client secret that expires', () => {
-  /** Settles once the site's client secret is good for long. */
-  async function renewed(oxd_id: string): Promise<Record<string, unknown>> {
-    let site: Record<string, unknown> = {}
-    await expect
-      .poll(
-        async () => {
-          site = await wire.ok('get_site', { oxd_id })
-          return Number(site['client_secret_expires_at']) - Date.now() / 1000
-        },
-        { timeout: 10_000, interval: 20 },
-      )
-      .toBeGreaterThan(1000)
-    return site
-  }
-
-  /** A site whose secret is good for two seconds; the next one for a day. */
-  async function register(at: BentOp): Promise<BentSite> {
-    at.client_secret_lifetime = 2
-    const site = await BentSite.register(wire, at)
-    at.client_secret_lifetime = 86_400
-    return site
-  }
-
-  test('is replaced in time, by an update where the OP gives a new one', async () => {
-    const one = await startBent()
-    one.renews_secrets = true
-    one.rotates_registration_tokens = true
-    const site = await register(one)
-    const { client_id } = await wire.ok('get_site', { oxd_id: site.oxd_id })
-    const begun = await site.begin()
-    expect(await renewed(site.oxd_id)).toMatchObject({ client_id })
-    expect(one.calls()).toMatchObject({ registration: 1, client: 2 })
-    // A login that began before goes on: the client is the same.
-    expect(await wire.call('get_tokens_by_callback', begun)).toMatchObject({ status: 'ok' })
-    await site.accepts()
-    await wire.ok('update_site', { oxd_id: site.oxd_id, client_name: 'Shop' })
-  })
-
-  test('is replaced by another registration where it does not', async () => {
-    const one = await startBent()
-    const site = await register(one)
-    const { oxd_id } = site
-    const before = await wire.ok('get_site', { oxd_id })
-    const begun = await site.begin()
-    const after = await renewed(oxd_id)
-    expect(after['client_id']).not.toBe(before.client_id)
-    expect(one.calls()).toMatchObject({ registration: 2 })
-    const refused = await wire.refused('get_tokens_by_callback', begun)
-    expect(refused).toMatchObject({ error: 'invalid_state', retryable: false })
-    expect(refused['error_description']).toContain('registered anew')
-    await site.accepts()
-    expect(daemon.log).toContainEqual(
-      expect.objectContaining({ msg: 'registration renewed', outcome: 'registered' }),
-    )
-    const metrics = await (await fetch(`http://127.0.0.1:${daemon.metrics_port}/metrics`)).text()
-    expect(metrics).toMatch(/^relyd_registration_renewals_total\{outcome="registered"\} [1-9]/m)
-  })
-
-  test('is replaced with the initial access token that the site was registered with', async () => {
-    const one = await BentOp.start({ protected_registration: true })
-    ops.push(one)
-    one.initial_access_tokens.add('the-token-of-the-site')
-    one.client_secret_lifetime = 2
-    const initial_access_token = 'the-token-of-the-site'
-    const site = await BentSite.register(wire, one, { initial_access_token })
-    one.client_secret_lifetime = 2
-    await expect.poll(() => one.calls()).toMatchObject({ registration: 2 })
-    // From the next one on with a client that gets a token first.
-    one.initial_access_tokens.clear()
-    one.addClient({
-      client_id: 'registrar',
-      client_secret: 'the secret of the registrar',
-      token_endpoint_auth_method: 'client_secret_basic',
-      redirect_uris: [],
-      grant_types: ['client_credentials'],
-    })
-    await wire.ok('update_site', {
-      oxd_id: site.oxd_id,
-      registration_client_id: 'registrar',
-      registration_client_secret: 'the secret of the registrar',
-      registration_scope: ['dcr'],
-    })
-    one.client_secret_lifetime = 86_400
-    await renewed(site.oxd_id)
-    expect(one.calls()).toMatchObject({ registration: 3, token: 1 })
-    await site.accepts()
-    const store = join(daemon.folder, 'state/store')
-    const files = readdirSync(store).map((name) => readFileSync(join(store, name), 'latin1'))
-    for (const secret of [initial_access_token, 'the secret of the registrar']) {
-      expect(files.join()).not.toContain(secret)
-    }
-  })
-
-  test('is replaced by one of two daemons, once', async () => {
-    await using second = await TestDaemon.start({
-      daemon: { state_directory: `${daemon.folder}/state` },
-    })
-    using other = await Wire.connect(second.socket)
-    const one = await startBent()
-    const sites = await Promise.all([register(one), register(one), register(one)])
-    one.client_secret_lifetime = 86_400
-    for (const { oxd_id } of sites) await renewed(oxd_id)
-    expect(one.calls()).toMatchObject({ registration: 6 })
-    for (const { oxd_id } of sites) await new BentSite(other, one, oxd_id).accepts()
-  })
-
-  test('has expired while the daemon was down: the first command waits for a new one', async () => {
-    const one = await startBent()
-    await using alone = await TestDaemon.start()
-    one.client_secret_lifetime = 1
-    using first = await Wire.connect(alone.socket)
-    const { oxd_id } = await BentSite.register(first, one)
-    await alone.stop()
-    one.client_secret_lifetime = 86_400
-    const expired = Math.floor(Date.now() / 1000) + 1
-    await expect.poll(() => Math.floor(Date.now() / 1000)).toBeGreaterThan(expired)
-    await alone.start()
-    using wire = await Wire.connect(alone.socket)
-    const site = new BentSite(wire, one, oxd_id)
-    const login = await site.begin()
-    expect(one.calls()).toMatchObject({ registration: 2 })
-    expect(await wire.call('get_tokens_by_callback', login)).toMatchObject({ status: 'ok' })
-  })
-
-  test('cannot be replaced: it is told, tried again later, and not at every command', async () => {
-    const one = await startBent()
-    const { oxd_id } = await register(one)
-    one.bend({
-      registration: answers(json({ error: 'access_denied' }, 403)),
-      client: answers(json({ error: 'access_denied' }, 403)),
-    })
-    const told = expect.objectContaining({
-      msg: expect.stringMatching(/^registration not renewed/),
-      site: oxd_id.slice(0, 8),
-      outcome: 'op_error',
-    })
-    await expect.poll(() => daemon.log, { timeout: 10_000 }).toContainEqual(told)
-    const start = one.asked.length
-    const calls = Array.from({ length: 5 }, () =>
-      wire.call('introspect_access_token', { oxd_id, access_token: 'x' }),
-    )
-    await Promise.all(calls)
-    one.straighten()
-    expect(one.calls(start).registration).toBeUndefined()
-    expect(JSON.stringify(daemon.log)).not.toContain('registration_access_token')
-  })
 })
 
 describe('a real OP that replaces registration access tokens', () => {

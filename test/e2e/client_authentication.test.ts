@@ -8,6 +8,7 @@ import { hasOpenssl, type Issued, TestCa } from '../support/certificates.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { type MtlsOp, startMtlsOp } from '../support/mtls_op.js'
+import { Scrape } from '../support/scrape.js'
 import { Wire } from '../support/wire.js'
 
 const redirect_uri = 'https://site.example/callback'
@@ -118,20 +119,30 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
     return { oxd_id, reply }
   }
 
-  test.each(['secret', 'secret_jwt', 'rsa', 'pss', 'jwk', 'ed25519', 'tls', 'self_signed'])(
-    'P22 %s: logs in, refreshes and asks for claims',
+  /** @returns what the OP was asked at the addresses where clients show certificates */
+  async function useAll(client_id: string): Promise<string[]> {
+    const before = op.connections.length
+    const { oxd_id, reply } = await logIn(client_id)
+    expect(reply).toMatchObject({ status: 'ok', data: { sub: 'alice' } })
+    const { session_id, refresh_token } = reply.data
+    expect(await wire.ok('get_user_info', { oxd_id, session_id })).toMatchObject({
+      claims: { sub: 'alice' },
+    })
+    await wire.ok('get_access_token_by_refresh_token', { oxd_id, refresh_token })
+    return op.connections.slice(before).flatMap(({ paths }) => paths)
+  }
+
+  test.each(['secret', 'secret_jwt', 'rsa', 'pss', 'jwk', 'ed25519'])(
+    'P22 %s: logs in, refreshes and asks for claims, at the addresses that are for all',
     async (client_id) => {
-      const before = op.connections.length
-      const { oxd_id, reply } = await logIn(client_id)
-      expect(reply).toMatchObject({ status: 'ok', data: { sub: 'alice' } })
-      const { session_id, refresh_token } = reply.data
-      expect(await wire.ok('get_user_info', { oxd_id, session_id })).toMatchObject({
-        claims: { sub: 'alice' },
-      })
-      await wire.ok('get_access_token_by_refresh_token', { oxd_id, refresh_token })
-      const over_tls = op.connections.slice(before).flatMap(({ paths }) => paths)
-      const used = /tls|self/.test(client_id) ? ['/token', '/me', '/token'] : []
-      expect(over_tls).toEqual(used)
+      expect(await useAll(client_id)).toEqual([])
+    },
+  )
+
+  test.each(['tls', 'self_signed'])(
+    'P22 oidcc-client-test-mtls-endpoint-aliases %s: logs in, refreshes and asks for claims at the aliases alone',
+    async (client_id) => {
+      expect(await useAll(client_id)).toEqual(['/token', '/me', '/token'])
     },
   )
 
@@ -170,7 +181,7 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
     ['is no address', () => ({ token_endpoint: 'localhost' }), 'invalid_op_metadata'],
     ['is in our network', () => ({ token_endpoint: 'https://10.0.0.1/t' }), 'op_host_not_allowed'],
   ])(
-    'oidcc-client-test-mtls-endpoint-aliases S42 an alias that %s is an error, and no reason to go elsewhere',
+    'S42 an alias that %s is an error, and no reason to go elsewhere',
     async (_, aliases, error) => {
       const credential = credentials['tls'] as ClientCredential
       const { client } = issuedClient('tls', credential, Date.now() / 1000)
@@ -180,9 +191,19 @@ describe.skipIf(!hasOpenssl())('a client that the OP’s operator issued', () =>
         [{ ...metadata, redirect_uris: [redirect_uri] } as never],
         aliases(op.origin),
       )
+      const before = await daemon.stored()
+      const shown = op.connections.length
+      const asked = async () => (await Scrape.of(daemon.admin_socket)).value('relyd_op_calls_total')
+      const calls = await asked()
       // Already when it is set up.
       const { status, data } = await addSite(daemon, bad.op.issuer, 'tls', 'another')
       expect({ status, data }).toMatchObject({ status: 'error', data: { error } })
+      // Its metadata and its keys alone.
+      expect(await asked()).toBe(calls + 2)
+      expect([bad.connections, op.connections.slice(shown)]).toEqual([[], []])
+      expect(await daemon.stored()).toEqual(before)
+      expect(JSON.stringify(data)).not.toContain('PRIVATE KEY')
+      expect((await logIn('tls')).reply).toMatchObject({ status: 'ok', data: { sub: 'alice' } })
     },
   )
 

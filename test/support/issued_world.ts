@@ -57,7 +57,7 @@ export class IssuedWorld implements AsyncDisposable {
   /** The wall clock. */
   now = Math.floor(Date.now() / 1000)
   site!: Site
-  readonly #folder: string
+  readonly folder: string
   readonly #options: Omit<IssuedOptions, 'credential'>
   readonly #working: WorkingRealm
   readonly #services: Services
@@ -67,7 +67,7 @@ export class IssuedWorld implements AsyncDisposable {
     store: SqliteStore,
     options: Omit<IssuedOptions, 'credential'>,
   ) {
-    this.#folder = folder
+    this.folder = folder
     this.store = store
     this.#options = options
     const clock = () => this.now
@@ -174,6 +174,13 @@ export class IssuedWorld implements AsyncDisposable {
     this.site = (await this.store.getSite(this.site.oxd_id, 'shop')) as Site
   }
 
+  /** Lets time pass, and the daemon renew what is due then. */
+  async renewDue(seconds: number): Promise<void> {
+    this.now += seconds
+    await this.#services.renewals.look([this.#realm])
+    this.site = (await this.store.getSite(this.site.oxd_id, 'shop')) as Site
+  }
+
   /** Through the store and back, as a daemon has it: sealed on the way. */
   async #keep(): Promise<void> {
     const { store, site, now } = this
@@ -201,7 +208,12 @@ export class IssuedWorld implements AsyncDisposable {
         throw new CommandError(code, description, options)
       },
     }
-    const run = commands[name].run as unknown as (...given: object[]) => Promise<object>
+    const { asks_op, run: declared } = commands[name]
+    const run = declared as unknown as (...given: object[]) => Promise<object>
+    // As every command that needs the OP does.
+    if (asks_op && this.site) {
+      this.site = await this.#services.renewals.ifExpired(this.#realm, this.site)
+    }
     return { ...(await run(context, this.site, params)) }
   }
 
@@ -219,6 +231,6 @@ export class IssuedWorld implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.side.close()
     await this.store.close()
-    rmSync(this.#folder, { recursive: true })
+    rmSync(this.folder, { recursive: true })
   }
 }
