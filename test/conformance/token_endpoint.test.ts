@@ -65,7 +65,7 @@ describe('refuses members', () => {
 })
 
 describe('P24 refuses', () => {
-  test.each<[name: string, answer: (honest: Answer) => Answer | Takeover, refused: Refused]>([
+  test.each<[name: string, answer: Bend, refused: Refused]>([
     ['M10 200 with an error', () => json({ error: 'invalid_grant' }), invalid],
     ['M10 an HTML body', () => html(), invalid],
     ['HTML that says it is JSON', () => json(Buffer.from('<html>')), invalid],
@@ -102,6 +102,13 @@ describe('P24 refuses', () => {
         details: { error: 'invalid_grant', error_description: 'code expired', http_status: 400 },
       },
     ],
+    [
+      'an access token with a line break',
+      withMembers({ access_token: 'a\r\nx-more: b' }),
+      { ...invalid, spec: 'RFC 6749 A.12' },
+    ],
+    ['an access token that is not ASCII', withMembers({ access_token: 'é€'.repeat(9) }), invalid],
+    ['a refresh token with a NUL', withMembers({ refresh_token: 'a\0b' }), invalid],
     ['400 with HTML', () => html(400), invalid],
     ['400 with an error that is no string', () => json({ error: 7 }, 400), invalid],
     [
