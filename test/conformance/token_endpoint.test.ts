@@ -17,7 +17,6 @@ import {
   redirect,
   reset,
   resetMidBody,
-  type Takeover,
   withMembers,
 } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
