@@ -489,7 +489,7 @@ export interface GetAuthorizationUrlParams {
   ui_locales?: string[] | undefined
   /** Languages of the claims (OIDC Core 5.2). */
   claims_locales?: string[] | undefined
-  /** Single claims to ask for. What is asked of the ID Token is checked when the login comes back: `sub` with a value, `acr` as essential with values, `auth_time` as essential (OIDC Core 5.5). */
+  /** Single claims to ask for. What is asked of the ID Token is checked when the login comes back: `sub` with a value or values, `acr` as essential, `auth_time` as essential (OIDC Core 5.5). */
   claims?: Record<string, unknown> | undefined
   /** What a self-issued OP shall know of the site; other OPs look at their own registration, or refuse it (OIDC Core 7.2.1). */
   registration?: Record<string, unknown> | undefined

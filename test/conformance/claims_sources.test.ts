@@ -226,6 +226,38 @@ describe('not used', () => {
   })
 })
 
+test('of a source that is not there, or has none of the claims, are told as missing', async () => {
+  const answer = await askedWith({
+    ...provider.aggregated({ other: 1 }),
+    _claim_names: { phone_number: 'src1', email: 'nowhere' },
+  })
+  expect(answer.claims).toEqual(own())
+  expect(answer).not.toHaveProperty('sourced_claims')
+  expect(answer.failed_sources).toMatchObject([
+    { source: 'src1', claim_names: ['phone_number'], error: 'invalid_op_response' },
+    { source: 'nowhere', claim_names: ['email'], error: 'invalid_op_response' },
+  ])
+})
+
+test('beyond ten sources are told as missing', async () => {
+  const names = Array.from({ length: 12 }, (_, n) => [`claim${n}`, `src${n}`])
+  const answer = await askedWith({ _claim_names: Object.fromEntries(names), _claim_sources: {} })
+  expect(answer.failed_sources).toHaveLength(12)
+})
+
+test('in an ID Token, their access tokens and JWTs go to no site', async () => {
+  const site = await BentSite.register(wire, op)
+  const bends = { claims: set(provider.distributed(claims)) }
+  const { session_id, id_token_claims } = await site.accepts({ bends })
+  const { oxd_id } = site
+  const session = await wire.ok('get_session', { oxd_id, session_id })
+  for (const told of [id_token_claims, session.id_token_claims]) {
+    expect(told).toHaveProperty('sub', op.sub)
+    expect(told).not.toHaveProperty('_claim_sources')
+    expect(told).not.toHaveProperty('_claim_names')
+  }
+})
+
 test('the daemon took none of it for a failure of its own', () => {
   expect(daemon.log.filter(({ level }) => level >= 50)).toEqual([])
 })

@@ -558,3 +558,26 @@ describe('what was demanded when the login began', () => {
     )
   })
 })
+
+test('P13 RFC 9207: an error without the iss that the OP announces is nobody’s', async () => {
+  const request = { response_type: 'code id_token' }
+  const error = (response: URLSearchParams) => {
+    for (const name of [...response.keys()]) if (name !== 'state') response.delete(name)
+    response.set('error', 'access_denied')
+  }
+  await site.refuses({ request, callback: error }, { calls, error: 'invalid_issuer' })
+})
+
+test('P13 OIDC Core 3.2.2.1: tokens come to https redirect URIs only', async () => {
+  const params = { op_host: op.issuer, ...ISSUED, response_type: 'code id_token' }
+  const at = (authorization_redirect_uri: string, more: object = {}) =>
+    wire.call('register_site', { ...params, authorization_redirect_uri, ...more })
+  const refused = { error: 'invalid_request', spec: 'OIDC Core 3.2.2.1' }
+  expect((await at('http://site.example/callback')).data).toMatchObject(refused)
+  expect((await at('http://127.0.0.1:8080/callback')).status).toBe('ok')
+  // A login that asks for them at a site whose logins are of code otherwise.
+  const { oxd_id } = (await at('http://site.example/callback', { response_type: 'code' })).data
+  await wire.ok('get_authorization_url', { oxd_id })
+  const asked = { oxd_id, response_type: 'id_token' }
+  expect(await wire.refused('get_authorization_url', asked)).toMatchObject(refused)
+})

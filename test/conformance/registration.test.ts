@@ -205,6 +205,45 @@ describe('honours what the OP registered instead of what was asked for (M15)', (
   })
 })
 
+describe('M15 what a site asked for and the OP left out', () => {
+  test.each<[asked: string, value: string]>([
+    ['id_token_encrypted_response_alg', 'RSA-OAEP-256'],
+    ['userinfo_encrypted_response_alg', 'RSA-OAEP-256'],
+    ['userinfo_signed_response_alg', 'RS256'],
+  ])('is no site, and no client, without %s', async (asked, value) => {
+    op.bend({ registration: withMembers({ [asked]: undefined }) })
+    const params = {
+      op_host: op.issuer,
+      authorization_redirect_uri: 'https://site.example/callback',
+      [asked]: value,
+    }
+    const start = op.asked.length
+    const data = await wire.refused('register_site', params)
+    op.straighten()
+    expect(data).toMatchObject({
+      error: 'invalid_op_response',
+      details: { field: asked },
+      spec: 'RFC 7591 3.2.1',
+    })
+    expect(op.calls(start)).toMatchObject({ registration: 1, client: 1 })
+  })
+
+  test('holds all the same, and is told: default_max_age, require_auth_time', async () => {
+    const dropped = { default_max_age: undefined, require_auth_time: undefined }
+    op.bend({ registration: withMembers(dropped) })
+    const { oxd_id, changed } = await wire.ok('register_site', {
+      op_host: op.issuer,
+      authorization_redirect_uri: 'https://site.example/callback',
+      default_max_age: 60,
+      require_auth_time: true,
+    })
+    op.straighten()
+    expect(changed).toEqual(expect.arrayContaining(Object.keys(dropped)))
+    const { authorization_url } = await wire.ok('get_authorization_url', { oxd_id })
+    expect(new URL(authorization_url).searchParams.get('max_age')).toBe('60')
+  })
+})
+
 describe('removing a registration', () => {
   test.each<[name: string, bend: Bend, calls: number]>([
     ['204', (honest) => honest, 1],

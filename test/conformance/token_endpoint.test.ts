@@ -17,7 +17,6 @@ import {
   redirect,
   reset,
   resetMidBody,
-  type Takeover,
   withMembers,
 } from '../support/bent_op/index.js'
 import { TestDaemon } from '../support/daemon.js'
@@ -69,7 +68,7 @@ describe('refuses members', () => {
 })
 
 describe('P24 refuses', () => {
-  test.each<[name: string, answer: (honest: Answer) => Answer | Takeover, refused: Refused]>([
+  test.each<[name: string, answer: Bend, refused: Refused]>([
     [
       'M10 200 with an error',
       () => json({ error: 'invalid_grant', error_description: 'code used' }),
@@ -113,6 +112,13 @@ describe('P24 refuses', () => {
         details: { error: 'invalid_grant', error_description: 'code expired', http_status: 400 },
       },
     ],
+    [
+      'an access token with a line break',
+      withMembers({ access_token: 'a\r\nx-more: b' }),
+      { ...invalid, spec: 'RFC 6749 A.12' },
+    ],
+    ['an access token that is not ASCII', withMembers({ access_token: 'é€'.repeat(9) }), invalid],
+    ['a refresh token with a NUL', withMembers({ refresh_token: 'a\0b' }), invalid],
     ['400 with HTML', () => html(400), withStatus(400)],
     ['400 with an error that is no string', () => json({ error: 7 }, 400), invalid],
     [

@@ -78,7 +78,7 @@ export const get_authorization_url = command({
     ui_locales: strings({ doc: "Languages of the OP's pages.", spec: 'OIDC Core 3.1.2.1' }),
     claims_locales: strings({ doc: 'Languages of the claims.', spec: 'OIDC Core 5.2' }),
     claims: object({
-      doc: 'Single claims to ask for. What is asked of the ID Token is checked when the login comes back: `sub` with a value, `acr` as essential with values, `auth_time` as essential.',
+      doc: 'Single claims to ask for. What is asked of the ID Token is checked when the login comes back: `sub` with a value or values, `acr` as essential, `auth_time` as essential.',
       spec: 'OIDC Core 5.5',
     }),
     registration: object({

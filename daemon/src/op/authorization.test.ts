@@ -324,6 +324,12 @@ describe('what the answer is held against', () => {
       { claims: { id_token: { auth_time: { essential: true } } } },
       { auth_time: true },
     ],
+    [
+      'P17 sub with values',
+      { claims: { id_token: { sub: { values: ['alice', 'bob'] } } } },
+      { sub: ['alice', 'bob'] },
+    ],
+    ['P16 any acr', { claims: { id_token: { acr: { essential: true } } } }, { acr: [] }],
     ['P15 the End-User of a hint', { id_token_hint: hintOf('alice') }, { sub: ['alice'] }],
     ['nobody by a hint that is encrypted', { id_token_hint: 'e30.aaaa.aaaa.aaaa.aaaa' }, undefined],
   ])('%s', (_, request, essential) => {
@@ -479,5 +485,17 @@ describe('S39 custom_parameters', () => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('claims that nothing could be held against are refused', () => {
+  test.each<[field: string, claims: Record<string, unknown>]>([
+    ['claims.id_token.acr', { id_token: { acr: { essential: true, values: [2] } } }],
+    ['claims.id_token.acr', { id_token: { acr: { essential: true, value: '' } } }],
+    ['claims.id_token.sub', { id_token: { sub: { value: 7 } } }],
+    ['claims.id_token.sub', { id_token: { sub: { values: ['alice', null] } } }],
+    ['claims.userinfo.sub', { userinfo: { sub: { value: 'alice' } } }],
+  ])('%s', (field, claims) => {
+    expect(() => urlOf({ claims })).toThrow(new RegExp(`^${field} `))
   })
 })
