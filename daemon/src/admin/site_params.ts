@@ -94,7 +94,7 @@ export function wishedMethod({ auth_method, signing_alg, ...rest }: Credentials)
   if (stray !== undefined) {
     throw refused(
       stray,
-      "belongs to a client that the OP's operator issued; relyd registers this one, and its OP issues the credentials",
+      'is of no use: relyd registered this client itself, and its OP issues the credentials; remove the site and add it anew',
     )
   }
   const token_endpoint_auth_method = authMethods.find((one) => one === auth_method)

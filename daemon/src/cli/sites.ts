@@ -6,7 +6,7 @@ import { allSites } from './all_sites.js'
 import { withExamples } from './examples.js'
 import { CliError, exitCodes } from './exit_codes.js'
 import { type ConfigOption, type JsonOption, withConfig, withJson } from './options.js'
-import { counted, dateOf, say, sayJson, sayTable } from './output.js'
+import { complain, counted, dateOf, say, sayJson, sayTable } from './output.js'
 import { addSiteAdd, sayForOp } from './site_add.js'
 import { addSiteCarry } from './site_carry.js'
 import { addSiteRotateKeys } from './site_rotate_keys.js'
@@ -67,6 +67,9 @@ async function listSites({ config, realm, json }: RealmOptions): Promise<void> {
     auth_method,
     String(site.sessions),
   ])
+  for (const { name, oxd_id, fault } of sites) {
+    if (fault !== undefined) complain(`relyd: WARNING: site ${name ?? oxd_id}: ${fault}`)
+  }
   sayTable([['NAME', 'REALM', 'ID', 'OP', 'CLIENT', 'METHOD', 'SESSIONS'], ...rows], 1)
 }
 

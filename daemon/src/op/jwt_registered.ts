@@ -120,8 +120,11 @@ function unusable(
   expected?: readonly string[],
 ): CommandError {
   const what = field.startsWith('id_token') ? 'ID Tokens' : 'UserInfo'
-  const { details, spec } = evidence({ received, expected, spec: 'OIDC Registration 2' })
-  return registered_by === 'operator'
+  const isGiven = registered_by === 'operator'
+  // What a caller gave it knows, and no error repeats.
+  const shown = { ...(!isGiven && { received }), expected, spec: 'OIDC Registration 2' }
+  const { details, spec } = evidence(shown)
+  return isGiven
     ? new CommandError('invalid_request', `${field} says ${what} ${how}`, {
         details: { field, ...details },
         spec,
