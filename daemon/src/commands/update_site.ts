@@ -4,7 +4,11 @@ import { providerOf } from '../op/client.js'
 import { metadataFields } from '../op/client_metadata.js'
 import { changedMembers, wishesOf } from '../op/registration_request.js'
 import { checkExposure } from '../op/response_type.js'
-import { changeRegistration, registrationChangeErrors } from '../registration_changes.js'
+import {
+  atSitesCost,
+  changeRegistration,
+  registrationChangeErrors,
+} from '../registration_changes.js'
 import { accessFields, accessOf, withAccess } from '../registration_secrets.js'
 import { withRedirectUris, withSettings } from '../site_changes.js'
 import {
@@ -67,7 +71,7 @@ export const update_site = command({
       const { store, op, realm } = context
       await checkApart(store, op, await providerOf(op, site), realm.name, all)
     }
-    const updated = await changeRegistration(context, site, (one) => {
+    const updated = await changeRegistration(atSitesCost(context), site, (one) => {
       const moved = withRedirectUris(one, authorization_redirect_uri, redirect_uris)
       const changed = withSettings(moved, settings, unset)
       checkLength({ ...changed.settings, ...changed.settings.metadata })
