@@ -2,6 +2,7 @@
 import type { Clock } from './clock.js'
 import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.js'
 import type { EventHub, Subscriber } from './events.js'
+import type { Exchanges } from './exchanges.js'
 import type { KeyRotation } from './key_rotation.js'
 import type { Log } from './log.js'
 import type { Metrics } from './metrics/metrics.js'
@@ -54,6 +55,8 @@ export interface Services {
   settings: Settings
   refreshes: Refreshes
   metrics: Metrics
+  /** With OPs, about registrations. */
+  exchanges: Exchanges
   renewals: Renewals
   key_rotation: KeyRotation
 }

@@ -5,6 +5,7 @@ import type { AdminServices } from './admin/admin_command.js'
 import { systemClock } from './clock.js'
 import { type Config, realmsOf } from './config/config.js'
 import { EventHub } from './events.js'
+import { Exchanges } from './exchanges.js'
 import { InForce } from './in_force.js'
 import { keepKeys } from './key_keeper.js'
 import { KeyRotation } from './key_rotation.js'
@@ -66,17 +67,20 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
   }
   const events = new EventHub()
   const sites = new SiteCache(store)
+  const exchanges = new Exchanges()
   const renewals = new Renewals({
     store,
     sites,
+    exchanges,
     clock,
     log,
     onDone: (outcome) => metrics.count('relyd_registration_renewals_total', outcome).add(),
   })
-  const key_rotation = new KeyRotation({ store, sites, clock, log })
+  const key_rotation = new KeyRotation({ store, sites, exchanges, clock, log })
   const services = {
     store,
     sites,
+    exchanges,
     renewals,
     key_rotation,
     events,
@@ -126,13 +130,14 @@ export async function startDaemon(config: Config, log: Log): Promise<Daemon> {
     void manager.stopping('Finishes what runs')
     // They shall hear of it before their connections are cut.
     services.refreshes.stopWaiting()
+    // What waits for an OP's answer about another change would outlast drain_timeout.
+    const settled = Promise.all([exchanges.stop(), renewals.stop(), key_rotation.stop()])
     const cut = await server.drain(in_force.config.daemon.drain_timeout)
     if (cut > 0) log.warn({ connections: cut }, 'cut, as drain_timeout was over')
     const realms = [...in_force.realms.values()]
     await Promise.all([
       services.refreshes.finish(),
-      renewals.stop(),
-      key_rotation.stop(),
+      settled,
       ...realms.map(({ passed_on }) => passed_on.finish()),
     ])
     await port?.close()

@@ -3,12 +3,13 @@ import { setImmediate } from 'node:timers/promises'
 import type { Clock, Seconds } from './clock.js'
 import type { Realm } from './context.js'
 import { CommandError } from './errors.js'
+import type { Exchanges } from './exchanges.js'
 import { describeFault } from './faults.js'
 import type { Log } from './log.js'
 import { onNobodysBehalf } from './on_behalf.js'
 import { type KeyStep, nextStep, tellingOf, withSuccessors } from './op/key_change.js'
 import { keptKeys, keysOf, withPublished } from './op/own_keys.js'
-import { changeSite, inTurn, renewRegistrationAtOp } from './registration_changes.js'
+import { changeSite, renewRegistrationAtOp } from './registration_changes.js'
 import type { SiteCache } from './sites.js'
 import type { OwnKey, Site, Store } from './store/store.js'
 
@@ -25,6 +26,7 @@ const DAY: Seconds = 24 * 60 * 60
 export interface KeyRotationOptions {
   store: Store
   sites: SiteCache
+  exchanges: Exchanges
   clock: Clock
   log: Log
 }
@@ -68,18 +70,20 @@ export class KeyRotation {
   async #lookAll(policy: KeyPolicy): Promise<void> {
     const { store, log } = this.#options
     let after = ''
+    const running = new Set<Promise<void>>()
     try {
       for (let more = true; more && !this.#stopped; await setImmediate()) {
         const slice = await store.listSites(after, SLICE)
         // What a list shows without opening anybody's secrets.
         const keyed = slice.rows.filter(({ client }) => client.jwks !== undefined)
-        for (let at = 0; at < keyed.length && !this.#stopped; at += AT_ONCE) {
-          const some = keyed
-            .slice(at, at + AT_ONCE)
-            .map(({ oxd_id, realm }) =>
-              this.#lookAt(oxd_id, policy.realms.get(realm), policy.lifetime),
-            )
-          await Promise.all(some)
+        for (const { oxd_id, realm } of keyed) {
+          // Nobody waits for an OP that hangs, while there are places.
+          if (running.size >= AT_ONCE) await Promise.race(running)
+          if (this.#stopped) break
+          const one = this.#lookAt(oxd_id, policy.realms.get(realm), policy.lifetime).finally(() =>
+            running.delete(one),
+          )
+          running.add(one)
         }
         more = slice.more
         after = slice.rows.at(-1)?.oxd_id ?? after
@@ -87,16 +91,19 @@ export class KeyRotation {
     } catch (error) {
       log.error(describeFault(error), 'keys of sites not looked at')
     }
+    await Promise.all(running)
   }
 
+  /** Never fails. */
   async #lookAt(oxd_id: string, realm: Realm | undefined, lifetime: number): Promise<void> {
     const { store, clock, log } = this.#options
-    const site = realm && (await store.getSite(oxd_id, realm.name))
-    if (!site) return
-    const step = nextStep(site, clock(), lifetime * DAY)
-    if (step === undefined) return
-    const what = { site: oxd_id.slice(0, 8), realm: realm.name, step }
+    let what: object = { site: oxd_id.slice(0, 8), realm: realm?.name }
     try {
+      const site = realm && (await store.getSite(oxd_id, realm.name))
+      if (!site) return
+      const step = nextStep(site, clock(), lifetime * DAY)
+      if (step === undefined) return
+      what = { ...what, step }
       const changed = await this.#take(realm, site, step)
       if (changed) log.info({ ...what, kids: kidsOf(changed) }, 'keys of the site changed')
     } catch (error) {
@@ -135,8 +142,8 @@ export class KeyRotation {
 
   /** @returns undefined where another, or another daemon, was faster */
   async #take(realm: Realm, site: Site, step: KeyStep): Promise<Site | undefined> {
-    const { store, sites, clock } = this.#options
-    const context = { store, sites, clock, op: realm.op }
+    const { store, sites, exchanges, clock } = this.#options
+    const context = { store, sites, exchanges, clock, op: realm.op }
     switch (step) {
       case 'make': {
         const own_keys = await withSuccessors(site, clock())
@@ -152,10 +159,13 @@ export class KeyRotation {
         return asked && renewRegistrationAtOp(context, asked)
       }
       case 'store':
-        return inTurn(site.oxd_id, () =>
-          changeSite(context, site, (one) =>
-            withPublished(one, keptKeys(one.secrets.own_keys ?? [], clock()), clock()),
-          ),
+        return exchanges.inTurn(
+          site.oxd_id,
+          () =>
+            changeSite(context, site, (one) =>
+              withPublished(one, keptKeys(one.secrets.own_keys ?? [], clock()), clock()),
+            ),
+          true,
         )
     }
   }

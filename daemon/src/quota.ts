@@ -19,7 +19,7 @@ const shared = {
 /** Quotas of the realm alone. */
 const whole = {
   sites: 'sites',
-  registrations_per_minute: 'registrations in this minute',
+  registrations_per_minute: 'registrations and changes of registrations in this minute',
   lookups_per_minute: 'lookups of OPs in this minute',
 } as const
 

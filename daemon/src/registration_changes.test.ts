@@ -37,6 +37,7 @@ test('what an older daemon has registered is renewed too', () => {
   const put = (oxd_id: string, registered_by: string, client_secret_expires_at?: unknown) =>
     insert.run(oxd_id, registered_by, JSON.stringify({ client_id: 'a', client_secret_expires_at }))
   for (const [life] of lives) put(String(life), 'relyd', NOW + life)
+  put('fraction', 'relyd', NOW + 2 * DAY + 0.5)
   put('for ever', 'relyd', 0)
   put('unsaid', 'relyd')
   put('garbage', 'relyd', 1e300)
@@ -46,7 +47,9 @@ test('what an older daemon has registered is renewed too', () => {
   const due = db.prepare<[], [string, number]>(
     'SELECT oxd_id, renew_at FROM sites WHERE renew_at IS NOT NULL ORDER BY renew_at',
   )
-  const expected = lives.map(([life, margin]) => [String(life), NOW + life - margin])
+  const expected = [...lives, [2 * DAY, DAY / 2] as const]
+    .sort(([a], [b]) => a - b)
+    .map(([life, margin]) => [life === 2 * DAY ? 'fraction' : String(life), NOW + life - margin])
   expect(due.raw().all()).toEqual(expected)
   db.close()
 })

@@ -1,6 +1,7 @@
 /** Changes of a site that its OP must know of, and what the OP answers to them, stored before it is lost. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Seconds } from './clock.js'
-import type { Services } from './context.js'
+import type { Realm, Services } from './context.js'
 import { CommandError } from './errors.js'
 import { checkRegistration, providerOf } from './op/client.js'
 import type { OpSide } from './op/op_side.js'
@@ -11,16 +12,19 @@ import {
   readRegistration,
   registrationErrors,
   settingsAnswered,
+  usableSecrets,
 } from './op/registration.js'
 import {
   type Answer,
+  isAccessible,
   readClient,
   registrationAccessErrors,
   unregisterClient,
   updateClient,
   updateRequest,
 } from './op/registration_access.js'
-import { checkWishes, wishesOf } from './op/registration_request.js'
+import { changedMembers, checkWishes, wishesOf } from './op/registration_request.js'
+import { quotaExceeded } from './quota.js'
 import type { OwnKey, Site } from './store/store.js'
 
 /** Codes that a change of a registration can end with. */
@@ -33,7 +37,21 @@ export const registrationChangeErrors = [
   ...registrationAccessErrors,
 ] as const
 
-export type ChangeContext = Pick<Services, 'store' | 'sites' | 'clock'> & { op: OpSide }
+export type ChangeContext = Pick<Services, 'store' | 'sites' | 'clock' | 'exchanges'> & {
+  op: OpSide
+  /** Takes the right to ask the OP from a budget. @throws CommandError `quota_exceeded` */
+  spend?: () => void
+}
+
+/** A site's own changes count as registrations do: each may have keys made, and the OP work. */
+export function atSitesCost<C extends { realm: Realm }>(context: C): C & { spend: () => void } {
+  const { realm } = context
+  const spend = () => {
+    if (realm.registrations.take()) return
+    throw quotaExceeded(realm, { quota: 'registrations_per_minute', level: 'realm' })
+  }
+  return { ...context, spend }
+}
 
 /** How often others may be faster before a change is given up. */
 const ATTEMPTS = 20
@@ -101,7 +119,7 @@ export async function changeRegistration(
   site: Site,
   change: (site: Site) => Site,
 ): Promise<Site> {
-  return inTurn(site.oxd_id, async () => {
+  return context.exchanges.inTurn(site.oxd_id, async () => {
     const stored = await storedSite(context.store, site)
     const wanted = change(stored)
     checkWishes(wishesOf(wanted))
@@ -109,30 +127,57 @@ export async function changeRegistration(
       await checkRegistration(context.op, wanted)
       return changeSite(context, site, change)
     }
-    if (!asksOtherwise(wishesOf(stored), wishesOf(wanted))) return changeSite(context, site, change)
-    return exchange(context, stored, (one) => update(context, one, change(one)), change)
+    if (!concernsOp(context.op, stored, wanted)) return changeSite(context, site, change)
+    context.spend?.()
+    return exchange(context, stored, (one, write) => update(context, one, change(one), write), {
+      change,
+    })
   })
 }
 
+/** Whether an OP must be told, or is asked once more for what it did not register as it was asked to. */
+function concernsOp(op: OpSide, stored: Site, wanted: Site): boolean {
+  if (asksOtherwise(wishesOf(stored), wishesOf(wanted))) return true
+  const isRepeated = isDeepStrictEqual(stored, wanted)
+  return isRepeated && changedMembers(stored).length > 0 && isAccessible(op, stored)
+}
+
 /** Reads the registration at the OP (RFC 7592 2.1), and takes over what it says. */
-export async function readRegistrationAtOp(context: ChangeContext, site: Site): Promise<Site> {
-  return inTurn(site.oxd_id, async () =>
-    exchange(context, await storedSite(context.store, site), async (one) => ({
-      answer: await readClient(context.op, one),
-    })),
+export async function readRegistrationAtOp(
+  context: ChangeContext,
+  site: Site,
+  isFirst?: boolean,
+): Promise<Site> {
+  context.spend?.()
+  return context.exchanges.inTurn(
+    site.oxd_id,
+    async () =>
+      exchange(context, await storedSite(context.store, site), async (one) => ({
+        answer: await readClient(context.op, one),
+      })),
+    isFirst,
   )
 }
 
 /** Puts the registration at the OP as it is (RFC 7592 2.2): an OP may answer a new secret to it. */
-export async function renewRegistrationAtOp(context: ChangeContext, site: Site): Promise<Site> {
-  return inTurn(site.oxd_id, async () =>
-    exchange(context, await storedSite(context.store, site), (one) => update(context, one, one)),
+export async function renewRegistrationAtOp(
+  context: ChangeContext,
+  site: Site,
+  isFirst = true,
+): Promise<Site> {
+  return context.exchanges.inTurn(
+    site.oxd_id,
+    async () =>
+      exchange(context, await storedSite(context.store, site), (one, write) =>
+        update(context, one, one, write),
+      ),
+    isFirst,
   )
 }
 
 /** Removes the registration at the OP, with the token that it answered last. */
 export async function removeRegistration(context: ChangeContext, site: Site): Promise<boolean> {
-  return inTurn(site.oxd_id, async () => {
+  return context.exchanges.inTurn(site.oxd_id, async () => {
     // The cached one's token may have been replaced, and the OP's 401 be taken for its removal.
     const stored = await context.store.getSite(site.oxd_id, site.realm)
     return unregisterClient(context.op, stored ?? site)
@@ -147,49 +192,104 @@ interface Exchanged {
   own_keys?: readonly OwnKey[]
 }
 
+/** Writes to the site's row in the course of an exchange. */
+type Write = (change: (site: Site) => Site) => Promise<void>
+
 /** RFC 7592 2.2. New keys are stored before: what the OP encrypts to them must be read, whatever becomes of its answer. */
-async function update(context: ChangeContext, site: Site, wanted: Site): Promise<Exchanged> {
-  const { op } = context
+async function update(
+  context: ChangeContext,
+  site: Site,
+  wanted: Site,
+  write: Write,
+): Promise<Exchanged> {
+  const { op, clock } = context
   const { request, own_keys } = await updateRequest(op, site, wanted)
   const { own_keys: known = [] } = site.secrets
   const made = own_keys.filter(({ kid }) => !known.some((key) => key.kid === kid))
-  if (made.length > 0) {
+  const reused = own_keys.filter(
+    ({ kid, use, retired_at }) =>
+      use === 'enc' &&
+      retired_at === undefined &&
+      known.some((key) => key.kid === kid && key.retired_at !== undefined),
+  )
+  if (made.length + reused.length > 0) {
     const waiting = made.map(({ ready_at: _, ...key }) => key)
-    await changeSite(context, site, (one) =>
-      withSecrets(one, { own_keys: [...waiting, ...(one.secrets.own_keys ?? [])] }),
-    )
+    const retired_at = clock()
+    await write((one) => {
+      const kept = (one.secrets.own_keys ?? []).map((key) =>
+        reused.some(({ kid }) => kid === key.kid) ? { ...key, retired_at } : key,
+      )
+      return withSecrets(one, { own_keys: [...waiting, ...kept] })
+    })
   }
   const { token_endpoint_auth_method: asked_method } = request
   return { answer: await updateClient(op, site, request), own_keys, asked_method }
 }
 
+/** How often an OP is asked again, where another daemon changes the site at the same time. */
+const OVERTAKEN = 5
+
 /**
- * Asks the OP about a registration, and stores what it answers: first what replaces tokens and
- * secrets, whatever else is wrong with the answer, for the OP knows the old ones no more.
+ * Asks the OP about a registration, and stores what it answers. Where somebody else has changed the
+ * site meanwhile, the answer may be older than what is stored, and the OP is asked again.
  */
 async function exchange(
   context: ChangeContext,
   site: Site,
-  ask: (site: Site) => Promise<Exchanged>,
-  change: (site: Site) => Site = (one) => one,
+  ask: (site: Site, write: Write) => Promise<Exchanged>,
+  { change = (one) => one }: { change?: (site: Site) => Site } = {},
 ): Promise<Site> {
+  let stored = site
+  for (let attempt = 0; attempt < OVERTAKEN; attempt += 1) {
+    const answered = await exchangeOnce(context, stored, ask, change)
+    if (answered) return answered
+    stored = await storedSite(context.store, site)
+    if (!isSameClient(stored, site)) gone()
+  }
+  throw new CommandError('site_changed', 'others keep changing the site')
+}
+
+/**
+ * First what replaces tokens and secrets is stored, whatever else is wrong with the answer, for the OP
+ * knows the old ones no more.
+ *
+ * @returns undefined where somebody else has changed the site meanwhile
+ */
+async function exchangeOnce(
+  context: ChangeContext,
+  site: Site,
+  ask: (site: Site, write: Write) => Promise<Exchanged>,
+  change: (site: Site) => Site,
+): Promise<Site | undefined> {
   const { op, store, clock } = context
   let asked = site
+  let { version } = site
+  let is_overtaken = false
+  const write: Write = async (step) => {
+    const written = await changeSite(context, site, step)
+    if (written.version !== (version ?? 1) + 1) is_overtaken = true
+    version = written.version
+  }
   const {
     answer,
     own_keys: told,
     asked_method,
-  } = await ask(asked).catch(async (error: unknown) => {
+  } = await ask(asked, write).catch(async (error: unknown) => {
     // Another daemon may have asked meanwhile, and been answered another token.
     const denied = error instanceof CommandError && error.code === 'registration_access_denied'
     const now = denied && (await store.getSite(site.oxd_id, site.realm))
     const { registration_access_token } = site.secrets
     if (!now || now.secrets.registration_access_token === registration_access_token) throw error
     asked = now
-    return ask(asked)
+    version = now.version
+    is_overtaken = false
+    return ask(asked, write)
   })
   const rotated = rotatedBy(answer, asked)
-  if (rotated) await changeSite(context, site, (one) => withSecrets(one, rotated))
+  if (rotated) {
+    await write((one) => (isSameClient(one, asked) ? withSecrets(one, rotated) : gone()))
+  }
+  if (is_overtaken) return undefined
   const { client_secret_expires_at } = asked.client
   // Not every OP says it again, of a secret that is still the same.
   const { client, secrets } = readRegistration({
@@ -219,7 +319,12 @@ async function exchange(
   await providerOf(op, next)
   checkAnswered(next, clock(), asked_method ?? asked.client.token_endpoint_auth_method)
   await checkRegistration(op, next)
-  return changeSite(context, site, (one) => (isSameClient(one, asked) ? answered(one) : gone()))
+  const changed = await changeSite(context, site, (one) => {
+    if (!isSameClient(one, asked)) gone()
+    is_overtaken = one.version !== version
+    return is_overtaken ? one : answered(one)
+  })
+  return is_overtaken ? undefined : changed
 }
 
 function isSameClient(one: Site, other: Site): boolean {
@@ -232,29 +337,10 @@ function gone(): never {
 
 /** RFC 7592 3: what the OP put in the place of tokens and secrets. */
 function rotatedBy(answer: Answer, { secrets }: Site): Site['secrets'] | undefined {
-  const { client_secret, registration_access_token } = answer
-  const rotated = Object.entries({ client_secret, registration_access_token }).filter(
-    ([name, value]) =>
-      typeof value === 'string' && value !== '' && value !== secrets[name as keyof Site['secrets']],
-  )
-  return rotated.length > 0 ? (Object.fromEntries(rotated) as Site['secrets']) : undefined
+  const usable = usableSecrets(answer)
+  return isDeepStrictEqual({ ...secrets, ...usable }, secrets) ? undefined : usable
 }
 
 function withSecrets(site: Site, secrets: Site['secrets']): Site {
   return { ...site, secrets: { ...site.secrets, ...secrets } }
-}
-
-const turns = new Map<string, Promise<unknown>>()
-
-/** One exchange about a site at a time: each may replace the token of the next. */
-export function inTurn<T>(oxd_id: string, work: () => Promise<T>): Promise<T> {
-  const before = turns.get(oxd_id) ?? Promise.resolve()
-  const mine = before.then(work, work)
-  const settled = mine
-    .catch(() => {})
-    .then(() => {
-      if (turns.get(oxd_id) === settled) turns.delete(oxd_id)
-    })
-  turns.set(oxd_id, settled)
-  return mine
 }

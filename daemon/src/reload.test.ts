@@ -13,6 +13,7 @@ import { type Option, type Options, opHosts } from './config/option.js'
 import { sections } from './config/options.js'
 import { CommandError } from './errors.js'
 import { EventHub } from './events.js'
+import { Exchanges } from './exchanges.js'
 import { InForce } from './in_force.js'
 import { KeyRotation } from './key_rotation.js'
 import { createLog } from './log.js'
@@ -70,12 +71,14 @@ class World {
     const events = new EventHub()
     const log = this.#logger
     const sites = new SiteCache(store)
+    const exchanges = new Exchanges()
     const refreshes = new Refreshes({ store, events, clock: systemClock, op_timeout: 1 })
     this.in_force = new InForce(config, {
       store,
       sites,
-      renewals: new Renewals({ store, sites, clock: systemClock, log }),
-      key_rotation: new KeyRotation({ store, sites, clock: systemClock, log }),
+      exchanges,
+      renewals: new Renewals({ store, sites, exchanges, clock: systemClock, log }),
+      key_rotation: new KeyRotation({ store, sites, exchanges, clock: systemClock, log }),
       events,
       clock: systemClock,
       log,

@@ -7,6 +7,7 @@ import type { DaemonConfig } from '../../daemon/src/config/config.js'
 import type { Realm, RealmPolicy, Services } from '../../daemon/src/context.js'
 import { CommandError } from '../../daemon/src/errors.js'
 import { EventHub } from '../../daemon/src/events.js'
+import { Exchanges } from '../../daemon/src/exchanges.js'
 import { KeyRotation } from '../../daemon/src/key_rotation.js'
 import { createLog } from '../../daemon/src/log.js'
 import { Metrics } from '../../daemon/src/metrics/metrics.js'
@@ -74,11 +75,13 @@ export class IssuedWorld implements AsyncDisposable {
     const log = createLog('silent')
     const events = new EventHub()
     const sites = new SiteCache(store)
+    const exchanges = new Exchanges()
     this.#services = {
       store,
       sites,
-      renewals: new Renewals({ store, sites, clock, log }),
-      key_rotation: new KeyRotation({ store, sites, clock, log }),
+      exchanges,
+      renewals: new Renewals({ store, sites, exchanges, clock, log }),
+      key_rotation: new KeyRotation({ store, sites, exchanges, clock, log }),
       events,
       clock,
       log,

@@ -1,6 +1,10 @@
 import { command, object, oxd_id, required, string, strings } from '../command.js'
 import { changedMembers } from '../op/registration_request.js'
-import { readRegistrationAtOp, registrationChangeErrors } from '../registration_changes.js'
+import {
+  atSitesCost,
+  readRegistrationAtOp,
+  registrationChangeErrors,
+} from '../registration_changes.js'
 
 export const get_site_registration = command({
   doc: "Asks the OP what it has registered for the caller's site, and goes by that from then on. For clients that relyd registered itself.",
@@ -21,7 +25,7 @@ export const get_site_registration = command({
   errors: [...registrationChangeErrors],
   async run(context, site) {
     const { oxd_id } = site
-    const read = await readRegistrationAtOp(context, site)
+    const read = await readRegistrationAtOp(atSitesCost(context), site)
     const changed = changedMembers(read)
     // Where the OP lets relyd in is nothing to the site.
     const { registration_client_uri: _, ...client_metadata } = read.client

@@ -5,7 +5,11 @@ import { metadataFields } from '../op/client_metadata.js'
 import { changedMembers, wishesOf } from '../op/registration_request.js'
 import { checkExposure } from '../op/response_type.js'
 import { refused } from '../refused.js'
-import { changeRegistration, registrationChangeErrors } from '../registration_changes.js'
+import {
+  atSitesCost,
+  changeRegistration,
+  registrationChangeErrors,
+} from '../registration_changes.js'
 import { accessFields, accessOf, withAccess } from '../registration_secrets.js'
 import { withRedirectUris, withSettings } from '../site_changes.js'
 import {
@@ -81,7 +85,7 @@ export const update_site = command({
       const others = all.filter((uri) => uri !== site.redirect_uri)
       await checkApart(store, op, await providerOf(op, site), realm.name, others, lastPlace(false))
     }
-    const updated = await changeRegistration(context, site, (one) => {
+    const updated = await changeRegistration(atSitesCost(context), site, (one) => {
       const moved = withRedirectUris(one, authorization_redirect_uri, redirect_uris)
       const changed = withSettings(moved, settings, unset)
       // It is the last at its new address, however old it is.

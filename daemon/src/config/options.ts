@@ -227,7 +227,7 @@ export const realmOptions = {
     read: wholeNumber(1, 1_000_000),
   },
   registrations_per_minute: {
-    doc: 'New sites in a minute. Asking again with the same idempotency_key is not counted.',
+    doc: 'New sites in a minute, with the registrations that sites change or read (update_site, get_site_registration) and those that the daemon makes anew as a secret expires. Asking again with the same idempotency_key is not counted.',
     default: '60',
     reload: true,
     read: wholeNumber(1, 100_000),

@@ -56,15 +56,26 @@ export async function withOwnKeys(
   }
 }
 
-/** For each algorithm the keys that there are, or a new one; keys for nothing any more are retired. */
+/**
+ * For each algorithm the keys that there are, the last that was retired, or a new one; keys for nothing
+ * any more are retired.
+ */
 async function keysFor(
   algs: readonly string[],
   now: Seconds,
   known: readonly OwnKey[],
 ): Promise<OwnKey[]> {
-  const kept = known.map((key) =>
-    algs.includes(key.alg) ? key : { ...key, retired_at: key.retired_at ?? now },
+  const reused = new Set(
+    algs.map((alg) => {
+      const made = known.filter((key) => key.alg === alg)
+      return made.every(({ retired_at }) => retired_at !== undefined) ? made[0]?.kid : undefined
+    }),
   )
+  const kept = known.map(({ retired_at, ...key }): OwnKey => {
+    if (reused.has(key.kid)) return key
+    const retired = algs.includes(key.alg) ? retired_at : (retired_at ?? now)
+    return { ...key, ...(retired !== undefined && { retired_at: retired }) }
+  })
   const missing = algs.filter((alg) => !kept.some((key) => key.alg === alg && !key.retired_at))
   return [...(await makeOwnKeys(missing as OwnKeyAlg[], now)), ...kept]
 }

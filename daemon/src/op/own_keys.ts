@@ -7,9 +7,10 @@ import {
   type KeyPairKeyObjectResult,
 } from 'node:crypto'
 import { promisify } from 'node:util'
+import { LRUCache } from 'lru-cache'
 import type { Seconds } from '../clock.js'
 import type { ClientJwk, OwnKey, Site } from '../store/store.js'
-import { publicMembers } from './client_key.js'
+import { publicMembers, type ReadKey } from './client_key.js'
 
 const generate = promisify(generateKeyPair) as {
   (type: 'rsa', options: { modulusLength: number }): Promise<KeyPairKeyObjectResult>
@@ -56,6 +57,10 @@ export type OwnKeyAlg = (typeof ownSigningAlgs)[number] | (typeof ownEncryptionA
  */
 const KEPT = { sig: 60 * 60, enc: 7 * 24 * 60 * 60 } as const
 
+/** Replaced keys that are kept, of one algorithm and of all together: what a site changes costs others nothing. */
+const RETIRED_OF_ALG = 2
+const RETIRED = 8
+
 export function isOwnSigningAlg(alg: unknown): alg is (typeof ownSigningAlgs)[number] {
   return (ownSigningAlgs as readonly unknown[]).includes(alg)
 }
@@ -65,15 +70,20 @@ export function isOwnEncryptionAlg(alg: unknown): alg is (typeof ownEncryptionAl
 }
 
 /**
- * Makes a key pair for each algorithm, once; RSA takes a while, on a thread of its own. One key has one
+ * Makes a key pair for each algorithm, once; one after the other, whoever asks. One key has one
  * algorithm, so that an OP that looks for a key by `use` and `alg` finds the right one.
  */
 export async function makeOwnKeys(algs: Iterable<OwnKeyAlg>, now: Seconds): Promise<OwnKey[]> {
   return Promise.all([...new Set(algs)].map((alg) => makeOwnKey(alg, now)))
 }
 
+/** The last that was begun. An RSA key takes a thread for a while, and all that reads files or names has four. */
+let making: Promise<unknown> = Promise.resolve()
+
 async function makeOwnKey(alg: OwnKeyAlg, now: Seconds): Promise<OwnKey> {
-  const { privateKey } = await pairFor(alg)
+  const pair = making.then(() => pairFor(alg))
+  making = pair.catch(() => {})
+  const { privateKey } = await pair
   return {
     kid: publicMembers(privateKey).thumbprint,
     use: isOwnSigningAlg(alg) ? 'sig' : 'enc',
@@ -104,9 +114,14 @@ function pairFor(alg: OwnKeyAlg): Promise<KeyPairKeyObjectResult> {
   }
 }
 
+/** Public halves by `kid`, the thumbprint: to read the private key for one takes longer than all else. */
+const halves = new LRUCache<string, Pick<ReadKey['public_jwk'], 'kty' | 'members'>>({ max: 1000 })
+
 /** The public half of a key as an OP is told it (RFC 7517 4). */
-export function publicHalf({ kid, use, alg, private_key }: OwnKey): ClientJwk {
-  const { kty, members } = publicMembers(createPrivateKey(private_key))
+export function publicHalf(own: OwnKey): ClientJwk {
+  const { kid, use, alg } = own
+  const { kty, members } = halves.get(kid) ?? publicMembers(privateKeyOf(own))
+  halves.set(kid, { kty, members })
   return { ...members, kty, kid, use, alg }
 }
 
@@ -140,10 +155,11 @@ export function withToldKeys<C extends WithKeys>(
   const settled = all.map((key): OwnKey => {
     const at = used.indexOf(key)
     if (at === -1) return key
-    const { asked_at: _, ...rest } = key
+    const { asked_at: _, retired_at: before, ...rest } = key
     const isReplaced = used.slice(0, at).some(({ alg }) => alg === key.alg)
-    const retired_at =
-      key.retired_at ?? known.get(key.kid)?.retired_at ?? (isReplaced ? now : undefined)
+    // One that was told may be in use again.
+    const was = known.has(key.kid) ? known.get(key.kid)?.retired_at : before
+    const retired_at = was ?? (isReplaced ? now : undefined)
     return {
       ...rest,
       ready_at: key.ready_at ?? now,
@@ -167,11 +183,22 @@ export function withPublished<C extends WithKeys>(site: C, own_keys: OwnKey[], n
   }
 }
 
-/** Without those that nobody needs any more. */
+/** Without those that nobody needs any more, and without the oldest where there are many. */
 export function keptKeys(own_keys: readonly OwnKey[], now: Seconds): OwnKey[] {
-  return own_keys.filter(
+  const kept = own_keys.filter(
     ({ use, retired_at = Number.POSITIVE_INFINITY }) => now < retired_at + KEPT[use],
   )
+  const retired = kept
+    .filter(({ retired_at = Number.POSITIVE_INFINITY }) => retired_at <= now)
+    .sort((one, other) => Number(other.retired_at) - Number(one.retired_at))
+  const newest = retired
+    .filter(({ alg }, at) => retired.slice(0, at).filter(sameAlg(alg)).length < RETIRED_OF_ALG)
+    .slice(0, RETIRED)
+  return kept.filter((key) => !retired.includes(key) || newest.includes(key))
+}
+
+function sameAlg(alg: string): (key: OwnKey) => boolean {
+  return (key) => key.alg === alg
 }
 
 /** Members of a public JWK (RFC 7517 4, RFC 7518 6). What is not named here is never published. */
@@ -215,9 +242,15 @@ export function signingKey(
 /** Keys that may decrypt what an OP has encrypted to the site; some replaced ones are among them. */
 export function decryptionKeys({
   secrets,
-}: Pick<Site, 'secrets'>): { kid: string; alg: string; key: KeyObject }[] {
+}: Pick<Site, 'secrets'>): { kid: string; alg: string; readonly key: KeyObject }[] {
   const decrypt = (secrets.own_keys ?? []).filter(({ use }) => use === 'enc')
-  return decrypt.map((own) => ({ kid: own.kid, alg: own.alg, key: privateKeyOf(own) }))
+  return decrypt.map((own) => ({
+    kid: own.kid,
+    alg: own.alg,
+    get key() {
+      return privateKeyOf(own)
+    },
+  }))
 }
 
 // To read a key takes longer than to use it; it is kept as long as its site is.

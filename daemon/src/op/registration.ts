@@ -107,7 +107,7 @@ function withCure(error: CommandError, shown: boolean): CommandError {
  * @throws CommandError `invalid_op_response` for what cannot be kept
  */
 export function readRegistration(answered: client.ClientMetadata): Registration {
-  const { client_secret, registration_access_token, ...rest } = answered
+  const { client_secret: _, registration_access_token: __, ...rest } = answered
   const kept = plainMembers(rest)
   for (const name of relydsOwnMembers) delete kept[name]
   // RFC 7591 3.2.1. Nothing that is sent to an OP would do without it.
@@ -123,14 +123,19 @@ export function readRegistration(answered: client.ClientMetadata): Registration 
   if (!Number.isSafeInteger(kept['default_max_age']) || Number(kept['default_max_age']) < 0) {
     delete kept['default_max_age']
   }
+  const secrets = usableSecrets(answered)
+  for (const name of Object.keys(LONGEST) as (keyof typeof LONGEST)[]) {
+    const value = answered[name]
+    if (typeof value !== 'string' || value.length <= LONGEST[name]) continue
+    throw unusable(`has a ${name} of ${value.length} characters; relyd keeps ${LONGEST[name]}`, {
+      member: name,
+    })
+  }
   const expires_at = secondsOf(kept['client_secret_expires_at'])
   if (expires_at !== undefined) kept['client_secret_expires_at'] = expires_at
   return {
     client: kept as ClientMetadata,
-    secrets: {
-      ...(typeof client_secret === 'string' && { client_secret }),
-      ...(typeof registration_access_token === 'string' && { registration_access_token }),
-    },
+    secrets,
   }
 }
 
@@ -138,6 +143,23 @@ export function readRegistration(answered: client.ClientMetadata): Registration 
 function isUnsaid(name: string, value: unknown): boolean {
   if (name === 'userinfo_signed_response_alg' && value === 'none') return true
   return /_(alg|enc)$/.test(name) && value === ''
+}
+
+/** Characters: beyond all that OPs make, and little enough for a site's row and a header. */
+const LONGEST = { client_secret: 4096, registration_access_token: 16_384 } as const
+
+/** RFC 6749 A.2, A.12: VSCHAR. What has others cannot be sent in a header (RFC 6750 2.1). */
+const VSCHARS = /^[\x20-\x7e]+$/
+
+/** What an OP put in the place of tokens and secrets, as far as it can be used; the rest counts as not said. */
+export function usableSecrets(
+  answered: client.ClientMetadata,
+): Pick<SiteSecrets, keyof typeof LONGEST> {
+  const usable = Object.entries(LONGEST).filter(([name, longest]) => {
+    const value = answered[name]
+    return typeof value === 'string' && value.length <= longest && VSCHARS.test(value)
+  })
+  return Object.fromEntries(usable.map(([name]) => [name, answered[name]]))
 }
 
 /** RFC 7591 3.2.1: whole seconds, and 0 for never. */
