@@ -206,12 +206,13 @@ describe('not used', () => {
     await leftOut(more, expected)
   })
 
-  test.each<[name: string, more: Members]>([
-    ['names without sources', { _claim_names: { a: 'src1' } }],
+  test.each<[name: string, more: Members, told?: Members[]]>([
+    ['names without sources', { _claim_names: { a: 'src1' } }, [{ source: 'src1' }]],
     ['sources without names', { _claim_sources: { src1: { JWT: 'x' } } }],
     ['lists', { _claim_names: ['a'], _claim_sources: ['b'] }],
-  ])('and not passed on: %s', async (_, more) => {
-    await leftOut(more, {})
+  ])('and not passed on: %s', async (_, more, told) => {
+    const failed_sources = told?.map((one) => expect.objectContaining(one))
+    await leftOut(more, failed_sources ? { failed_sources } : {})
   })
 
   test('by a site of an OP for which relyd.cfg lists nobody', async () => {
