@@ -106,6 +106,12 @@ export class TestDaemon implements AsyncDisposable {
     return { sites: sum('sites'), sessions: sum('sessions') }
   }
 
+  /** How many sessions a site has, whatever happens to others meanwhile. */
+  async sessionsOf(oxd_id: string): Promise<number> {
+    using admin = await Wire.connect(this.admin_socket)
+    return (await admin.ok('show_site', { site: oxd_id })).sessions
+  }
+
   /** Everything it wrote since its latest start, as it wrote it; the log over all starts. */
   get output(): string {
     return `${this.#lines.join('\n')}\n${this.#stderr}`

@@ -159,7 +159,7 @@ export class BentSite {
     const secrets = op.secrets.length
     const tokens = op.access_tokens.length
     const daemon = TestDaemon.behind(wire)
-    const before = await daemon.stored()
+    const before = await daemon.sessionsOf(oxd_id)
     const begun = await this.begin({ ...login, bends })
     const start = op.asked.length
 
@@ -187,7 +187,7 @@ export class BentSite {
       error: spent ? 'invalid_state' : error,
     })
     expect(op.calls(start)).toEqual(calls)
-    expect(await daemon.stored()).toEqual(before)
+    expect(await daemon.sessionsOf(oxd_id)).toBe(before)
     await this.accepts({ ...(login.request && { request: login.request }) }, refused.next)
     return data
   }
