@@ -83,7 +83,7 @@ export async function needsLogin(work: () => Promise<void>): Promise<boolean> {
 /** What to tell an operator. */
 export function tellOperator(error: unknown): void {
   if (error instanceof CommandError) {
-    console.error(error.command, error.code, error.message, error.details)
+    console.error(error.command, error.code, error.message, error.spec, error.details)
   } else if (error instanceof TransportError) {
     console.error(error.code, error.message, error.outcome)
   } else if (error instanceof ConfigError) {
