@@ -1,5 +1,5 @@
 /** The embedded OP with a second address, where clients show certificates (RFC 8705 5). */
-import { createHash, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:https'
@@ -107,9 +107,4 @@ function subjectOf(pem: string): string {
 
 function pemOf(socket: TLSSocket): string | undefined {
   return socket.getPeerX509Certificate?.()?.toString()
-}
-
-/** As RFC 8705 3.1 names a certificate. */
-export function thumbprintOf(pem: string): string {
-  return createHash('sha256').update(new X509Certificate(pem).raw).digest('base64url')
 }

@@ -1,6 +1,7 @@
 /** A site as an OAuth client: openid-client's view of it, built once and kept with the site. */
 import * as client from 'openid-client'
 import { bounded, CommandError } from '../errors.js'
+import { isObject } from '../is_object.js'
 import { refused } from '../refused.js'
 import type { Site } from '../store/store.js'
 import { AssertionFileError, readAssertionFile } from './assertion_file.js'
@@ -90,15 +91,23 @@ function hidingIdToken(fetch: client.CustomFetch): client.CustomFetch {
     const response = await fetch(url, options)
     const isGrant = options.body instanceof URLSearchParams && options.body.has('grant_type')
     if (!isGrant || response.status !== 200) return response
-    const body: unknown = await response
-      .clone()
-      .json()
-      .catch(() => undefined)
-    if (typeof body !== 'object' || body === null || Array.isArray(body)) return response
-    const { id_token, ...rest } = body as Record<string, unknown>
+    // Read once: a clone of the response would cost more than all the rest of its reading.
+    const text = await response.text()
+    const body = jsonObjectOf(text)
+    if (!body) return new Response(text, response)
+    const { id_token, ...rest } = body
     // Last, so that no member of the OP's own stands there.
     const hidden = JSON.stringify({ ...rest, [HIDDEN_ID_TOKEN]: id_token })
-    return new Response(hidden, { status: response.status, headers: response.headers })
+    return new Response(hidden, response)
+  }
+}
+
+function jsonObjectOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -109,7 +109,7 @@ function checkGrants(types: readonly string[], grants: readonly string[]): void 
 }
 
 /** OIDC Discovery 3: an OP that says nothing takes client_secret_basic. */
-export function preferredAuthMethod(metadata: ServerMetadata): (typeof authMethods)[number] {
+function preferredAuthMethod(metadata: ServerMetadata): (typeof authMethods)[number] {
   const offered = offeredBy(metadata, 'token_endpoint_auth_methods_supported') ?? []
   return authMethods.find((method) => offered.includes(method)) ?? 'client_secret_basic'
 }
