@@ -16,6 +16,9 @@ import type { SiteCache } from './sites.js'
 import type { Store } from './store/store.js'
 import type { Throttle } from './throttle.js'
 
+/** The versions of oxD whose clients expect the same shapes. */
+export type OxdGeneration = '3.1' | '3.0' | '2.4'
+
 /** The realm's policy, which applies to all of its sites. */
 export interface RealmPolicy {
   name: string
@@ -27,6 +30,10 @@ export interface RealmPolicy {
   allowed_op_hosts: string[]
   /** Whether sites may have the OP of an identifier found. */
   webfinger: boolean
+  /** What oxd clients expect; undefined where they are not served. */
+  oxd_clients: OxdGeneration | undefined
+  /** Whether they must show a protection_access_token, and nobody else is served. */
+  protect_commands_with_access_token: boolean
   quotas: Quotas
 }
 

@@ -248,6 +248,8 @@ interface Probe {
   /** What the file says before, where the default would take too long to see. */
   before?: string
   after: string
+  /** Options that must stand beside it. */
+  beside?: Record<string, string>
   /** Looks where the option does its work. */
   look(world: World): unknown
   seen: [before: unknown, after: unknown]
@@ -341,6 +343,18 @@ const probes: Record<string, Probe> = {
   'realm front_channel_access_tokens': {
     after: 'yes',
     look: ({ realm }) => realm.front_channel_access_tokens,
+    seen: [false, true],
+  },
+  'realm oxd_clients': {
+    after: '3.0',
+    look: ({ realm }) => realm.oxd_clients,
+    seen: [undefined, '3.0'],
+  },
+  'realm protect_commands_with_access_token': {
+    before: 'no',
+    after: 'yes',
+    beside: { oxd_clients: '3.1' },
+    look: ({ realm }) => realm.protect_commands_with_access_token,
     seen: [false, true],
   },
   'realm sites': quota('7', ({ sites }) => sites, 1000),
@@ -473,9 +487,14 @@ const base: Sections = {
   },
 }
 
-function withOption(header: string, name: string, value: string | undefined): Sections {
+function withOption(
+  header: string,
+  name: string,
+  value: string | undefined,
+  beside: Record<string, string> = {},
+): Sections {
   if (value === undefined) return base
-  return { ...base, [header]: { ...base[header], [name]: value } }
+  return { ...base, [header]: { ...base[header], ...beside, [name]: value } }
 }
 
 describe('an option that is reloadable', () => {
@@ -489,10 +508,10 @@ describe('an option that is reloadable', () => {
   test.for(Object.entries(probes))('%s is taken over', async ([option, probe]) => {
     const [kind = '', name = ''] = option.split(' ')
     const header = headers[kind] as string
-    const world = await World.start(withOption(header, name, probe.before))
+    const world = await World.start(withOption(header, name, probe.before, probe.beside))
     expect(await probe.look(world)).toEqual(probe.seen[0])
     const shown = `[${header}] ${name}`
-    expect(world.reload(withOption(header, name, probe.after))).toEqual({
+    expect(world.reload(withOption(header, name, probe.after, probe.beside))).toEqual({
       changed: { [shown]: { from: expect.any(String), to: probe.after } },
       certificates: [],
       needs_restart: [],

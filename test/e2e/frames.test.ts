@@ -127,7 +127,6 @@ describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
 test.each([
   ['an HTTP request', 'POST / HTTP/1.1\r\nhost: localhost\r\n\r\n{"command":"ping"}\n'],
   ['a TLS hello', Buffer.from('16030100c8010000c4', 'hex')],
-  ['an oxd frame', '0018{"command":"ping"}'],
   ['another version of the msgpack dialect', Buffer.from('c1726c7902', 'hex')],
 ])('%s is refused and nothing of it is decoded', async (_what, bytes) => {
   using wire = await Wire.connect(daemon.socket, 'json')

@@ -41,6 +41,8 @@ const policy: RealmPolicy = {
   front_channel_access_tokens: false,
   allowed_op_hosts: [],
   webfinger: false,
+  oxd_clients: undefined,
+  protect_commands_with_access_token: false,
   quotas: ample,
 }
 

@@ -280,11 +280,34 @@ function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, Rea
     throw at(file, file.section_lines.get(section), `no listener serves the realm ${name}`)
   }
   return new Map(
-    [...served].map((name): [string, RealmPolicy] => [
-      name,
-      policyOf(name, readSection(file, sectionOf.get(name) ?? `realm ${name}`, realmOptions)),
-    ]),
+    [...served].map((name): [string, RealmPolicy] => {
+      const section = sectionOf.get(name) ?? `realm ${name}`
+      const policy = policyOf(name, readSection(file, section, realmOptions))
+      checkOxdPolicy(policy, (option, why) =>
+        at(file, filled(file, section).get(option), `${option} ${why}`),
+      )
+      return [name, policy]
+    }),
   )
+}
+
+function checkOxdPolicy(
+  policy: RealmPolicy,
+  refuse: (option: string, why: string) => StartError,
+): void {
+  const { oxd_clients, tokens, protect_commands_with_access_token } = policy
+  if (oxd_clients === undefined && protect_commands_with_access_token) {
+    throw refuse(
+      'protect_commands_with_access_token',
+      'is of oxd clients, which the realm does not serve; give oxd_clients too, or leave it out',
+    )
+  }
+  if (oxd_clients !== undefined && tokens === 'daemon') {
+    throw refuse(
+      'oxd_clients',
+      'cannot be served with tokens = daemon, as they work with the tokens themselves; keep one of the two',
+    )
+  }
 }
 
 /** @param options of its section */
@@ -299,6 +322,8 @@ export function policyOf(name: string, options: OptionValues<typeof realmOptions
     front_channel_access_tokens: options.front_channel_access_tokens === 'yes',
     allowed_op_hosts: options.allowed_op_hosts ?? [],
     webfinger: options.webfinger === 'yes',
+    oxd_clients: options.oxd_clients === 'no' ? undefined : options.oxd_clients,
+    protect_commands_with_access_token: options.protect_commands_with_access_token === 'yes',
     quotas: {
       sites: options.sites,
       registrations_per_minute: options.registrations_per_minute,

@@ -220,6 +220,20 @@ export const realmOptions = {
     reload: true,
     read: oneOf('yes', 'no'),
   },
+  oxd_clients: {
+    doc: 'The version of oxD that client libraries of the realm expect answers of: `3.1`, `3.0` or `2.4`; the oldest, where they differ. `no` serves none, but the SDK and other clients of relyd as always. With 3.0 and 2.4, claims whose names oxd-python cannot make attributes of are left out.',
+    default: 'no',
+    unsafe:
+      'A callback may then complete a login that another browser started (login CSRF): these clients know nothing of a binding.',
+    reload: true,
+    read: oneOf('no', '3.1', '3.0', '2.4'),
+  },
+  protect_commands_with_access_token: {
+    doc: '`yes` wants a protection_access_token with every command of oxd clients, but for the few that get one, and serves nobody else in the realm. As the option of this name of oxD.',
+    default: 'no',
+    reload: true,
+    read: oneOf('yes', 'no'),
+  },
   sites: {
     doc: 'Sites that the realm may have. Where a limit is reached, commands that would go beyond it answer quota_exceeded, and what is there stays.',
     default: '1000',

@@ -6,12 +6,10 @@ import type { DaemonEvent } from '../events.js'
 import type { Buffers } from './buffers.js'
 import { chooseDialect, type Dialect, LONGEST_MAGIC } from './dialects/dialect.js'
 import { json } from './dialects/json.js'
+import { oxd } from './dialects/oxd.js'
 import type { Caller, Dispatch } from './dispatch.js'
-import { type Reply, type Request, type RequestId, readRequest } from './envelope.js'
+import type { Request, RequestId } from './envelope.js'
 import type { Turns } from './turns.js'
-
-/** Requests of one connection that run at the same time; further ones wait unread. */
-const IN_FLIGHT = 256
 
 /** Bytes that are decoded ahead of their turn, so that a chunk full of tiny frames takes no long while. */
 const SLICE_BYTES = 2048
@@ -25,12 +23,18 @@ const UNREAD_EVENTS = 2 * UNREAD
 /** Milliseconds of quiet after which the kernel asks whether a peer on another host is there. */
 const KEEP_ALIVE = 60_000
 
-const tooLong = new CommandError(
-  'frame_too_large',
-  `the reply is longer than ${MAX_FRAME_BYTES} bytes and cannot be sent; what the command changes is changed`,
-)
+const tooLong = (bytes: number) =>
+  new CommandError(
+    'frame_too_large',
+    `the reply is longer than ${bytes} bytes and cannot be sent; what the command changes is changed`,
+  )
 
 const unwritable = new CommandError('internal_error', 'the reply could not be written as a frame')
+
+const noOxdClients = new CommandError(
+  'unsupported_operation',
+  'oxd clients are not served here; the operator may allow them by oxd_clients in the realm of relyd.cfg',
+)
 
 const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
 
@@ -62,6 +66,8 @@ export interface ConnectionOptions {
 export class Connection implements Caller {
   readonly #socket: Socket
   readonly #options: ConnectionOptions
+  /** Of the dialect, once it is known. */
+  #dispatch: Dispatch
   #dialect: Dialect | undefined
   #decoder: Decoder | undefined
   #head = Buffer.alloc(0)
@@ -91,6 +97,7 @@ export class Connection implements Caller {
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
     this.#options = options
+    this.#dispatch = options.dispatch
     this.#lane = laneOf(options.dispatch, '')
     options.buffers.add(this)
     if (options.refusal) setTimeout(() => socket.destroy(), LINGER).unref()
@@ -131,16 +138,17 @@ export class Connection implements Caller {
     else this.#push(frame)
   }
 
-  encode(reply: Reply): Buffer {
+  encode(envelope: object): Buffer {
+    const dialect = this.#dialect ?? json
     let frame: Buffer
     try {
-      frame = (this.#dialect ?? json).encode(reply)
+      frame = dialect.encode(envelope)
     } catch {
       // Whatever an encoder stumbles over came from outside, and must not end the process.
       throw unwritable
     }
     // The caller's decoder would give the whole connection up.
-    if (frame.length > MAX_FRAME_BYTES) throw tooLong
+    if (frame.length > dialect.longest_reply) throw tooLong(dialect.longest_reply)
     return frame
   }
 
@@ -173,7 +181,8 @@ export class Connection implements Caller {
       this.#partialSince = undefined
       this.#refuse(`the frame did not arrive whole within ${frame_timeout} s (frame_timeout)`)
     } else if (this.#isQuiet() && over(this.#activeAt, idle_timeout)) {
-      if (!this.#options.dispatch.events.has(this)) this.#end()
+      const stays = this.#dialect?.may_be_closed_idle === false || this.#dispatch.events.has(this)
+      if (!stays) this.#end()
     }
   }
 
@@ -202,7 +211,7 @@ export class Connection implements Caller {
     }
     this.#dialect = choice.dialect
     this.#decoder = choice.dialect.decoder()
-    const { refusal } = this.#options
+    const { refusal = this.#enter(choice.dialect) } = this.#options
     if (refusal) {
       this.#answerRefused(null, refusal)
       this.#stopReading()
@@ -211,6 +220,15 @@ export class Connection implements Caller {
     this.#unread = this.#head.subarray(choice.dialect.magic.length)
     this.#head = Buffer.alloc(0)
     return true
+  }
+
+  /** Finds who answers in this dialect. @returns why nobody does */
+  #enter(dialect: Dialect): CommandError | undefined {
+    if (dialect !== oxd) return undefined
+    const { oxd: of_oxd } = this.#options.dispatch
+    if (!of_oxd) return noOxdClients
+    this.#dispatch = of_oxd
+    return undefined
   }
 
   /** Asks for a turn if there is a frame to handle, else for more bytes. */
@@ -225,7 +243,7 @@ export class Connection implements Caller {
     }
     this.#socket.pause()
     // Replies, and their being read, make room for more.
-    if (this.#running >= IN_FLIGHT) return
+    if (this.#running >= (this.#dialect?.in_flight ?? 0)) return
     if (this.#outBytes + this.#socket.writableLength >= UNREAD) return
     this.#queued = true
     this.#options.turns.take(this.#lane, () => {
@@ -259,14 +277,14 @@ export class Connection implements Caller {
       if (fatal) this.#stopReading()
       return
     }
-    const { id, request } = readRequest(frame.message)
+    const { id, request } = (this.#dialect ?? json).readRequest(frame.message)
     if (request instanceof CommandError) this.#answerRefused(id, request)
     else if (this.#draining) this.#answerRefused(id, stopping)
     else this.#run(request)
   }
 
   #run(request: Request): void {
-    const { dispatch } = this.#options
+    const dispatch = this.#dispatch
     const account = dispatch.accountOf(request)
     const request_id = dispatch.nextRequestId()
     this.#lane = laneOf(dispatch, account)
@@ -282,8 +300,8 @@ export class Connection implements Caller {
 
   #answerRefused(id: RequestId, error: CommandError): void {
     if (this.#ended || this.gone) return
-    const request_id = this.#options.dispatch.nextRequestId()
-    this.#push(this.encode(this.#options.dispatch.refuse(id, error, request_id)))
+    const request_id = this.#dispatch.nextRequestId()
+    this.#push(this.encode(this.#dispatch.refuse(id, error, request_id)))
   }
 
   #push(frame: Buffer): void {

@@ -22,7 +22,7 @@ import { compileParams, type Validate, withoutNulls } from './validate.js'
 /** The connection that a request came on. */
 export interface Caller extends Subscriber {
   /** @throws CommandError for a reply that cannot be sent */
-  encode(reply: Reply): Buffer
+  encode(envelope: object): Buffer
 }
 
 /** Runs the requests of a realm, or the operator's. */
@@ -42,7 +42,9 @@ export interface Dispatch {
    */
   run(request: Request, request_id: string, account: string, caller: Caller): Promise<Buffer>
   /** Answers what is no request that could be run. */
-  refuse(id: RequestId, error: CommandError, request_id: string): Reply
+  refuse(id: RequestId, error: CommandError, request_id: string): object
+  /** The same realm as clients of the oxd dialect see it; absent where there is no such thing. */
+  oxd?: Dispatch | undefined
 }
 
 /** A table of commands, each with what was made of its declaration. */
@@ -85,6 +87,10 @@ export interface DispatchOptions<C> {
    * @throws CommandError `quota_exceeded`
    */
   enter(account: string): () => void
+  /** What of the parameters is checked and run; by default all that is not null. */
+  read?(command: C, params: Record<string, unknown>): Record<string, unknown>
+  /** What becomes of a reply on the wire; by default it stays as it is. */
+  shape?(reply: Reply): object
   /** Runs a command whose parameters fit its declaration. */
   execute(command: C, params: Record<string, unknown>, caller: Subscriber): Promise<object>
 }
@@ -101,13 +107,15 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
   record,
   accountOf,
   enter,
+  read = (_, params) => withoutNulls(params),
+  shape = (reply) => reply,
   execute,
 }: DispatchOptions<C>): Dispatch {
   async function answer(request: Request, caller: Subscriber): Promise<object> {
     const row = rows.get(request.command)
     if (!row) throw unknownCommand(request.command, rows)
     row.noteParams(request.params)
-    const params = withoutNulls(request.params)
+    const params = read(row.command, request.params)
     row.validate(params)
     const result = await execute(row.command, params, caller)
     row.noteResult(result as Record<string, unknown>)
@@ -146,10 +154,10 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
     }
     let frame: Buffer
     try {
-      frame = caller.encode(reply)
+      frame = caller.encode(shape(reply))
     } catch (error) {
       reply = refusal(error)
-      frame = caller.encode(reply)
+      frame = caller.encode(shape(reply))
     }
     record?.(request.command, reply)
     const command = rows.has(request.command) ? request.command : 'unknown'
@@ -185,7 +193,7 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
       metrics.refused(error.code)
       metrics.quota(error)
       log.info({ request_id, realm, outcome: error.code }, 'refused')
-      return errorReply(id, error, request_id)
+      return shape(errorReply(id, error, request_id))
     },
   }
 }

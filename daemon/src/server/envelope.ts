@@ -28,10 +28,14 @@ export interface ErrorData {
 
 const ID_LENGTH = 128
 
-/**
- * @returns the request, with the id of a malformed one still in place for its error's reply
- */
-export function readRequest(message: unknown): { id: RequestId; request: Request | CommandError } {
+/** A request, or what is wrong with it; the id of a malformed one is still in place for its error's reply. */
+export interface ReadRequest {
+  id: RequestId
+  request: Request | CommandError
+}
+
+/** Of the json and the msgpack dialect. */
+export function readRequest(message: unknown): ReadRequest {
   if (!isObject(message)) {
     return { id: null, request: invalid('a request is an object with command and params') }
   }

@@ -8,6 +8,7 @@ import { adminCommands } from '../admin/commands/index.js'
 import { type Fields, schemaOf } from '../command.js'
 import { commands } from '../commands/index.js'
 import { type ErrorCode, errors } from '../errors.js'
+import { oxdCommands } from '../oxd/commands/index.js'
 import type { Reply } from './envelope.js'
 
 export type Recorder = (command: string, reply: Reply) => void
@@ -23,12 +24,17 @@ export interface RecordedReply {
 
 interface Declared {
   result: Fields
-  errors: readonly ErrorCode[]
+  /** Absent where any may come: oxd's commands are made of others. */
+  errors?: readonly ErrorCode[]
 }
 
-/** Every command, the operator's as `admin/<name>`. */
+/** Every command, the operator's as `admin/<name>`, those of oxd clients as `oxd/<name>`. */
 const declared = new Map<string, Declared>([
   ...Object.entries(commands),
+  ...Object.entries(oxdCommands).map(([name, { result }]): [string, Declared] => [
+    `oxd/${name}`,
+    { result },
+  ]),
   ...Object.entries(adminCommands).map(([name, one]): [string, Declared] => [`admin/${name}`, one]),
 ])
 
@@ -55,8 +61,10 @@ export function createRecorder(path: string): Recorder {
 
     function faultOfError(code: string): string | undefined {
       if ('common' in errors[code as ErrorCode]) return undefined
-      const codes = declared.get(command)?.errors ?? []
-      return codes.includes(code as ErrorCode) ? undefined : `${code} is not declared`
+      const { errors: codes = [] } = declared.get(command) ?? {}
+      return command.startsWith('oxd/') || codes.includes(code as ErrorCode)
+        ? undefined
+        : `${code} is not declared`
     }
   }
 }

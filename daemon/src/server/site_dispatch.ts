@@ -8,9 +8,12 @@ import { CommandMetrics } from '../metrics/command_metrics.js'
 import { quotaExceeded } from '../quota.js'
 import { createDispatch, type Dispatch, refuse, rowsOf } from './dispatch.js'
 import type { Request } from './envelope.js'
+import { createOxdDispatch } from './oxd_dispatch.js'
 import type { Recorder } from './record.js'
 
 const rows = rowsOf<Command>(commands)
+
+type Params = Record<string, unknown>
 
 /** What all commands have that begin between two reloads. */
 type RealmContext = Omit<Context<ErrorCode>, 'caller'>
@@ -30,26 +33,41 @@ export function createSiteDispatch(inForce: () => RealmInForce, record?: Recorde
     context = { ...latest.services, realm: latest.realm, op: latest.realm.op, refuse }
     return context
   }
-  return createDispatch({
+  const shared = {
     realm: realm.name,
     events: services.events,
     log: services.log,
     metrics: new CommandMetrics(services.metrics, realm.name),
-    rows,
     record,
-    accountOf: (request) => accountOf(now(), request),
-    enter(account) {
+    accountOf: (request: Request) => accountOf(now(), request),
+    enter(account: string) {
       const { realm } = now()
       const level = realm.requests.enter(account)
       if (level) throw quotaExceeded(realm, { quota: 'requests', level })
       return () => realm.requests.leave(account)
     },
+  }
+  const oxd = createOxdDispatch({
+    ...shared,
+    generation: () => now().realm.oxd_clients ?? '3.1',
+    context: (caller) => ({ ...now(), caller }),
+    siteFor: (context, command, params) => siteFor(context, command, params as Params),
+  })
+  const own = createDispatch({
+    ...shared,
+    rows,
     async execute(command, params, caller) {
       const context = now()
       const site = 'oxd_id' in command.params ? await siteFor(context, command, params) : undefined
       return command.run({ ...context, caller }, site as never, params as never)
     },
   })
+  return {
+    ...own,
+    get oxd() {
+      return now().realm.oxd_clients === undefined ? undefined : oxd
+    },
+  }
 }
 
 /**
@@ -63,8 +81,8 @@ function accountOf({ sites, realm }: RealmContext, { params }: Request): string 
 
 async function siteFor(
   { sites, realm, renewals }: RealmContext,
-  { asks_op }: Command,
-  params: Record<string, unknown>,
+  { asks_op }: Pick<Command, 'asks_op'>,
+  params: Params,
 ): Promise<object> {
   const site = await sites.get(params['oxd_id'] as string, realm.name)
   // The same words whether the id is another realm's or nobody's.

@@ -1,15 +1,24 @@
 /** How a connection speaks, chosen by its first byte. Handlers never learn which. */
 import type { Decoder, Encode } from '@relyd/sdk/framing'
+import type { ReadRequest } from '../envelope.js'
 import { json } from './json.js'
 import { msgpack } from './msgpack.js'
+import { oxd } from './oxd.js'
 
 export interface Dialect {
   name: string
   /** Bytes that open the connection and belong to no frame. */
   magic: Buffer
   decoder(): Decoder
-  /** Encodes the envelope of a reply. Events will go the same way, without an `id`. */
+  /** Encodes the envelope of a reply, or an event. */
   encode: Encode
+  /** Bytes of the longest reply. */
+  longest_reply: number
+  readRequest(message: unknown): ReadRequest
+  /** Requests of one connection that run at the same time; further ones wait unread. */
+  in_flight: number
+  /** Whether a connection that nobody uses is closed after `idle_timeout`. */
+  may_be_closed_idle: boolean
 }
 
 /** In bytes. */
@@ -36,10 +45,7 @@ export function chooseDialect(head: Buffer): Choice {
     }
     return opening.length < msgpack.magic.length ? 'undecided' : { dialect: msgpack }
   }
-  if (first >= 0x30 && first <= 0x39) {
-    // The oxd dialect's place: its adapter is not part of this version.
-    return { refusal: 'this daemon does not speak the oxd dialect yet' }
-  }
+  if (first >= 0x30 && first <= 0x39) return { dialect: oxd }
   return {
     refusal: 'this is the socket of relyd: send one JSON object a line, or use its SDK',
   }

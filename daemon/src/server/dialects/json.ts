@@ -1,5 +1,6 @@
 /** The json dialect: for every language, `nc -U` and tests. */
-import { encodeJson, JsonDecoder } from '@relyd/sdk/framing'
+import { encodeJson, JsonDecoder, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
+import { readRequest } from '../envelope.js'
 import type { Dialect } from './dialect.js'
 
 export const json: Dialect = {
@@ -7,4 +8,8 @@ export const json: Dialect = {
   magic: Buffer.alloc(0),
   decoder: () => new JsonDecoder(),
   encode: encodeJson,
+  longest_reply: MAX_FRAME_BYTES,
+  readRequest,
+  in_flight: 256,
+  may_be_closed_idle: true,
 }

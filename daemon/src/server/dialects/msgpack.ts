@@ -1,5 +1,6 @@
 /** The msgpack dialect: for the SDK. */
-import { encodeMsgpack, MSGPACK_MAGIC, MsgpackDecoder } from '@relyd/sdk/framing'
+import { encodeMsgpack, MAX_FRAME_BYTES, MSGPACK_MAGIC, MsgpackDecoder } from '@relyd/sdk/framing'
+import { readRequest } from '../envelope.js'
 import type { Dialect } from './dialect.js'
 
 export const msgpack: Dialect = {
@@ -7,4 +8,8 @@ export const msgpack: Dialect = {
   magic: MSGPACK_MAGIC,
   decoder: () => new MsgpackDecoder(),
   encode: encodeMsgpack,
+  longest_reply: MAX_FRAME_BYTES,
+  readRequest,
+  in_flight: 256,
+  may_be_closed_idle: true,
 }

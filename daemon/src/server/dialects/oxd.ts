@@ -1,0 +1,30 @@
+/** The oxd dialect: for the client libraries of oxD, whatever their language and version. */
+import { CommandError } from '../../errors.js'
+import { isObject } from '../../is_object.js'
+import type { ReadRequest } from '../envelope.js'
+import type { Dialect } from './dialect.js'
+import { encodeOxd, OxdDecoder } from './oxd_frames.js'
+
+export const oxd: Dialect = {
+  name: 'oxd',
+  magic: Buffer.alloc(0),
+  decoder: () => new OxdDecoder(),
+  encode: encodeOxd,
+  longest_reply: 4 + 9999,
+  readRequest,
+  // Replies carry no id: their order tells which is whose.
+  in_flight: 1,
+  // Clients hold one connection for their life, and lose a request where it is closed.
+  may_be_closed_idle: false,
+}
+
+function readRequest(message: unknown): ReadRequest {
+  const { command, params } = isObject(message) ? message : {}
+  if (typeof command !== 'string') {
+    return { id: null, request: new CommandError('unsupported_operation', 'command is missing') }
+  }
+  return {
+    id: null,
+    request: { id: null, command: command.toLowerCase(), params: isObject(params) ? params : {} },
+  }
+}

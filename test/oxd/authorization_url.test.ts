@@ -1,0 +1,49 @@
+/** get_authorization_url as oxd clients know it. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Op, startOp } from '../../demosite/src/op.js'
+import { TestDaemon } from '../support/daemon.js'
+import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
+import { OxdWire } from '../support/oxd/oxd_wire.js'
+import { registerIssued } from '../support/site.js'
+import { Wire } from '../support/wire.js'
+
+let op: Op
+let daemon: TestDaemon
+let oxd_id: string
+
+beforeAll(async () => {
+  op = await startOp()
+  daemon = await startOxdDaemon({ daemon: { default_op: op.issuer } })
+  using wire = await Wire.connect(daemon.socket)
+  oxd_id = await registerIssued(wire, op)
+})
+
+afterAll(async () => {
+  await daemon[Symbol.asyncDispose]()
+  await op.close()
+})
+
+test('hd and custom_parameters travel to the OP', async () => {
+  using client = await OxdWire.connect(daemon.socket)
+  const data = await client.ok('get_authorization_url', {
+    oxd_id,
+    hd: 'example.com',
+    custom_parameters: { theme: 'dark' },
+    host: 'localhost',
+    prompt: null,
+  })
+  expect(Object.keys(data)).toEqual(['authorization_url'])
+  const { searchParams } = new URL(data.authorization_url)
+  expect(Object.fromEntries(searchParams)).toMatchObject({ hd: 'example.com', theme: 'dark' })
+  expect(searchParams.get('prompt')).toBeNull()
+})
+
+test('a realm that is not marked refuses oxd clients, in a frame that they can read', async () => {
+  await using plain = await TestDaemon.start()
+  using client = await OxdWire.connect(plain.socket)
+  expect(await client.refused('get_authorization_url', { oxd_id })).toMatchObject({
+    error: 'unsupported_operation',
+    error_description: expect.stringContaining('oxd_clients'),
+  })
+  await client.closed
+})
