@@ -9,7 +9,7 @@ import type { Op } from '../../demosite/src/op.js'
 import type { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { installOxdNode, NodeClient } from '../support/oxd/node_client.js'
-import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
+import { realmAt, startOxdDaemon } from '../support/oxd/oxd_daemon.js'
 import { clientOf, startOxdOp } from '../support/oxd/oxd_op.js'
 
 const MINUTE = 60_000
@@ -27,8 +27,7 @@ beforeAll(async () => {
   await installOxdNode(folder)
   op = await startOxdOp()
   daemon = await startOxdDaemon({
-    sections:
-      '[realm guarded]\noxd_clients = 3.1\nprotect_commands_with_access_token = yes\n[listener guarded]\naddress = tcp:127.0.0.1:0\nrealm = guarded',
+    sections: realmAt('guarded', '3.1', 'protect_commands_with_access_token = yes'),
   })
 }, MINUTE)
 
@@ -141,7 +140,7 @@ test('trap 20: a request of more than 999 characters never leaves the client, an
     expect.stringMatching(/^0\d{3}\{.*get_authorization_url/),
   ])
   await using after = website()
-  expect((await after.call('license_status')).status).toBe('error')
+  expect((await after.call('get_user_info')).status).toBe('error')
 })
 
 /** Passes connections on, and keeps what came over each. */

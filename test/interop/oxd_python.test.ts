@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Op } from '../../demosite/src/op.js'
 import type { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
-import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
+import { realmAt, startOxdDaemon } from '../support/oxd/oxd_daemon.js'
 import { clientOf, startOxdOp } from '../support/oxd/oxd_op.js'
 import { installOxdpython, PythonClient, type PythonLibrary } from '../support/oxd/python_client.js'
 import { hasPython27 } from '../support/python27.js'
@@ -35,8 +35,7 @@ describe.skipIf(!hasPython27())('oxdpython', () => {
       },
     })
     daemon = await startOxdDaemon({
-      sections:
-        '[realm guarded]\noxd_clients = 3.1\nprotect_commands_with_access_token = yes\n[listener guarded]\naddress = tcp:127.0.0.1:0\nrealm = guarded',
+      sections: realmAt('guarded', '3.1', 'protect_commands_with_access_token = yes'),
     })
   }, MINUTE)
 
