@@ -90,6 +90,11 @@ export function listRecords<F extends Fields>(doc: FieldDoc, fields: F, maxItems
   return { ...field(doc, Type.Unsafe<Values<F>[]>(schema)), fields }
 }
 
+/** Objects of any members, which a handler reads by itself. */
+export function objects(doc: FieldDoc) {
+  return field(doc, Type.Array(mapOf(Type.Unknown()), { maxItems: LIST_LENGTH }))
+}
+
 /** A JSON object whose members the daemon passes on without knowing them. */
 export function object(doc: FieldDoc) {
   return field(doc, mapOf(Type.Unknown()))

@@ -17,13 +17,18 @@ const others: Partial<Record<ErrorCode, string>> = {
   invalid_state: 'bad_request',
 }
 
-export function oxdError(data: ErrorData, generation: OxdGeneration): OxdErrorData {
+/** @param told_as the command's own names of codes */
+export function oxdError(
+  data: ErrorData,
+  generation: OxdGeneration,
+  told_as: Partial<Record<string, string>> = {},
+): OxdErrorData {
   const { error, error_description, details, request_id } = data
   const field = details?.['field']
   const code =
     error === 'invalid_request' && typeof field === 'string' && BAD_REQUEST_FIELDS.has(field)
       ? 'bad_request'
-      : (others[error as ErrorCode] ?? error)
+      : (told_as[error] ?? others[error as ErrorCode] ?? error)
   const told = { error: code, error_description }
   // Their clients turn each name into an attribute, and know no details.
   if (generation !== '3.1') return told

@@ -20,6 +20,8 @@ export interface OxdCommandSpec<P extends Fields, R extends Fields> {
   asks_op?: true
   /** Runs without a protection_access_token where the realm wants one. */
   unprotected?: true
+  /** What its clients hear instead of a code, where they look at a few codes of this command only. */
+  told_as?: Partial<Record<ErrorCode, string>>
   params: P
   /** Other spellings of parameters. */
   aliases?: Readonly<Record<string, keyof P & string>>
@@ -34,6 +36,7 @@ export interface OxdCommand {
   names?: readonly string[]
   asks_op?: true
   unprotected?: true
+  told_as?: Partial<Record<ErrorCode, string>>
   params: Fields
   aliases?: Readonly<Record<string, string>>
   result: Fields

@@ -17,17 +17,24 @@ export function readLeniently(
     if (name === undefined || !Object.hasOwn(fields, name)) continue
     // Of two spellings the proper one counts.
     if (name !== spelt && Object.hasOwn(read, name)) continue
-    const one = asDeclared(fields[name]?.schema as { type?: string }, value)
+    const one = asDeclared(fields[name]?.schema as Declared, value)
     if (one !== undefined) read[name] = one
   }
   return read
 }
 
-function asDeclared({ type }: { type?: string }, value: unknown): unknown {
+interface Declared {
+  type?: string
+  items?: Declared
+}
+
+function asDeclared({ type, items }: Declared, value: unknown): unknown {
   if (isBlank(value)) return undefined
   switch (type) {
     case 'array': {
-      const list = [value]
+      // A list of objects may come as its JSON text, from those who keep it as one.
+      const given = items?.type === 'object' && typeof value === 'string' ? fromJson(value) : value
+      const list = [given]
         .flat()
         .filter((one) => !isBlank(one))
         // oxd-python splits at commas, and leaves the blanks.
@@ -41,6 +48,14 @@ function asDeclared({ type }: { type?: string }, value: unknown): unknown {
     }
     default:
       return value
+  }
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
   }
 }
 
