@@ -36,7 +36,8 @@ export async function registerOxdSite(
       { details: { field: 'authorization_redirect_uri' } },
     )
   }
-  const asked = relydsParams(context, params, { needed })
+  const wished = relydsParams(context, params, { needed })
+  const asked = params.client_id === undefined ? wished : ofUseForIssued(wished)
   return inNamesOf(params, async () => {
     const { oxd_id, op_host } = await asFarAsOffered(
       context,
@@ -150,6 +151,14 @@ async function asFarAsOffered<T>(
     log.warn({ [String(field)]: left }, 'the OP does not offer the others that were asked for')
     return asFarAsOffered({ log }, { ...asked, [String(field)]: left }, run, needed)
   }
+}
+
+/** Without what nobody would hear of: clients send their whole cfg, and oxd never looked at it. */
+function ofUseForIssued(asked: Asked): Asked {
+  const useful = Object.entries(asked).filter(
+    ([name]) => name === 'token_endpoint_auth_method' || !Object.hasOwn(metadataFields, name),
+  )
+  return Object.fromEntries(useful)
 }
 
 /**
