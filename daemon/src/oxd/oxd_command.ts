@@ -1,6 +1,6 @@
 /** How a command of oxd is declared: its parameters and results as oxd's clients know them, and what it does in relyd's terms. */
 import Type, { type TNull, type TSchema, type TUnion } from 'typebox'
-import type { Field, Fields, SiteOf, Values } from '../command.js'
+import type { Field, FieldDoc, Fields, SiteOf, Values } from '../command.js'
 import type { Context } from '../context.js'
 import type { ErrorCode } from '../errors.js'
 
@@ -49,4 +49,9 @@ export function oxdCommand<P extends Fields, R extends Fields>(
 /** A member that is there always, and null where there is nothing to tell. */
 export function orNull<S extends TSchema>(field: Field<S>): Field<TUnion<[S, TNull]>, true> {
   return { ...field, required: true, schema: Type.Union([field.schema, Type.Null()]) }
+}
+
+/** A member that oxD had, and in which there is nothing to tell. */
+export function alwaysNull({ doc }: FieldDoc): Field<TNull, false> {
+  return { schema: Type.Null(), required: false, doc }
 }
