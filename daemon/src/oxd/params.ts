@@ -1,4 +1,4 @@
-/** Reads parameters as oxd's clients send them: in other spellings, as null, as a text where a list is due. */
+/** Reads parameters as oxd's clients send them: in other spellings, as null, as a text where a list is due, or the other way round. */
 import type { Fields } from '../command.js'
 
 type Params = Record<string, unknown>
@@ -46,6 +46,9 @@ function asDeclared({ type, items }: Declared, value: unknown): unknown {
       if (isBlank(one)) return undefined
       return typeof one === 'number' || typeof one === 'boolean' ? String(one) : one
     }
+    case 'object':
+      // PHP's empty array, which its JSON cannot tell from an empty list.
+      return Array.isArray(value) && value.length === 0 ? undefined : value
     default:
       return value
   }
