@@ -278,6 +278,48 @@ export const errors = {
     spec: 'OIDC RP-Initiated Logout 2.1',
     retryable: false,
   },
+
+  // UMA. `invalid_scope_expressioin` is spelt as oxD spelt it, which clients compare.
+  no_uma_discovery_response: {
+    doc: "The AS's UMA metadata could not be fetched. relyd does not serve UMA yet, and answers this where the parameters are good.",
+    spec: 'UMA Grant 2',
+    retryable: false,
+  },
+  invalid_uma_request: {
+    doc: 'There is nothing to protect, or more than is protected at a time: `resources` is empty, its paths have no conditions, or a condition has no scopes.',
+    retryable: false,
+  },
+  invalid_http_method: {
+    doc: 'An HTTP method is missing or malformed.',
+    spec: 'RFC 9110 9.1',
+    retryable: false,
+  },
+  invalid_path_parameter: {
+    doc: 'A path is missing, blank or too long.',
+    retryable: false,
+  },
+  invalid_ticket_parameter: {
+    doc: 'The permission ticket is missing.',
+    spec: 'UMA Grant 3.3.1',
+    retryable: false,
+  },
+  invalid_claims_redirect_uri_parameter: {
+    doc: 'claims_redirect_uri is missing, or no absolute http(s) URL without fragment.',
+    spec: 'UMA Grant 3.3.2',
+    retryable: false,
+  },
+  invalid_rpt_parameter: {
+    doc: 'The RPT is missing.',
+    retryable: false,
+  },
+  http_method_not_unique: {
+    doc: 'A path is protected twice for the same HTTP method. Give each method of a path one condition.',
+    retryable: false,
+  },
+  invalid_scope_expressioin: {
+    doc: "A scope_expression has no `rule` of JsonLogic, no `data`, or a `var` that is no place in `data`. (The code's spelling is oxD's.)",
+    retryable: false,
+  },
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof errors

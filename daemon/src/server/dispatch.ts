@@ -90,7 +90,7 @@ export interface DispatchOptions<C> {
   /** What of the parameters is checked and run; by default all that is not null. */
   read?(command: C, params: Record<string, unknown>): Record<string, unknown>
   /** What becomes of a reply on the wire; by default it stays as it is. */
-  shape?(reply: Reply): object
+  shape?(reply: Reply, command?: string): object
   /** Runs a command whose parameters fit its declaration. */
   execute(command: C, params: Record<string, unknown>, caller: Subscriber): Promise<object>
 }
@@ -154,10 +154,10 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
     }
     let frame: Buffer
     try {
-      frame = caller.encode(shape(reply))
+      frame = caller.encode(shape(reply, request.command))
     } catch (error) {
       reply = refusal(error)
-      frame = caller.encode(shape(reply))
+      frame = caller.encode(shape(reply, request.command))
     }
     record?.(request.command, reply)
     const command = rows.has(request.command) ? request.command : 'unknown'

@@ -33,18 +33,18 @@ export function createOxdDispatch({
     rows,
     record: record && ((command, reply) => record(`oxd/${command}`, reply)),
     read: readLeniently,
-    shape: (reply) => shaped(reply, generation()),
+    shape: (reply, name = '') => shaped(reply, generation(), rows.get(name)?.command.told_as),
     async execute(command, params, caller) {
       const now = context(caller)
-      const site = 'oxd_id' in command.params ? await siteFor(now, command, params) : undefined
+      const site = 'oxd_id' in params ? await siteFor(now, command, params) : undefined
       return command.run(now, site as never, params as never)
     },
   })
 }
 
-function shaped(reply: Reply, generation: OxdGeneration): object {
+function shaped(reply: Reply, generation: OxdGeneration, told_as: OxdCommand['told_as']): object {
   const { status, data } = reply
-  if (status === 'error') return { status, data: oxdError(data, generation) }
+  if (status === 'error') return { status, data: oxdError(data, generation, told_as) }
   return { status, data: Object.keys(data).length > 0 ? data : null }
 }
 

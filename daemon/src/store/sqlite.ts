@@ -244,6 +244,24 @@ export class SqliteStore implements Store {
     return typeof taken === 'string' ? taken : this.#login(state, bytes, taken)
   }
 
+  async takeOnlyLogin(oxd_id: string, now: Seconds): Promise<Login | 'unknown' | 'several'> {
+    const { takeOnlyLogin, hasUnboundLogin } = this.#sql
+    const unbound = { oxd_id, from: expiredBelow(now) }
+    const taken = await this.#group.run(
+      () => takeOnlyLogin.get(unbound) ?? (hasUnboundLogin.get(unbound) ? 'several' : 'unknown'),
+    )
+    if (typeof taken === 'string') return taken
+    const { state, ...row } = taken
+    return this.#login(state.toString('base64url'), state, row)
+  }
+
+  async getUnboundLogin(state: string, oxd_id: string, now: Seconds): Promise<Login | undefined> {
+    const bytes = parseExpiringId(state)
+    if (!bytes || expiryOf(bytes) < now) return undefined
+    const row = this.#sql.getUnboundLogin.get(bytes, oxd_id)
+    return row && this.#login(state, bytes, row)
+  }
+
   async putSession(session: Session): Promise<void> {
     const { putSession } = this.#sql
     const { session_id, secrets, amr, ...columns } = session

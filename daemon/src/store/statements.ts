@@ -35,6 +35,12 @@ export interface DueRenewal {
 /** A site's row in a list. */
 export type ListedSiteRow = Omit<SiteRow, 'secrets'> & { sessions: number }
 
+/** A site's logins that are bound to no browser, from this state on. */
+interface UnboundLogins {
+  oxd_id: string
+  from: Buffer
+}
+
 /** A login as a take returns it; its state is what it was asked by. */
 export interface LoginRow {
   oxd_id: string
@@ -287,6 +293,23 @@ export function prepareStatements(db: Database) {
       `DELETE FROM logins
        WHERE state = ? AND oxd_id = ? AND (binding_hash IS NULL OR binding_hash = ?)
        RETURNING oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets`,
+    ),
+    takeOnlyLogin: statement<[UnboundLogins], LoginRow & { state: Buffer }>(
+      `DELETE FROM logins
+       WHERE oxd_id = @oxd_id AND binding_hash IS NULL AND state >= @from
+         AND 1 = (SELECT count(*) FROM (
+           SELECT 1 FROM logins
+           WHERE oxd_id = @oxd_id AND binding_hash IS NULL AND state >= @from LIMIT 2
+         ))
+       RETURNING state, oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets`,
+    ),
+    hasUnboundLogin: statement<[UnboundLogins]>(
+      `SELECT 1 FROM logins
+       WHERE oxd_id = @oxd_id AND binding_hash IS NULL AND state >= @from LIMIT 1`,
+    ),
+    getUnboundLogin: statement<[state: Buffer, oxd_id: string], LoginRow>(
+      `SELECT oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets FROM logins
+       WHERE state = ? AND oxd_id = ? AND binding_hash IS NULL`,
     ),
     hasLogin: statement<[state: Buffer, oxd_id: string]>(
       'SELECT 1 FROM logins WHERE state = ? AND oxd_id = ?',

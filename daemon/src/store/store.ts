@@ -422,6 +422,13 @@ export interface Store {
     binding_hash: Buffer | null,
     now: Seconds,
   ): Promise<TakenLogin>
+  /**
+   * The same of the site's only login that is bound to no browser, has not expired at `now`, and
+   * whose state its site does not know. Of several none is taken.
+   */
+  takeOnlyLogin(oxd_id: string, now: Seconds): Promise<Login | 'unknown' | 'several'>
+  /** A login that is bound to no browser, left in place; undefined where {@link takeLogin} would not take it. */
+  getUnboundLogin(state: string, oxd_id: string, now: Seconds): Promise<Login | undefined>
 
   putSession(session: Session): Promise<void>
   getSession(session_id: string, oxd_id: string, now: Seconds): Promise<StoredSession | undefined>
