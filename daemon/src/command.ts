@@ -147,7 +147,11 @@ export interface CommandSpec<P extends Fields, R extends Fields, E extends Error
 }
 
 /** The caller's site, where the command takes an `oxd_id`. */
-export type SiteOf<P extends Fields> = P extends { oxd_id: Field<TSchema, true> } ? Site : undefined
+export type SiteOf<P extends Fields> = P extends { oxd_id: Field<TSchema, true> }
+  ? Site
+  : P extends { oxd_id: Field }
+    ? Site | undefined
+    : undefined
 
 /** A command of any shape, as the dispatcher and the generators see it. */
 export interface Command {

@@ -27,7 +27,11 @@ function asDeclared({ type }: { type?: string }, value: unknown): unknown {
   if (isBlank(value)) return undefined
   switch (type) {
     case 'array': {
-      const list = (Array.isArray(value) ? value : [value]).filter((one) => !isBlank(one))
+      const list = [value]
+        .flat()
+        .filter((one) => !isBlank(one))
+        // oxd-python splits at commas, and leaves the blanks.
+        .map((one) => (typeof one === 'string' ? one.trim() : one))
       return list.length > 0 ? list : undefined
     }
     case 'string': {

@@ -36,7 +36,7 @@ export function createOxdDispatch({
     shape: (reply) => shaped(reply, generation()),
     async execute(command, params, caller) {
       const now = context(caller)
-      const site = 'oxd_id' in command.params ? await siteFor(now, command, params) : undefined
+      const site = 'oxd_id' in params ? await siteFor(now, command, params) : undefined
       return command.run(now, site as never, params as never)
     },
   })

@@ -2,7 +2,15 @@
 
 import type { OxdCommand } from '../oxd_command.js'
 import { get_authorization_url } from './get_authorization_url.js'
+import { get_rp } from './get_rp.js'
+import { register_site } from './register_site.js'
+import { remove_site } from './remove_site.js'
+import { update_site } from './update_site.js'
 
 export const oxdCommands = {
+  register_site,
+  update_site,
+  remove_site,
+  get_rp,
   get_authorization_url,
 } as const satisfies Record<string, OxdCommand>
