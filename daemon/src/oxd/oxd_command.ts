@@ -4,7 +4,13 @@ import type { Field, Fields, SiteOf, Values } from '../command.js'
 import type { Context } from '../context.js'
 import type { ErrorCode } from '../errors.js'
 
-export type OxdContext = Context<ErrorCode>
+export interface OxdContext extends Context<ErrorCode> {
+  /** As the client sent it, whatever command it sent it with. */
+  protection_access_token?: string | undefined
+}
+
+/** `true`, always; `setup_client`, for setup clients themselves. */
+type Unprotected = true | 'setup_client'
 
 /**
  * A command whole. Parameters are read leniently (`params.ts`) before they are checked. A result
@@ -19,7 +25,7 @@ export interface OxdCommandSpec<P extends Fields, R extends Fields> {
   /** It may wait for an answer of the OP's, beyond the documents that are cached. */
   asks_op?: true
   /** Runs without a protection_access_token where the realm wants one. */
-  unprotected?: true
+  unprotected?: Unprotected
   params: P
   /** Other spellings of parameters. */
   aliases?: Readonly<Record<string, keyof P & string>>
@@ -33,7 +39,7 @@ export interface OxdCommand {
   since: string
   names?: readonly string[]
   asks_op?: true
-  unprotected?: true
+  unprotected?: Unprotected
   params: Fields
   aliases?: Readonly<Record<string, string>>
   result: Fields
