@@ -15,6 +15,9 @@ const BAD_REQUEST_FIELDS = new Set(['oxd_id', 'code', 'state'])
 /** Codes of relyd that oxd has otherwise. */
 const others: Partial<Record<ErrorCode, string>> = {
   invalid_state: 'bad_request',
+  // Of frames that cannot be read, or sent.
+  invalid_frame: 'internal_error',
+  frame_too_large: 'internal_error',
 }
 
 export function oxdError(data: ErrorData, generation: OxdGeneration): OxdErrorData {
