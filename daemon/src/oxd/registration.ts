@@ -147,7 +147,8 @@ async function asFarAsOffered<T>(
       throw error
     }
     const left = list.filter((one) => offered.some((other) => isSameWords(one, other)))
-    if (left.length === list.length || needed.some((one) => !left.includes(one))) throw error
+    const isMissed = field === 'grant_types' && needed.some((one) => !left.includes(one))
+    if (left.length === list.length || isMissed) throw error
     log.warn({ [String(field)]: left }, 'the OP does not offer the others that were asked for')
     return asFarAsOffered({ log }, { ...asked, [String(field)]: left }, run, needed)
   }
