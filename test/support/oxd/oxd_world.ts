@@ -97,6 +97,11 @@ export class OxdSite implements Disposable {
       prompt: 'consent',
       ...params,
     })
+    return this.browse(authorization_url)
+  }
+
+  /** Lets the End-User log in. @returns the callback's URL */
+  async browse(authorization_url: string): Promise<URL> {
     return new URL(await new EndUser().logIn(authorization_url))
   }
 
