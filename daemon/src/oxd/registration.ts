@@ -15,17 +15,23 @@ import { type registrationFields, registrationRows } from './registration_params
 
 export type RegistrationParams = Values<typeof registrationFields>
 
+export interface NewOxdSite {
+  /** Grant types without which the registration is of no use to the caller. */
+  needed?: readonly string[]
+  /** As its settings have it. */
+  setup_client?: string | undefined
+}
+
 /**
  * Registers a site as oxd's register_site did: each call makes one.
  *
  * @param params as they were read
- * @param needed grant types without which the registration is of no use to the caller
  * @throws CommandError what register_site does, in oxd's names
  */
 export async function registerOxdSite(
   context: OxdContext,
   params: RegistrationParams,
-  needed: readonly string[] = [],
+  { needed = [], setup_client }: NewOxdSite = {},
 ): Promise<{ oxd_id: string; op_host: string }> {
   if (params.authorization_redirect_uri === undefined) {
     return context.refuse(
@@ -44,7 +50,7 @@ export async function registerOxdSite(
       context,
       asked,
       { needed, op_host: namedOp },
-      (offered) => register_site.run(context, undefined, offered as never),
+      (offered) => register_site.run(context, undefined, { ...offered, setup_client } as never),
     )
     return { oxd_id, op_host }
   })
