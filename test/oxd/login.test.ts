@@ -131,6 +131,7 @@ test('a login that is bound to a browser is not for oxd clients, and stays for w
   for (const given of [{ code, state }, { code, state, binding }, { url }]) {
     expect(await site.refused('get_tokens_by_code', given)).toMatchObject({
       error: 'bad_request',
+      error_description: expect.stringContaining('bound to a browser'),
       details: { reason: 'invalid_binding' },
     })
   }
