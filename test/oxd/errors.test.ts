@@ -4,6 +4,7 @@ import {
   answers,
   type Bends,
   type BentOp,
+  expectNoSecrets,
   hang,
   html,
   json,
@@ -25,6 +26,8 @@ beforeEach(() => world.op.straighten())
 
 afterAll(async () => {
   for (const one of [site, old]) one[Symbol.dispose]()
+  await world.daemon.stop()
+  expectNoSecrets(world.daemon.log, world.op)
   await world[Symbol.asyncDispose]()
 })
 
@@ -98,6 +101,16 @@ describe('what an OP answers', () => {
     expect(data.error_description).not.toContain('<h1>')
   })
 
+  test('an access token that it takes no more is told in its words', async () => {
+    const { access_token } = await site.logIn()
+    const headers = { 'www-authenticate': 'Bearer error="invalid_token", error_description="over"' }
+    world.op.bend({ userinfo: answers({ status: 401, headers, body: '' }) })
+    expect(await site.refused('get_user_info', { access_token })).toMatchObject({
+      error: 'http_status_401',
+      error_description: '{"error":"invalid_token","error_description":"over"}',
+    })
+  })
+
   test('a refresh token that it rejects is told so, then and later', async () => {
     using other = await world.site('3.1', { scope: ['openid', 'offline_access'] })
     const { refresh_token } = await other.logIn()
@@ -164,7 +177,7 @@ describe('what the client says wrong', () => {
 })
 
 test('an OP without logout is told by its name', async () => {
-  await using other = await OxdWorld.bent({ metadata: { end_session_endpoint: undefined } })
-  using here = await other.site()
-  expect((await here.refused('get_logout_uri')).error).toBe('no_end_session_endpoint_at_op')
+  for (const one of [site, old]) {
+    expect((await one.refused('get_logout_uri')).error).toBe('no_end_session_endpoint_at_op')
+  }
 })

@@ -1,7 +1,8 @@
 /** A login as oxd clients of each generation know it: code, tokens, UserInfo, refresh, logout. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startOp } from '../../demosite/src/op.js'
 import { codeAndState, type OxdSite, OxdWorld } from '../support/oxd/oxd_world.js'
-import { declined, redirect_uri } from '../support/site.js'
+import { declined } from '../support/site.js'
 import { Wire } from '../support/wire.js'
 
 let world: OxdWorld
@@ -54,6 +55,9 @@ describe.each(['3.1', '3.0', '2.4'] as const)('generation %s', (generation) => {
     expect(searchParams.get('id_token_hint')).toBe(tokens.id_token)
     expect(searchParams.get('state')).toBe('back')
     expect(searchParams.has('session_state')).toBe(false)
+    for (const secret of [tokens, fresh].flatMap((one) => [one.access_token, one.refresh_token])) {
+      expect(world.daemon.output).not.toContain(secret)
+    }
   })
 
   test('a code that came without its state is of the only login that waits', async () => {
@@ -87,7 +91,7 @@ test("a code of another login than the only one that waits is refused by the OP,
   using site = await world.site()
   const [first, second] = [await site.callback(), await site.callback()].map(codeAndState)
   // The first login is over, and its code was not redeemed.
-  const url = declined(world.op, first?.state ?? '')
+  const url = declined(world.op, first?.state ?? '').replace('http:', 'https:')
   expect(await site.refused('get_tokens_by_code', { url })).toMatchObject({
     error: 'http_status_400',
     error_description: '{"error":"access_denied"}',
@@ -127,6 +131,7 @@ test('a login that is bound to a browser is not for oxd clients, and stays for w
   for (const given of [{ code, state }, { code, state, binding }, { url }]) {
     expect(await site.refused('get_tokens_by_code', given)).toMatchObject({
       error: 'bad_request',
+      error_description: expect.stringContaining('bound to a browser'),
       details: { reason: 'invalid_binding' },
     })
   }
@@ -140,6 +145,24 @@ test('a login that is bound to a browser is not for oxd clients, and stays for w
   expect(await wire.ok('get_tokens_by_callback', { oxd_id, callback: url, binding })).toMatchObject(
     { sub: 'alice' },
   )
+})
+
+test('where two OPs answer at one address, a code without its iss is of nobody, and with it good', async () => {
+  const other = await startOp()
+  try {
+    const authorization_redirect_uri = 'https://two.example/callback'
+    using site = await world.site('3.1', { authorization_redirect_uri })
+    using _ = await world.site('3.1', { authorization_redirect_uri, op_host: other.issuer })
+    const refused = await site.refused('get_tokens_by_code', codeAndState(await site.callback()))
+    expect(refused).toMatchObject({
+      error: 'invalid_id_token_bad_issuer',
+      details: { reason: 'invalid_issuer' },
+    })
+    const callback = { ...codeAndState(await site.callback()), iss: world.op.issuer }
+    expect((await site.ok('get_tokens_by_code', callback)).id_token_claims.sub).toEqual(['alice'])
+  } finally {
+    await other.close()
+  }
 })
 
 test('a site whose tokens the daemon keeps is told so, and its login is not spent', async () => {
@@ -176,7 +199,7 @@ test("a logout brings nobody else's ID Token along, whoever logged in last", asy
   const own = new URL((await site.ok('logout')).uri).searchParams
   expect(own.has('id_token_hint')).toBe(false)
   expect(own.get('post_logout_redirect_uri')).toBe('http://site.example/out')
-  const other = { post_logout_redirect_uri: `${redirect_uri}/elsewhere` }
+  const other = { post_logout_redirect_uri: 'https://site.example/elsewhere' }
   const told = new URL((await site.ok('get_logout_uri', other)).uri).searchParams
   expect(told.get('post_logout_redirect_uri')).toBe(other.post_logout_redirect_uri)
 })
@@ -197,7 +220,7 @@ test('custom_parameters may be numbers and booleans, and go by the name of oxd 4
     no: 'false',
     text: 'dark',
     more: 'x',
-    redirect_uri,
+    redirect_uri: 'https://site.example/callback',
   })
   expect(searchParams.has('nothing')).toBe(false)
   for (const name of ['state', 'nonce']) expect(searchParams.get(name)).not.toMatch(/own/)

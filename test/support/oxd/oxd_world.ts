@@ -4,7 +4,6 @@ import { type Op, type OpOptions, startOp } from '../../../demosite/src/op.js'
 import { BentOp, type BentOpOptions } from '../bent_op/index.js'
 import type { TestDaemon } from '../daemon.js'
 import { EndUser } from '../end_user.js'
-import { redirect_uri } from '../site.js'
 import { Wire } from '../wire.js'
 import { startOxdDaemon } from './oxd_daemon.js'
 import { type OxdReply, OxdWire } from './oxd_wire.js'
@@ -89,7 +88,7 @@ export class OxdWorld<O extends AnyOp = Op> implements AsyncDisposable {
     const socket = this.socketOf(generation)
     using wire = await Wire.connect(socket)
     const { oxd_id } = await wire.ok('register_site', {
-      authorization_redirect_uri: redirect_uri,
+      authorization_redirect_uri: 'https://site.example/callback',
       scope: ['openid', 'profile', 'email', 'address', 'offline_access'],
       ...params,
     })
