@@ -1,7 +1,7 @@
 /** A login as oxd clients of each generation know it: code, tokens, UserInfo, refresh, logout. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { codeAndState, type OxdSite, OxdWorld } from '../support/oxd/oxd_world.js'
-import { declined, redirect_uri } from '../support/site.js'
+import { declined } from '../support/site.js'
 import { Wire } from '../support/wire.js'
 
 let world: OxdWorld
@@ -87,7 +87,7 @@ test("a code of another login than the only one that waits is refused by the OP,
   using site = await world.site()
   const [first, second] = [await site.callback(), await site.callback()].map(codeAndState)
   // The first login is over, and its code was not redeemed.
-  const url = declined(world.op, first?.state ?? '')
+  const url = declined(world.op, first?.state ?? '').replace('http:', 'https:')
   expect(await site.refused('get_tokens_by_code', { url })).toMatchObject({
     error: 'http_status_400',
     error_description: '{"error":"access_denied"}',
@@ -176,7 +176,7 @@ test("a logout brings nobody else's ID Token along, whoever logged in last", asy
   const own = new URL((await site.ok('logout')).uri).searchParams
   expect(own.has('id_token_hint')).toBe(false)
   expect(own.get('post_logout_redirect_uri')).toBe('http://site.example/out')
-  const other = { post_logout_redirect_uri: `${redirect_uri}/elsewhere` }
+  const other = { post_logout_redirect_uri: 'https://site.example/elsewhere' }
   const told = new URL((await site.ok('get_logout_uri', other)).uri).searchParams
   expect(told.get('post_logout_redirect_uri')).toBe(other.post_logout_redirect_uri)
 })
@@ -197,7 +197,7 @@ test('custom_parameters may be numbers and booleans, and go by the name of oxd 4
     no: 'false',
     text: 'dark',
     more: 'x',
-    redirect_uri,
+    redirect_uri: 'https://site.example/callback',
   })
   expect(searchParams.has('nothing')).toBe(false)
   for (const name of ['state', 'nonce']) expect(searchParams.get(name)).not.toMatch(/own/)
