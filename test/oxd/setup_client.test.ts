@@ -15,6 +15,7 @@ import type { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
 import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
 import { OxdWire } from '../support/oxd/oxd_wire.js'
+import { Wire } from '../support/wire.js'
 
 const authorization_redirect_uri = 'http://127.0.0.1:1/callback'
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -275,6 +276,29 @@ test('an issued client is both, and nothing is registered', async () => {
       ...secretless,
     }),
   ).toMatchObject({ error: 'invalid_request', details: { field: 'client_secret' } })
+})
+
+test("whose setup client is whose stays through the operator's changes, and travels with the sites", async () => {
+  const issued = { client_id: 'carried', client_secret: 'of the OP, long enough for anybody' }
+  const setup = await setUp(issued)
+  using admin = await Wire.connect(daemon.admin_socket)
+  const named: [string, string, string][] = [
+    ['carried-key', setup.setup_client_oxd_id, 'self'],
+    ['carried', setup.oxd_id, setup.setup_client_oxd_id],
+  ]
+  for (const [name, site] of named) {
+    await admin.ok('update_site', { site, name, client_name: 'Carried' })
+  }
+  const { sites } = await admin.ok('export_sites')
+  const carried = sites.map((one: object) => ({ ...one, client_secret: issued.client_secret }))
+  await using other = await startOxdDaemon()
+  using there = await Wire.connect(other.admin_socket)
+  await there.ok('import_sites', { sites: carried })
+  expect(await there.ok('export_sites')).toEqual({ sites, left_out: 0 })
+  for (const [name, oxd_id, setup_client] of named) {
+    const entry = sites.find((one: { name: string }) => one.name === name)
+    expect(entry).toMatchObject({ oxd_id, setup_client, client_name: 'Carried' })
+  }
 })
 
 describe('trap 10: what oxd-python writes to its cfg has no %', () => {
