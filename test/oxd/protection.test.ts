@@ -154,7 +154,7 @@ describe('refused', () => {
     await client.ok('get_authorization_url', victim.protected)
   })
 
-  test('with the token of a user who logged in at the site itself', async () => {
+  test("with a token of the site's own client", async () => {
     const { protected: site } = await setUp()
     const { client_id } = await client
       .ok('get_rp', { oxd_id: site.oxd_id })
