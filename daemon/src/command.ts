@@ -52,7 +52,7 @@ export function string(doc: FieldDoc & { minLength?: number; maxLength?: number 
 const TOKEN_LENGTH = 65_536
 
 /** A token or a document that carries some: long, and secret. */
-export function token(doc: FieldDoc) {
+export function token(doc: FieldDoc & { minLength?: number }) {
   return string({ secret: true, ...doc, maxLength: TOKEN_LENGTH })
 }
 
@@ -152,7 +152,11 @@ export interface CommandSpec<P extends Fields, R extends Fields, E extends Error
 }
 
 /** The caller's site, where the command takes an `oxd_id`. */
-export type SiteOf<P extends Fields> = P extends { oxd_id: Field<TSchema, true> } ? Site : undefined
+export type SiteOf<P extends Fields> = P extends { oxd_id: Field<TSchema, true> }
+  ? Site
+  : P extends { oxd_id: Field }
+    ? Site | undefined
+    : undefined
 
 /** A command of any shape, as the dispatcher and the generators see it. */
 export interface Command {
