@@ -52,7 +52,7 @@ export function string(doc: FieldDoc & { minLength?: number; maxLength?: number 
 const TOKEN_LENGTH = 65_536
 
 /** A token or a document that carries some: long, and secret. */
-export function token(doc: FieldDoc) {
+export function token(doc: FieldDoc & { minLength?: number }) {
   return string({ secret: true, ...doc, maxLength: TOKEN_LENGTH })
 }
 

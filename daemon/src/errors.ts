@@ -225,6 +225,37 @@ export const errors = {
     retryable: false,
   },
 
+  // Protection of commands (protect_commands_with_access_token).
+  blank_protection_access_token: {
+    doc: 'The realm wants a protection_access_token with this command. Get one with get_client_token.',
+    spec: 'RFC 6750 2',
+    retryable: false,
+  },
+  inactive_protection_access_token: {
+    doc: 'The OP says that the protection_access_token is not good, or no longer. Get a new one with get_client_token.',
+    spec: 'RFC 7662 2.2',
+    retryable: false,
+  },
+  invalid_protection_access_token: {
+    doc: 'The protection_access_token was issued to another client than the setup client of this site; at register_site, to none that is a setup client of this realm at this OP.',
+    spec: 'RFC 7662 2.2',
+    retryable: false,
+  },
+  protection_access_token_insufficient_scope: {
+    doc: 'The setup client was registered with the scope oxd, and the protection_access_token does not have it. Ask get_client_token for it.',
+    spec: 'RFC 6750 3.1',
+    retryable: false,
+  },
+  no_setup_client_for_oxd_id: {
+    doc: 'The site has no setup client, or no longer, whose tokens would protect it: it was registered without a protection_access_token. Make one with setup_client.',
+    retryable: false,
+  },
+  invalid_introspection_response: {
+    doc: 'The OP does not say to which client the protection_access_token was issued (`client_id`), so that nobody can tell whose it is.',
+    spec: 'RFC 7662 2.2',
+    retryable: false,
+  },
+
   // Sessions.
   invalid_session_id: {
     doc: 'No session of this site has this session_id: it expired or was ended. Log in again.',

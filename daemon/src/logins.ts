@@ -64,8 +64,11 @@ export async function completeLogin(
   const site_then = redirect_uri === site.redirect_uri ? site : { ...site, redirect_uri }
   const { came } = brought
   if (came === undefined) requireCodeAlone(context, login)
+  const response = brought.is_only_login
+    ? new URLSearchParams([...brought.response, ['state', login.state]])
+    : brought.response
   const parameters =
-    came === undefined ? await withIssuer(context, site, login, brought.response) : brought.response
+    came === undefined ? await withIssuer(context, site, login, response) : response
   const tokens = await redeem(context.op, site_then, login, { parameters, came })
   const session_id = await storeSession(context, site, tokens)
   const session_ref = refOf(hideExpiringId(parseExpiringId(session_id) as Buffer))

@@ -83,6 +83,7 @@ export function settingsOf(params: WishedSettings): SiteSettings {
     login_binding: params.login_binding ?? 'required',
     tokens: params.tokens ?? 'site',
     ...Object.fromEntries(given),
+    ...(params.setup_client && { setup_client: params.setup_client }),
     ...(Object.keys(metadata).length > 0 && { metadata }),
   }
 }

@@ -103,3 +103,22 @@ test('sites are listed to the operator only', async () => {
     error: 'invalid_oxd_id',
   })
 })
+
+test('scopes that the OP neither advertises nor takes are left out', async () => {
+  const { oxd_id } = await client.ok('register_site', {
+    authorization_redirect_uri,
+    scope: ['openid', 'email', 'uma_protection', 'user_name'],
+  })
+  expect(await client.ok('get_rp', { oxd_id })).toMatchObject({
+    node: { scope: ['openid', 'email'] },
+  })
+  await client.ok('update_site', { oxd_id, scope: ['openid', 'phone', 'clientinfo'] })
+  expect(await client.ok('get_rp', { oxd_id })).toMatchObject({
+    node: { scope: ['openid', 'phone'] },
+  })
+  const refused = await client.refused('register_site', {
+    authorization_redirect_uri,
+    scope: ['uma_protection'],
+  })
+  expect(refused).toMatchObject({ details: { error: 'invalid_client_metadata' } })
+})

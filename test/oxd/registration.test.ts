@@ -509,6 +509,12 @@ describe('trap 14: tolerates', () => {
     const { authorization_redirect_uri: _, ...others } = nulls
     expect(await client.ok('update_site', { oxd_id, ...others, port: 8099 })).toEqual({ oxd_id })
     expect(await client.ok('remove_site', { oxd_id, host: 'localhost' })).toEqual({ oxd_id })
+    for (const command of ['update_site', 'remove_site', 'get_rp']) {
+      expect(await client.refused(command, { oxd_id: null })).toMatchObject({
+        error: 'bad_request',
+        error_description: 'oxd_id is missing',
+      })
+    }
   })
 
   test('trap 13: both spellings at once, of which the newer counts', async () => {

@@ -8,6 +8,7 @@ import { asCommandError } from './op_errors.js'
 import { type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
+import { isBearerToken } from './token_text.js'
 
 /**
  * The site's own token, else one that its registration client gets, else the operator's.
@@ -59,7 +60,6 @@ function fileOf(options: OpOptions | undefined): string | undefined {
     )
   }
   live.note(token)
-  // RFC 6750 2.1.
-  if (/^[\w.~+/-]+=*$/.test(token)) return token
+  if (isBearerToken(token)) return token
   throw new Error(`${where}: ${path} must hold one token, in one line`)
 }

@@ -5,7 +5,13 @@ import type { Context } from '../context.js'
 import type { ErrorCode } from '../errors.js'
 import type { OxdCode } from './errors.js'
 
-export type OxdContext = Context<ErrorCode>
+export interface OxdContext extends Context<ErrorCode> {
+  /** As the client sent it, whatever command it sent it with. */
+  protection_access_token?: string | undefined
+}
+
+/** `true`, always; `setup_client`, for setup clients themselves. */
+type Unprotected = true | 'setup_client'
 
 /**
  * A command whole. Parameters are read leniently (`params.ts`) before they are checked. A result
@@ -20,7 +26,7 @@ export interface OxdCommandSpec<P extends Fields, R extends Fields> {
   /** It may wait for an answer of the OP's, beyond the documents that are cached. */
   asks_op?: true
   /** Runs without a protection_access_token where the realm wants one. */
-  unprotected?: true
+  unprotected?: Unprotected
   /** What its clients hear instead of a code, where they look at a few codes of this command only. */
   told_as?: Partial<Record<ErrorCode, OxdCode>>
   params: P
@@ -36,7 +42,7 @@ export interface OxdCommand {
   since: string
   names?: readonly string[]
   asks_op?: true
-  unprotected?: true
+  unprotected?: Unprotected
   told_as?: Partial<Record<ErrorCode, OxdCode>>
   params: Fields
   aliases?: Readonly<Record<string, string>>

@@ -5,29 +5,33 @@ import { register_site } from '../commands/register_site.js'
 import { update_site } from '../commands/update_site.js'
 import { CommandError } from '../errors.js'
 import { metadataFields } from '../op/client_metadata.js'
-import { isSameWords } from '../op/registration_request.js'
+import { readOpHost } from '../op/op_host.js'
 import { refused } from '../refused.js'
 import type { Site } from '../store/store.js'
+import { type Asked, asFarAsOffered } from './as_far_as_offered.js'
 import type { OxdContext } from './oxd_command.js'
 import { inNamesOf } from './registration_names.js'
 import { type registrationFields, registrationRows } from './registration_params.js'
 
 export type RegistrationParams = Values<typeof registrationFields>
 
-/** Parameters of relyd's commands, by their names. */
-type Asked = Record<string, unknown> & { metadata?: Record<string, unknown> }
+export interface NewOxdSite {
+  /** Grant types without which the registration is of no use to the caller. */
+  needed?: readonly string[]
+  /** As its settings have it. */
+  setup_client?: string | undefined
+}
 
 /**
  * Registers a site as oxd's register_site did: each call makes one.
  *
  * @param params as they were read
- * @param needed grant types without which the registration is of no use to the caller
  * @throws CommandError what register_site does, in oxd's names
  */
 export async function registerOxdSite(
   context: OxdContext,
   params: RegistrationParams,
-  needed: readonly string[] = [],
+  { needed = [], setup_client }: NewOxdSite = {},
 ): Promise<{ oxd_id: string; op_host: string }> {
   if (params.authorization_redirect_uri === undefined) {
     return context.refuse(
@@ -38,12 +42,15 @@ export async function registerOxdSite(
   }
   const wished = relydsParams(context, params, { needed })
   const asked = params.client_id === undefined ? wished : ofUseForIssued(wished)
+  const { op, settings } = context
+  const namedOp = () =>
+    readOpHost(op.http, String(params.op_host ?? settings.default_op), params.op_discovery_path)
   return inNamesOf(params, async () => {
     const { oxd_id, op_host } = await asFarAsOffered(
       context,
       asked,
-      (offered) => register_site.run(context, undefined, offered as never),
-      needed,
+      { needed, op_host: namedOp },
+      (offered) => register_site.run(context, undefined, { ...offered, setup_client } as never),
     )
     return { oxd_id, op_host }
   })
@@ -65,8 +72,9 @@ export async function updateOxdSite(
     const changes = site.registered_by === 'operator' ? ofIssued(site, asked) : asked
     // The SDK's clients are told that they forgot something; oxd put everything there again.
     if (Object.keys(changes).length === 0) return
-    await asFarAsOffered(context, changes, (offered) =>
-      update_site.run(context, site, { ...offered, oxd_id: site.oxd_id } as never),
+    const { oxd_id, op_host } = site
+    await asFarAsOffered(context, changes, { op_host: () => op_host }, (offered) =>
+      update_site.run(context, site, { ...offered, oxd_id } as never),
     )
   })
 }
@@ -126,31 +134,6 @@ function withNeededTypes(
   const implicit = isImplicit ? ['implicit'] : []
   const wanted = [...(grants ?? []), 'authorization_code', ...implicit, ...needed]
   return { ...with_types, grant_types: [...new Set(wanted)] }
-}
-
-/** Lists of which oxd let an OP overlook what it does not have. No login of an oxd client needs more. */
-const OVERLOOKED = ['response_types', 'grant_types']
-
-/** Asks again without what the OP does not offer. */
-async function asFarAsOffered<T>(
-  { log }: Pick<OxdContext, 'log'>,
-  asked: Asked,
-  run: (asked: Asked) => Promise<T>,
-  needed: readonly string[] = [],
-): Promise<T> {
-  try {
-    return await run(asked)
-  } catch (error) {
-    const { field, offered } = (error instanceof CommandError && error.details) || {}
-    const list = asked[String(field)]
-    if (!OVERLOOKED.includes(String(field)) || !Array.isArray(list) || !Array.isArray(offered)) {
-      throw error
-    }
-    const left = list.filter((one) => offered.some((other) => isSameWords(one, other)))
-    if (left.length === list.length || needed.some((one) => !left.includes(one))) throw error
-    log.warn({ [String(field)]: left }, 'the OP does not offer the others that were asked for')
-    return asFarAsOffered({ log }, { ...asked, [String(field)]: left }, run, needed)
-  }
 }
 
 /** Without what nobody would hear of: clients send their whole cfg, and oxd never looked at it. */

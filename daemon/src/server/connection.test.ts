@@ -1,17 +1,10 @@
 /** A connection that gets more events than its peer reads. */
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { encodeJson, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { type ConnectionPair, connectionPair } from '../../../test/support/connection_pair.js'
 import { type DaemonEvent, EventHub } from '../events.js'
-import { Buffers } from './buffers.js'
-import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
 import { errorReply } from './envelope.js'
-import { Turns } from './turns.js'
 
 const hub = new EventHub()
 
@@ -28,28 +21,12 @@ const dispatch: Dispatch = {
   refuse: (id, error, request_id) => errorReply(id, error, request_id),
 }
 
-/** Both ends of a connection, over a Unix socket. */
-async function pair(): Promise<{ peer: Socket; connection: Connection; closed: Promise<unknown> }> {
-  const folder = mkdtempSync(join(tmpdir(), 'relyd-events-'))
-  const server = createServer({ allowHalfOpen: true }).listen(join(folder, 'socket'))
-  const accepted = once(server, 'connection')
-  const peer = connect(join(folder, 'socket'))
-  const [socket] = (await accepted) as [Socket]
-  onTestFinished(() => {
-    peer.destroy()
-    socket.destroy()
-    server.close()
-    rmSync(folder, { recursive: true })
-  })
-  const connection = new Connection(socket, {
-    dispatch,
-    turns: new Turns(),
-    buffers: new Buffers(128),
-    limits: { frame_timeout: 30, idle_timeout: 3600 },
-  })
-  peer.write(encodeJson({ id: 1, command: 'subscribe', params: {} }))
-  await expect.poll(() => hub.has(connection)).toBe(true)
-  return { peer, connection, closed: once(socket, 'close') }
+/** One that gets events. */
+async function pair(): Promise<ConnectionPair> {
+  const subscribed = await connectionPair(dispatch)
+  subscribed.peer.write(encodeJson({ id: 1, command: 'subscribe', params: {} }))
+  await expect.poll(() => hub.has(subscribed.connection)).toBe(true)
+  return subscribed
 }
 
 const event: DaemonEvent = {

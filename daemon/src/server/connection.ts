@@ -1,10 +1,17 @@
 /** One connection: frames in by turns, requests run side by side, replies gathered into one write a turn. */
 import type { Socket } from 'node:net'
-import { type Decoder, type Frame, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
+import { FrameError, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
 import type { Buffers } from './buffers.js'
-import { chooseDialect, type Dialect, LONGEST_MAGIC } from './dialects/dialect.js'
+import {
+  chooseDialect,
+  type Dialect,
+  LONGEST_MAGIC,
+  type RequestDecoder,
+  type RequestFrame,
+} from './dialects/dialect.js'
 import { json } from './dialects/json.js'
 import { oxd } from './dialects/oxd.js'
 import type { Caller, Dispatch } from './dispatch.js'
@@ -23,7 +30,8 @@ const UNREAD_EVENTS = 2 * UNREAD
 /** Milliseconds of quiet after which the kernel asks whether a peer on another host is there. */
 const KEEP_ALIVE = 60_000
 
-const tooLong = (bytes: number) =>
+/** Why a reply is not sent. */
+export const tooLong = (bytes: number) =>
   new CommandError(
     'frame_too_large',
     `the reply is longer than ${bytes} bytes and cannot be sent; what the command changes is changed`,
@@ -36,7 +44,8 @@ const noOxdClients = new CommandError(
   'oxd clients are not served here; the operator may allow them by oxd_clients in the realm of relyd.cfg',
 )
 
-const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
+/** Why a request is not run. */
+export const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
 
 /** Milliseconds without a request after which a draining connection closes: what was sent before is read by then. */
 const DRAIN_QUIET = 150
@@ -69,11 +78,11 @@ export class Connection implements Caller {
   /** Of the dialect, once it is known. */
   #dispatch: Dispatch
   #dialect: Dialect | undefined
-  #decoder: Decoder | undefined
+  #decoder: RequestDecoder | undefined
   #head = Buffer.alloc(0)
   /** Bytes that arrived and were not given to the decoder yet. */
   #unread: Buffer = Buffer.alloc(0)
-  #waiting: Frame[] = []
+  #waiting: RequestFrame[] = []
   #running = 0
   #out: Buffer[] = []
   /** The site that this connection last spoke for; it waits among that site's. */
@@ -211,7 +220,8 @@ export class Connection implements Caller {
     }
     this.#dialect = choice.dialect
     this.#decoder = choice.dialect.decoder()
-    const { refusal = this.#enter(choice.dialect) } = this.#options
+    const barred = this.#enter(choice.dialect)
+    const { refusal = barred } = this.#options
     if (refusal) {
       this.#answerRefused(null, refusal)
       this.#stopReading()
@@ -243,7 +253,7 @@ export class Connection implements Caller {
     }
     this.#socket.pause()
     // Replies, and their being read, make room for more.
-    if (this.#running >= (this.#dialect?.in_flight ?? 0)) return
+    if (this.#running >= (this.#dialect?.in_flight ?? 0) && !this.#isRepeat) return
     if (this.#outBytes + this.#socket.writableLength >= UNREAD) return
     this.#queued = true
     this.#options.turns.take(this.#lane, () => {
@@ -268,8 +278,20 @@ export class Connection implements Caller {
     else if (this.#waiting.length === 0) this.#partialSince ??= performance.now()
   }
 
-  #start(frame: Frame): void {
+  /** Whether replies come in the order of their requests. */
+  get #isOrdered(): boolean {
+    return this.#dialect?.in_flight === 1
+  }
+
+  /** Whether what waits is dropped in its turn, and need not wait for a reply. */
+  get #isRepeat(): boolean {
+    const [next] = this.#waiting
+    return next !== undefined && 'repeat' in next
+  }
+
+  #start(frame: RequestFrame): void {
     this.#activeAt = performance.now()
+    if ('repeat' in frame) return
     if ('error' in frame) {
       const { code, message, fatal } = frame.error
       this.#answerRefused(null, new CommandError(code, message))
@@ -288,11 +310,16 @@ export class Connection implements Caller {
     const account = dispatch.accountOf(request)
     const request_id = dispatch.nextRequestId()
     this.#lane = laneOf(dispatch, account)
+    this.#answer(dispatch.run(request, request_id, account, this))
+  }
+
+  /** @param reply never rejects: the dispatcher answers its own failures */
+  #answer(reply: Promise<Buffer>): void {
     this.#running += 1
-    // The dispatcher answers its own failures; nothing rejects here.
-    void dispatch.run(request, request_id, account, this).then((frame) => {
+    void (this.#isOrdered ? afterReading(reply) : reply).then((frame) => {
       this.#running -= 1
       this.#activeAt = performance.now()
+      this.#decoder?.answered?.()
       if (!this.#ended && !this.gone) this.#push(frame)
       this.#pull()
     })
@@ -301,7 +328,9 @@ export class Connection implements Caller {
   #answerRefused(id: RequestId, error: CommandError): void {
     if (this.#ended || this.gone) return
     const request_id = this.#dispatch.nextRequestId()
-    this.#push(this.encode(this.#dispatch.refuse(id, error, request_id)))
+    const frame = this.encode(this.#dispatch.refuse(id, error, request_id))
+    if (this.#isOrdered) this.#answer(Promise.resolve(frame))
+    else this.#push(frame)
   }
 
   #push(frame: Buffer): void {
@@ -345,6 +374,12 @@ export class Connection implements Caller {
   }
 
   #refuse(why: string): void {
+    if (this.#isOrdered && this.#running > 0) {
+      // Or it would be taken for the answer to what runs.
+      this.#socket.pause()
+      this.#waiting = [{ error: new FrameError('invalid_frame', why, true) }]
+      return
+    }
     this.#answerRefused(null, new CommandError('invalid_frame', why))
     this.#stopReading()
   }
@@ -397,6 +432,19 @@ export class Connection implements Caller {
   }
 }
 
-function laneOf({ realm }: Dispatch, account: string): string {
+/**
+ * Waits until the socket was looked at once more: what has come by then was sent without waiting for
+ * the reply, and may be what is answered, for a second time.
+ */
+async function afterReading(reply: Promise<Buffer>): Promise<Buffer> {
+  const frame = await reply
+  // The first may come before the event loop reads, the second comes behind it.
+  await turnOfLoop()
+  await turnOfLoop()
+  return frame
+}
+
+/** Whose turns the account's requests wait for. */
+export function laneOf({ realm }: Dispatch, account: string): string {
   return `${realm} ${account}`
 }

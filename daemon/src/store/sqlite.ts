@@ -209,6 +209,14 @@ export class SqliteStore implements Store {
     return this.#sql.hasSiteAt.get(realm, op_host) !== undefined
   }
 
+  async setupClients(realm: string, issuer: string, limit: number): Promise<Site[]> {
+    return this.#sql.setupClients.all(realm, issuer, limit).map((row) => this.#site(row))
+  }
+
+  async setupClientsOf(realm: string, issuer: string, client_id: string): Promise<Site[]> {
+    return this.#sql.setupClientsOf.all(realm, issuer, client_id).map((row) => this.#site(row))
+  }
+
   async usageOfRealms(): Promise<RealmUsage[]> {
     return this.#sql.usageOfRealms.all()
   }

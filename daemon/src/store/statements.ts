@@ -144,6 +144,9 @@ const LISTED_SITE = `SELECT s.oxd_id, s.realm, s.op_host, s.issuer, s.redirect_u
   s.client, s.settings, s.created_at, s.name, s.version, s.updated_at, s.renew_at, u.sessions
   FROM sites s JOIN site_usage u ON u.oxd_id = s.oxd_id`
 
+/** To the letter as the index has it. */
+const IS_SETUP_CLIENT = "settings ->> 'setup_client' = 'self'"
+
 /** What {@link prepareStatements} makes. */
 export type Statements = ReturnType<typeof prepareStatements>
 
@@ -261,6 +264,14 @@ export function prepareStatements(db: Database) {
     ),
     hasSiteAt: statement<[realm: string, op_host: string]>(
       'SELECT 1 FROM sites WHERE realm = ? AND op_host = ? LIMIT 1',
+    ),
+    setupClients: statement<[realm: string, issuer: string, limit: number], SiteRow>(
+      `SELECT * FROM sites WHERE realm = ? AND issuer = ? AND ${IS_SETUP_CLIENT}
+         AND registered_by = 'relyd' LIMIT ?`,
+    ),
+    setupClientsOf: statement<[realm: string, issuer: string, client_id: string], SiteRow>(
+      `SELECT * FROM sites WHERE realm = ? AND issuer = ? AND ${IS_SETUP_CLIENT}
+         AND client ->> 'client_id' = ? ORDER BY registered_by DESC, created_at, oxd_id LIMIT 10`,
     ),
     removeSite: deleteOfSite('sites'),
     removeRegistration: deleteOfSite('registrations'),

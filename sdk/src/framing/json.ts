@@ -42,11 +42,13 @@ export class JsonDecoder implements Decoder {
 }
 
 /** One line of JSON. */
-export const encodeJson: Encode = (message) => {
+export const encodeJson: Encode = (message) => Buffer.from(`${jsonText(message)}\n`)
+
+/** A message as JSON that readers in every language take. */
+export function jsonText(message: unknown): string {
   const text = JSON.stringify(message)
   // Half a surrogate pair is written as an escape, such as \ud800; a backslash in a text looks alike.
-  const readable = text.includes('\\ud') ? JSON.stringify(wellFormed(message)) : text
-  return Buffer.from(`${readable}\n`)
+  return text.includes('\\ud') ? JSON.stringify(wellFormed(message)) : text
 }
 
 const tooLarge = new FrameError(

@@ -26,9 +26,8 @@ export class OxdWire implements Disposable {
   }
 
   /** @param where the path of a Unix socket, or a port of loopback */
-  static async connect(where: string | number): Promise<OxdWire> {
-    const socket =
-      typeof where === 'string' ? connect(where) : connect({ host: '127.0.0.1', port: where })
+  static async connect(where: string | number, host = '127.0.0.1'): Promise<OxdWire> {
+    const socket = typeof where === 'string' ? connect(where) : connect({ host, port: where })
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve)
       socket.once('error', reject)

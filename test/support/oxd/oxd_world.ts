@@ -1,9 +1,9 @@
 /** A real OP and a daemon with a realm for each generation of oxd clients, and sites that log in there. */
 import { join } from 'node:path'
 import { type Op, type OpOptions, startOp } from '../../../demosite/src/op.js'
+import { BentOp, type BentOpOptions } from '../bent_op/index.js'
 import type { TestDaemon } from '../daemon.js'
 import { EndUser } from '../end_user.js'
-import { redirect_uri } from '../site.js'
 import { Wire } from '../wire.js'
 import { startOxdDaemon } from './oxd_daemon.js'
 import { type OxdReply, OxdWire } from './oxd_wire.js'
@@ -29,24 +29,51 @@ function nameOf(generation: Generation): string {
   return `oxd-${generation.replace('.', '-')}`
 }
 
-export class OxdWorld implements AsyncDisposable {
-  readonly op: Op
-  readonly daemon: TestDaemon
+interface AnyOp {
+  issuer: string
+}
 
-  private constructor(op: Op, daemon: TestDaemon) {
+/** What the browser brings back of an authorization URL. */
+type Browse = (authorization_url: string) => Promise<string>
+
+function daemonFor({ issuer }: AnyOp): Promise<TestDaemon> {
+  return startOxdDaemon(
+    { daemon: { default_op: issuer, op_timeout: 1 }, sections: older },
+    '3.1',
+    'front_channel_access_tokens = yes',
+  )
+}
+
+export class OxdWorld<O extends AnyOp = Op> implements AsyncDisposable {
+  readonly op: O
+  readonly daemon: TestDaemon
+  readonly #browse: Browse
+  readonly #close: () => Promise<void>
+
+  private constructor(op: O, daemon: TestDaemon, browse: Browse, close: () => Promise<void>) {
     this.op = op
     this.daemon = daemon
+    this.#browse = browse
+    this.#close = close
   }
 
   static async start(options?: OpOptions): Promise<OxdWorld> {
     const op = await startOp(options)
-    const daemon = await startOxdDaemon({ daemon: { default_op: op.issuer }, sections: older })
-    return new OxdWorld(op, daemon)
+    const browse: Browse = (authorization_url) => new EndUser().logIn(authorization_url)
+    return new OxdWorld(op, await daemonFor(op), browse, () => op.close())
+  }
+
+  /** With an OP that a test can bend, and response types of all kinds. */
+  static async bent(options: BentOpOptions = {}): Promise<OxdWorld<BentOp>> {
+    const op = await BentOp.start(options)
+    const browse: Browse = async (authorization_url) => op.authorize(authorization_url)
+    const close = () => op[Symbol.asyncDispose]()
+    return new OxdWorld(op, await daemonFor(op), browse, close)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.daemon[Symbol.asyncDispose]()
-    await this.op.close()
+    await this.#close()
   }
 
   /** The socket of a generation's realm. */
@@ -61,11 +88,11 @@ export class OxdWorld implements AsyncDisposable {
     const socket = this.socketOf(generation)
     using wire = await Wire.connect(socket)
     const { oxd_id } = await wire.ok('register_site', {
-      authorization_redirect_uri: redirect_uri,
+      authorization_redirect_uri: 'https://site.example/callback',
       scope: ['openid', 'profile', 'email', 'address', 'offline_access'],
       ...params,
     })
-    return new OxdSite(await OxdWire.connect(socket), oxd_id)
+    return new OxdSite(await OxdWire.connect(socket), oxd_id, this.#browse)
   }
 }
 
@@ -73,10 +100,12 @@ export class OxdWorld implements AsyncDisposable {
 export class OxdSite implements Disposable {
   readonly wire: OxdWire
   readonly oxd_id: string
+  readonly #browse: Browse
 
-  constructor(wire: OxdWire, oxd_id: string) {
+  constructor(wire: OxdWire, oxd_id: string, browse: Browse) {
     this.wire = wire
     this.oxd_id = oxd_id
+    this.#browse = browse
   }
 
   [Symbol.dispose](): void {
@@ -97,7 +126,12 @@ export class OxdSite implements Disposable {
       prompt: 'consent',
       ...params,
     })
-    return new URL(await new EndUser().logIn(authorization_url))
+    return this.browse(authorization_url)
+  }
+
+  /** Lets the End-User log in. @returns the callback's URL */
+  async browse(authorization_url: string): Promise<URL> {
+    return new URL(await this.#browse(authorization_url))
   }
 
   /** A whole login. @returns what get_tokens_by_code answered */

@@ -23,7 +23,7 @@ export const id_token_status = oxdCommand({
     claims: orNull(claims({ doc: 'Its claims.' })),
   },
   async run({ realm, op }, site, { id_token }) {
-    const valid = await validIdToken(op, site, id_token, { front_channel: false })
+    const valid = await validIdToken(op, site, id_token)
     if (!valid) return { active: false, expires_at: null, issued_at: null, claims: null }
     return {
       active: true,

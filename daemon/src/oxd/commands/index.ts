@@ -6,6 +6,7 @@ import { authorization_code_flow } from './authorization_code_flow.js'
 import { get_access_token_by_refresh_token } from './get_access_token_by_refresh_token.js'
 import { get_authorization_code } from './get_authorization_code.js'
 import { get_authorization_url } from './get_authorization_url.js'
+import { get_client_token } from './get_client_token.js'
 import { get_logout_uri } from './get_logout_uri.js'
 import { get_rp } from './get_rp.js'
 import { get_tokens_by_code } from './get_tokens_by_code.js'
@@ -17,6 +18,7 @@ import { introspect_rpt } from './introspect_rpt.js'
 import { license_status } from './license_status.js'
 import { register_site } from './register_site.js'
 import { remove_site } from './remove_site.js'
+import { setup_client } from './setup_client.js'
 import { uma_rp_authorize_rpt } from './uma_rp_authorize_rpt.js'
 import { uma_rp_get_claims_gathering_url } from './uma_rp_get_claims_gathering_url.js'
 import { uma_rp_get_gat } from './uma_rp_get_gat.js'
@@ -32,6 +34,7 @@ export const oxdCommands = {
   get_access_token_by_refresh_token,
   get_authorization_code,
   get_authorization_url,
+  get_client_token,
   get_logout_uri,
   get_rp,
   get_tokens_by_code,
@@ -43,6 +46,7 @@ export const oxdCommands = {
   license_status,
   register_site,
   remove_site,
+  setup_client,
   uma_rp_authorize_rpt,
   uma_rp_get_claims_gathering_url,
   uma_rp_get_gat,

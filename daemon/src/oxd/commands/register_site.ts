@@ -1,5 +1,6 @@
 import { required, string } from '../../command.js'
 import { oxdCommand } from '../oxd_command.js'
+import { setupClientForNewSite } from '../protection.js'
 import { registerOxdSite } from '../registration.js'
 import { registrationFields } from '../registration_params.js'
 
@@ -12,5 +13,8 @@ export const register_site = oxdCommand({
     oxd_id: required(string({ doc: 'The site, in every other command.' })),
     op_host: required(string({ doc: 'The OP it is registered at.' })),
   },
-  run: (context, _site, params) => registerOxdSite(context, params),
+  async run(context, _site, params) {
+    const setup_client = await setupClientForNewSite(context, params)
+    return registerOxdSite(context, params, { setup_client })
+  },
 })

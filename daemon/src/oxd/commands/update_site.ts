@@ -8,6 +8,8 @@ export const update_site = oxdCommand({
   since: '3.1.2',
   names: ['update_site_registration'],
   asks_op: true,
+  // A setup client whose secret is over gets no token.
+  unprotected: 'setup_client',
   params: { oxd_id, ...registrationFields },
   result: {
     oxd_id: required(string({ doc: 'The site.' })),

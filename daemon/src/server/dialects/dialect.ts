@@ -1,21 +1,32 @@
 /** How a connection speaks, chosen by its first byte. Handlers never learn which. */
-import type { Decoder, Encode } from '@relyd/sdk/framing'
+import type { Encode, Frame } from '@relyd/sdk/framing'
 import type { ReadRequest } from '../envelope.js'
 import { json } from './json.js'
 import { msgpack } from './msgpack.js'
 import { oxd } from './oxd.js'
 
+/** A frame, or that one came again before it was answered. */
+export type RequestFrame = Frame | { repeat: true }
+
+/** Turns what a connection sends into requests. */
+export interface RequestDecoder {
+  push(chunk: Buffer): RequestFrame[]
+  readonly pending: number
+  /** Where replies come in the order of requests: the first that was not answered is so now. */
+  answered?(): void
+}
+
 export interface Dialect {
   name: string
   /** Bytes that open the connection and belong to no frame. */
   magic: Buffer
-  decoder(): Decoder
+  decoder(): RequestDecoder
   /** Encodes the envelope of a reply, or an event. */
   encode: Encode
   /** Bytes of the longest reply. */
   longest_reply: number
   readRequest(message: unknown): ReadRequest
-  /** Requests of one connection that run at the same time; further ones wait unread. */
+  /** Requests of one connection that run at the same time; further ones wait unread. Of one, replies keep the order. */
   in_flight: number
   /** Whether a connection that nobody uses is closed after `idle_timeout`. */
   may_be_closed_idle: boolean

@@ -1,16 +1,17 @@
 /** The oxd dialect: for the client libraries of oxD, whatever their language and version. */
 import { CommandError } from '../../errors.js'
 import { isObject } from '../../is_object.js'
+import { NOT_GIVEN } from '../../oxd/params.js'
 import type { ReadRequest } from '../envelope.js'
 import type { Dialect } from './dialect.js'
-import { encodeOxd, OxdDecoder } from './oxd_frames.js'
+import { encodeOxd, LONGEST, OxdDecoder } from './oxd_frames.js'
 
 export const oxd: Dialect = {
   name: 'oxd',
   magic: Buffer.alloc(0),
   decoder: () => new OxdDecoder(),
   encode: encodeOxd,
-  longest_reply: 4 + 9999,
+  longest_reply: 4 + LONGEST,
   readRequest,
   // Replies carry no id: their order tells which is whose.
   in_flight: 1,
@@ -23,8 +24,6 @@ function readRequest(message: unknown): ReadRequest {
   if (typeof command !== 'string') {
     return { id: null, request: new CommandError('unsupported_operation', 'command is missing') }
   }
-  return {
-    id: null,
-    request: { id: null, command: command.toLowerCase(), params: isObject(params) ? params : {} },
-  }
+  const given = isObject(params) ? params : NOT_GIVEN
+  return { id: null, request: { id: null, command: command.toLowerCase(), params: given } }
 }

@@ -2,7 +2,7 @@
 import type { Connect } from './client.js'
 import { java } from './java.js'
 import { node, node301 } from './node.js'
-import { persistentPhp, php } from './php.js'
+import { php } from './php.js'
 import { python } from './python.js'
 import { ruby } from './ruby.js'
 
@@ -13,7 +13,6 @@ export const oxdClients: [name: string, connect: Connect][] = [
   ['node 3.1.4', node],
   ['node 3.0.1', node301],
   ['php', php],
-  ['php, one connection', persistentPhp],
   ['ruby', ruby],
   ['java', java],
 ]
