@@ -154,7 +154,7 @@ describe('refused', () => {
     await client.ok('get_authorization_url', victim.protected)
   })
 
-  test('with the token of a user who logged in at the site itself', async () => {
+  test("with a token of the site's own client", async () => {
     const { protected: site } = await setUp()
     const { client_id } = await client
       .ok('get_rp', { oxd_id: site.oxd_id })
@@ -281,6 +281,7 @@ test('what gets a token, and tells nothing that protects, needs none', async () 
     setup_client: true,
     get_client_token: true,
     get_rp: true,
+    license_status: true,
     update_site: 'setup_client',
   })
   // The others have a site, whose setup client decides; register_site looks for one itself.

@@ -287,6 +287,34 @@ describe('the key file', () => {
   })
 })
 
+describe('oxd_http', () => {
+  const realm = '[realm default]\noxd_clients = 3.1\n'
+  const at = (value: string, lines = 'address = unix:/run/a.sock') =>
+    `[listener a]\n${lines}\noxd_http = ${value}\n${realm}`
+
+  test('is off, on, or on with names of this host', () => {
+    const names = (text: string) => read(text).listeners[0]?.oxd_http
+    expect(names(listener)).toBeUndefined()
+    expect(names(at('no'))).toBeUndefined()
+    expect(names(at('yes'))).toEqual([])
+    expect(names(at('OXD.example.com, other'))).toEqual(['oxd.example.com', 'other'])
+  })
+
+  test.each([
+    [at('https://oxd.example.com'), '3: oxd_http must be yes, no, or names of hosts'],
+    [at('oxd.example.com:8443'), '3: oxd_http must be yes, no, or names of hosts'],
+    [at('*'), '3: oxd_http must be yes, no, or names of hosts'],
+    [at('yes').replace(realm, ''), '3: oxd_http is for a realm with oxd_clients'],
+    [
+      at('yes', 'address = tcp:0.0.0.0:8099\ntls_certificate = a\ntls_key = b\ntls_client_ca = c'),
+      '6: oxd_http is for a Unix socket or loopback without TLS',
+    ],
+    [at('yes', 'address = tcp:0.0.0.0:8099'), '2: address must be a loopback address'],
+  ])('is refused elsewhere: %s', (text, why) => {
+    expect(refusal(text)).toContain(`/etc/relyd.cfg:${why}`)
+  })
+})
+
 describe('TLS', () => {
   const files = 'tls_certificate = tls/a.crt\ntls_key = /etc/a.key\ntls_client_ca = ca.crt\n'
   const at = (address: string, lines: string) => `[listener a]\naddress = ${address}\n${lines}`
