@@ -1,6 +1,6 @@
 /** One connection: frames in by turns, requests run side by side, replies gathered into one write a turn. */
 import type { Socket } from 'node:net'
-import { setImmediate as turnOfLoop } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turnOfLoop } from 'node:timers/promises'
 import { FrameError, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
@@ -26,6 +26,12 @@ const UNREAD = MAX_FRAME_BYTES
 
 /** Bytes that wait for the peer to read with which another event costs it the connection. */
 const UNREAD_EVENTS = 2 * UNREAD
+
+/**
+ * Milliseconds that a connection's first reply waits where replies keep the order. PHP's client writes
+ * each request twice, and its host may let the daemon answer before it comes to the second time.
+ */
+const SECOND_COPY = 5
 
 /** Milliseconds of quiet after which the kernel asks whether a peer on another host is there. */
 const KEEP_ALIVE = 60_000
@@ -102,6 +108,8 @@ export class Connection implements Caller {
   #partialSince: number | undefined
   #unreadSince: number | undefined
   #activeAt = performance.now()
+  /** Until the peer has shown whether it writes each request twice. */
+  #second_copy: Promise<void> | undefined
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
@@ -316,13 +324,26 @@ export class Connection implements Caller {
   /** @param reply never rejects: the dispatcher answers its own failures */
   #answer(reply: Promise<Buffer>): void {
     this.#running += 1
-    void (this.#isOrdered ? afterReading(reply) : reply).then((frame) => {
+    void (this.#isOrdered ? this.#afterReading(reply) : reply).then((frame) => {
       this.#running -= 1
       this.#activeAt = performance.now()
       this.#decoder?.answered?.()
       if (!this.#ended && !this.gone) this.#push(frame)
       this.#pull()
     })
+  }
+
+  /**
+   * Waits until the socket was looked at once more: what has come by then was sent without waiting for
+   * the reply, and may be what is answered, for a second time.
+   */
+  async #afterReading(reply: Promise<Buffer>): Promise<Buffer> {
+    this.#second_copy ??= sleep(SECOND_COPY, undefined, { ref: false })
+    const [frame] = await Promise.all([reply, this.#second_copy])
+    // The first may come before the event loop reads, the second comes behind it.
+    await turnOfLoop()
+    await turnOfLoop()
+    return frame
   }
 
   #answerRefused(id: RequestId, error: CommandError): void {
@@ -430,18 +451,6 @@ export class Connection implements Caller {
       this.#socket.resume()
     })
   }
-}
-
-/**
- * Waits until the socket was looked at once more: what has come by then was sent without waiting for
- * the reply, and may be what is answered, for a second time.
- */
-async function afterReading(reply: Promise<Buffer>): Promise<Buffer> {
-  const frame = await reply
-  // The first may come before the event loop reads, the second comes behind it.
-  await turnOfLoop()
-  await turnOfLoop()
-  return frame
 }
 
 /** Whose turns the account's requests wait for. */
