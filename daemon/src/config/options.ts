@@ -17,6 +17,7 @@ import {
   type Options,
   oneOf,
   opHosts,
+  oxdHttp,
   proxy,
   realmsByName,
   text,
@@ -189,6 +190,13 @@ export const listenerOptions = {
     default: '3600',
     reload: true,
     read: wholeNumber(1, 30 * DAY),
+  },
+  oxd_http: {
+    doc: '`yes` answers oxd clients by HTTP too, as oxd-https-extension did (`POST /get-authorization-url`). It is for a Unix socket or a port of loopback: TLS is for a reverse proxy in front. Where that passes on the Host that its clients ask for, give those names instead of yes, separated by commas. Requests of browsers are refused.',
+    default: 'no',
+    unsafe:
+      'A program on this host that posts JSON to whatever address others name (a webhook) can be made to post commands.',
+    read: oxdHttp,
   },
   ...tlsOptions,
 } as const satisfies Options

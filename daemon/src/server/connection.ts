@@ -36,7 +36,8 @@ const SECOND_COPY = 10
 /** Milliseconds of quiet after which the kernel asks whether a peer on another host is there. */
 const KEEP_ALIVE = 60_000
 
-const tooLong = (bytes: number) =>
+/** Why a reply is not sent. */
+export const tooLong = (bytes: number) =>
   new CommandError(
     'frame_too_large',
     `the reply is longer than ${bytes} bytes and cannot be sent; what the command changes is changed`,
@@ -49,7 +50,8 @@ const noOxdClients = new CommandError(
   'oxd clients are not served here; the operator may allow them by oxd_clients in the realm of relyd.cfg',
 )
 
-const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
+/** Why a request is not run. */
+export const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
 
 /** Milliseconds without a request after which a draining connection closes: what was sent before is read by then. */
 const DRAIN_QUIET = 150
@@ -451,6 +453,7 @@ export class Connection implements Caller {
   }
 }
 
-function laneOf({ realm }: Dispatch, account: string): string {
+/** Whose turns the account's requests wait for. */
+export function laneOf({ realm }: Dispatch, account: string): string {
   return `${realm} ${account}`
 }

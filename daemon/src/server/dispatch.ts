@@ -44,7 +44,12 @@ export interface Dispatch {
   /** Answers what is no request that could be run. */
   refuse(id: RequestId, error: CommandError, request_id: string): object
   /** The same realm as clients of the oxd dialect see it; absent where there is no such thing. */
-  oxd?: Dispatch | undefined
+  oxd?: OxdDispatch | undefined
+}
+
+export interface OxdDispatch extends Dispatch {
+  /** Whether commands are run with a protection_access_token only. */
+  readonly isProtected: boolean
 }
 
 /** A table of commands, each with what was made of its declaration. */

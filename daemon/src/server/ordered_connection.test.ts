@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type ConnectionPair, connectionPair } from '../../../test/support/connection_pair.js'
-import type { Dispatch } from './dispatch.js'
+import type { OxdDispatch } from './dispatch.js'
 import { errorReply, type Request } from './envelope.js'
 
 interface Answering extends ConnectionPair {
@@ -18,7 +18,8 @@ async function answering(
   answer: (request: Request, one: Answering) => unknown,
 ): Promise<Answering> {
   let one: Answering
-  const oxd: Dispatch = {
+  const oxd: OxdDispatch = {
+    isProtected: false,
     realm: 'default',
     events: { has: () => false, forget: () => {} },
     accountOf: () => '',

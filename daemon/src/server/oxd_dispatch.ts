@@ -8,7 +8,7 @@ import type { OxdCommand, OxdContext } from '../oxd/oxd_command.js'
 import { readLeniently } from '../oxd/params.js'
 import { checkProtection, checkShown, isExempt } from '../oxd/protection.js'
 import type { Site } from '../store/store.js'
-import { createDispatch, type Dispatch, type DispatchOptions, rowsOf } from './dispatch.js'
+import { createDispatch, type DispatchOptions, type OxdDispatch, rowsOf } from './dispatch.js'
 import type { Reply } from './envelope.js'
 
 const rows = withOtherNames(rowsOf<OxdCommand>(withToken(oxdCommands)))
@@ -20,18 +20,20 @@ export interface OxdDispatchOptions
     'realm' | 'events' | 'log' | 'metrics' | 'record' | 'accountOf' | 'enter'
   > {
   generation(): OxdGeneration
+  isProtected(): boolean
   context(caller: OxdContext['caller']): OxdContext
   siteFor(context: OxdContext, command: OxdCommand, params: object): Promise<object>
 }
 
 export function createOxdDispatch({
   generation,
+  isProtected,
   context,
   siteFor,
   record,
   ...shared
-}: OxdDispatchOptions): Dispatch {
-  return createDispatch<OxdCommand>({
+}: OxdDispatchOptions): OxdDispatch {
+  const dispatch = createDispatch<OxdCommand>({
     ...shared,
     rows,
     record: record && ((command, reply) => record(`oxd/${command}`, reply)),
@@ -49,6 +51,12 @@ export function createOxdDispatch({
       return command.run(now, site as never, params as never)
     },
   })
+  return {
+    ...dispatch,
+    get isProtected() {
+      return isProtected()
+    },
+  }
 }
 
 /** Every command takes it, whether or not it is looked at. */
