@@ -370,6 +370,18 @@ export interface CommandErrorOptions {
   cause?: unknown
 }
 
+/** A refusal as it crosses the socket. */
+export interface ErrorData {
+  error: string
+  error_description: string
+  /** Finds the request in the daemon's log. */
+  request_id: string
+  retryable: boolean
+  /** The section of the specification by which it was refused. */
+  spec?: string
+  details?: Record<string, unknown>
+}
+
 /**
  * Why a command was refused. Code, description, section and details cross the socket; `cause` stays
  * inside the process.

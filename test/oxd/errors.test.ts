@@ -4,6 +4,7 @@ import {
   answers,
   type Bends,
   type BentOp,
+  expectNoSecrets,
   hang,
   html,
   json,
@@ -25,6 +26,8 @@ beforeEach(() => world.op.straighten())
 
 afterAll(async () => {
   for (const one of [site, old]) one[Symbol.dispose]()
+  await world.daemon.stop()
+  expectNoSecrets(world.daemon.log, world.op)
   await world[Symbol.asyncDispose]()
 })
 
@@ -96,6 +99,16 @@ describe('what an OP answers', () => {
     })
     expect(JSON.parse(data.error_description).error).toBe('invalid_op_response')
     expect(data.error_description).not.toContain('<h1>')
+  })
+
+  test('an access token that it takes no more is told in its words', async () => {
+    const { access_token } = await site.logIn()
+    const headers = { 'www-authenticate': 'Bearer error="invalid_token", error_description="over"' }
+    world.op.bend({ userinfo: answers({ status: 401, headers, body: '' }) })
+    expect(await site.refused('get_user_info', { access_token })).toMatchObject({
+      error: 'http_status_401',
+      error_description: '{"error":"invalid_token","error_description":"over"}',
+    })
   })
 
   test('a refresh token that it rejects is told so, then and later', async () => {

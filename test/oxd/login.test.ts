@@ -1,5 +1,6 @@
 /** A login as oxd clients of each generation know it: code, tokens, UserInfo, refresh, logout. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startOp } from '../../demosite/src/op.js'
 import { codeAndState, type OxdSite, OxdWorld } from '../support/oxd/oxd_world.js'
 import { declined } from '../support/site.js'
 import { Wire } from '../support/wire.js'
@@ -13,6 +14,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]())
 
 const text = expect.stringMatching(/./)
+const an_hour = expect.closeTo(3600, -2)
 
 describe.each(['3.1', '3.0', '2.4'] as const)('generation %s', (generation) => {
   test('a login brings tokens, UserInfo, other tokens, and an end', async () => {
@@ -20,7 +22,7 @@ describe.each(['3.1', '3.0', '2.4'] as const)('generation %s', (generation) => {
     const tokens = await site.logIn()
     expect(tokens).toEqual({
       access_token: text,
-      expires_in: 3600,
+      expires_in: an_hour,
       id_token: text,
       refresh_token: text,
       id_token_claims: expect.objectContaining({ sub: ['alice'], iss: [world.op.issuer] }),
@@ -36,7 +38,7 @@ describe.each(['3.1', '3.0', '2.4'] as const)('generation %s', (generation) => {
     const fresh = await site.ok('get_access_token_by_refresh_token', { refresh_token })
     expect(fresh).toEqual({
       access_token: text,
-      expires_in: 3600,
+      expires_in: an_hour,
       refresh_token: text,
       scope: 'openid profile email address offline_access',
     })
@@ -54,6 +56,9 @@ describe.each(['3.1', '3.0', '2.4'] as const)('generation %s', (generation) => {
     expect(searchParams.get('id_token_hint')).toBe(tokens.id_token)
     expect(searchParams.get('state')).toBe('back')
     expect(searchParams.has('session_state')).toBe(false)
+    for (const secret of [tokens, fresh].flatMap((one) => [one.access_token, one.refresh_token])) {
+      expect(world.daemon.output).not.toContain(secret)
+    }
   })
 
   test('a code that came without its state is of the only login that waits', async () => {
@@ -127,6 +132,7 @@ test('a login that is bound to a browser is not for oxd clients, and stays for w
   for (const given of [{ code, state }, { code, state, binding }, { url }]) {
     expect(await site.refused('get_tokens_by_code', given)).toMatchObject({
       error: 'bad_request',
+      error_description: expect.stringContaining('bound to a browser'),
       details: { reason: 'invalid_binding' },
     })
   }
@@ -140,6 +146,24 @@ test('a login that is bound to a browser is not for oxd clients, and stays for w
   expect(await wire.ok('get_tokens_by_callback', { oxd_id, callback: url, binding })).toMatchObject(
     { sub: 'alice' },
   )
+})
+
+test('where two OPs answer at one address, a code without its iss is of nobody, and with it good', async () => {
+  const other = await startOp()
+  try {
+    const authorization_redirect_uri = 'https://two.example/callback'
+    using site = await world.site('3.1', { authorization_redirect_uri })
+    using _ = await world.site('3.1', { authorization_redirect_uri, op_host: other.issuer })
+    const refused = await site.refused('get_tokens_by_code', codeAndState(await site.callback()))
+    expect(refused).toMatchObject({
+      error: 'invalid_id_token_bad_issuer',
+      details: { reason: 'invalid_issuer' },
+    })
+    const callback = { ...codeAndState(await site.callback()), iss: world.op.issuer }
+    expect((await site.ok('get_tokens_by_code', callback)).id_token_claims.sub).toEqual(['alice'])
+  } finally {
+    await other.close()
+  }
 })
 
 test('a site whose tokens the daemon keeps is told so, and its login is not spent', async () => {

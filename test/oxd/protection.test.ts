@@ -281,6 +281,7 @@ test('what gets a token, and tells nothing that protects, needs none', async () 
     setup_client: true,
     get_client_token: true,
     get_rp: true,
+    license_status: true,
     update_site: 'setup_client',
   })
   // The others have a site, whose setup client decides; register_site looks for one itself.

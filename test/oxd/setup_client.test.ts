@@ -183,7 +183,7 @@ describe('a client that relyd does not know', () => {
     expect(bent.calls(start).token).toBeLessThan(3)
     expect(
       await client.refused('get_client_token', { ...own, op_host: 'https://10.0.0.1' }),
-    ).toMatchObject({ error: 'op_host_not_allowed' })
+    ).toMatchObject({ details: { reason: 'op_host_not_allowed' } })
     expect(
       await client.refused('get_client_token', { ...own, op_host: 'http://op.example' }),
     ).toMatchObject({
@@ -311,7 +311,7 @@ describe('trap 10: what oxd-python writes to its cfg has no %', () => {
     bent.bend({ registration: withMembers(members) })
     const asked = { op_host: bent.issuer, authorization_redirect_uri }
     expect(await client.refused('setup_client', asked)).toMatchObject({
-      error: 'invalid_op_response',
+      details: { reason: 'invalid_op_response' },
     })
     expect(bent.calls()).toMatchObject({ registration: 1, client: 1 })
     expect(await sites()).toBe(before)
@@ -332,7 +332,7 @@ describe('trap 10: what oxd-python writes to its cfg has no %', () => {
     const params = { op_host: bent.issuer, client_id, client_secret }
     bent.bend({ token: withMembers({ access_token: 'ab%40c' }) })
     const refused = await client.refused('get_client_token', params)
-    expect(refused.error).toBe('invalid_op_response')
+    expect(refused.details.reason).toBe('invalid_op_response')
     expect(JSON.stringify(refused)).not.toContain('ab%40c')
     bent.straighten()
     await client.ok('get_client_token', params)

@@ -4,6 +4,7 @@ import {
   atHash,
   type BentOp,
   breakSignature,
+  expectNoSecrets,
   type Members,
   readJwt,
   signJwt,
@@ -110,6 +111,8 @@ describe('at an OP that can be bent', () => {
 
   afterAll(async () => {
     site[Symbol.dispose]()
+    await world.daemon.stop()
+    expectNoSecrets(world.daemon.log, world.op)
     await world[Symbol.asyncDispose]()
   })
 

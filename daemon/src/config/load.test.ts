@@ -56,8 +56,14 @@ describe('the sample', () => {
     }
     const { daemon, listeners, realms } = read(text)
     for (const name of Object.keys(daemonOptions)) expect(daemon).toHaveProperty(name)
-    expect(listeners.map(({ tls }) => tls?.key)).toEqual([undefined, '/etc/relyd/tls/relyd.key'])
-    expect([...realms.keys()]).toEqual(['default', 'shop', 'blog'])
+    expect(listeners.map(({ tls }) => tls?.key)).toEqual([
+      undefined,
+      '/etc/relyd/tls/relyd.key',
+      undefined,
+      undefined,
+    ])
+    expect([...realms.keys()]).toEqual(['default', 'shop', 'blog', 'oxd'])
+    expect(realms.get('oxd')?.oxd_clients).toBe('3.1')
     expect(Object.values(daemon)).not.toContain(undefined)
     expect(daemon.insecure_op_hosts).toEqual(['127.0.0.1'])
   })

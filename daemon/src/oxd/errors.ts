@@ -1,7 +1,6 @@
 /** What oxd's clients get to hear of a refusal: codes that they know, with relyd's own beside them as `reason`. */
 import type { OxdGeneration } from '../context.js'
-import type { ErrorCode } from '../errors.js'
-import type { ErrorData } from '../server/envelope.js'
+import type { ErrorCode, ErrorData } from '../errors.js'
 
 export interface OxdErrorData {
   error: string

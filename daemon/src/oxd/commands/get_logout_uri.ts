@@ -4,7 +4,7 @@ import { oxdCommand } from '../oxd_command.js'
 
 export const get_logout_uri = oxdCommand({
   doc: "Answers the address that ends the End-User's session at the OP. Send the browser there.",
-  since: '2.4.1',
+  since: '2.4.2',
   names: ['logout'],
   asks_op: true,
   params: {
