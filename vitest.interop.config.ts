@@ -1,9 +1,15 @@
 import { defineConfig } from 'vitest/config'
 
 /** Each wants both cores, or counts what a host can take. */
-const ALONE = ['flood', 'fuzz', 'keycloak', 'node_versions', 'slow_http', 'systemd'].map(
-  (name) => `test/interop/${name}.test.ts`,
-)
+const ALONE = [
+  'flood',
+  'fuzz',
+  'keycloak',
+  'node_versions',
+  'oxd_wire',
+  'slow_http',
+  'systemd',
+].map((name) => `test/interop/${name}.test.ts`)
 
 const common = {
   globalSetup: 'test/support/record.ts',

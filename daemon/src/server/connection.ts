@@ -1,6 +1,6 @@
-/** One connection: frames in by turns, requests run side by side, replies gathered into one write a turn. */
+/** One connection: frames in by turns, requests run side by side or one after another, and their replies. */
 import type { Socket } from 'node:net'
-import { setImmediate as turnOfLoop } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turnOfLoop } from 'node:timers/promises'
 import { FrameError, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
@@ -16,6 +16,7 @@ import { json } from './dialects/json.js'
 import { oxd } from './dialects/oxd.js'
 import type { Caller, Dispatch } from './dispatch.js'
 import type { Request, RequestId } from './envelope.js'
+import { Replies } from './replies.js'
 import type { Turns } from './turns.js'
 
 /** Bytes that are decoded ahead of their turn, so that a chunk full of tiny frames takes no long while. */
@@ -26,6 +27,12 @@ const UNREAD = MAX_FRAME_BYTES
 
 /** Bytes that wait for the peer to read with which another event costs it the connection. */
 const UNREAD_EVENTS = 2 * UNREAD
+
+/**
+ * Milliseconds that a connection's first reply waits where replies keep the order. PHP's client writes
+ * each request twice, and its host may let the daemon answer before it comes to the second time.
+ */
+const SECOND_COPY = 10
 
 /** Milliseconds of quiet after which the kernel asks whether a peer on another host is there. */
 const KEEP_ALIVE = 60_000
@@ -84,12 +91,11 @@ export class Connection implements Caller {
   #unread: Buffer = Buffer.alloc(0)
   #waiting: RequestFrame[] = []
   #running = 0
-  #out: Buffer[] = []
+  readonly #replies: Replies
   /** The site that this connection last spoke for; it waits among that site's. */
   #lane: string
   /** Whether a turn was asked for. */
   #queued = false
-  #outBytes = 0
   #draining = false
   /** The peer sends no more, or nothing that could be read. */
   #inputEnded = false
@@ -98,16 +104,21 @@ export class Connection implements Caller {
   #ended = false
   /** Bytes that the listener's buffers count for this connection. */
   #held = 0
-  /** When the frame that has not arrived whole began, and since when a reply lies unread. */
+  /** When the frame that has not arrived whole began. */
   #partialSince: number | undefined
-  #unreadSince: number | undefined
   #activeAt = performance.now()
+  /** Until the peer has shown whether it writes each request twice. */
+  #second_copy: Promise<void> | undefined
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
     this.#options = options
     this.#dispatch = options.dispatch
     this.#lane = laneOf(options.dispatch, '')
+    this.#replies = new Replies(socket, () => {
+      this.#count()
+      if (this.#waiting.length > 0) this.#pull()
+    })
     options.buffers.add(this)
     if (options.refusal) setTimeout(() => socket.destroy(), LINGER).unref()
     socket.setNoDelay(true)
@@ -141,10 +152,10 @@ export class Connection implements Caller {
   deliver(event: DaemonEvent): void {
     if (this.#ended || this.gone) return
     const frame = (this.#dialect ?? json).encode(event)
-    const waiting = this.#outBytes + this.#socket.writableLength
+    const { unread } = this.#replies
     // To lose the connection is a sign to subscribe again; a lost event would be none.
-    if (frame.length > MAX_FRAME_BYTES || waiting >= UNREAD_EVENTS) this.destroy()
-    else this.#push(frame)
+    if (frame.length > MAX_FRAME_BYTES || unread >= UNREAD_EVENTS) this.destroy()
+    else this.#replies.push(frame)
   }
 
   encode(envelope: object): Buffer {
@@ -182,7 +193,7 @@ export class Connection implements Caller {
     const { frame_timeout, idle_timeout } = this.#options.limits
     const over = (since: number | undefined, seconds: number) =>
       since !== undefined && now - since > seconds * 1000
-    if (over(this.#unreadSince, frame_timeout)) this.destroy()
+    if (over(this.#replies.unreadSince, frame_timeout)) this.destroy()
     else if (this.#socket.isPaused()) {
       // What is not read cannot arrive.
       if (this.#partialSince !== undefined) this.#partialSince = now
@@ -254,7 +265,7 @@ export class Connection implements Caller {
     this.#socket.pause()
     // Replies, and their being read, make room for more.
     if (this.#running >= (this.#dialect?.in_flight ?? 0) && !this.#isRepeat) return
-    if (this.#outBytes + this.#socket.writableLength >= UNREAD) return
+    if (this.#replies.unread >= UNREAD) return
     this.#queued = true
     this.#options.turns.take(this.#lane, () => {
       this.#queued = false
@@ -316,13 +327,26 @@ export class Connection implements Caller {
   /** @param reply never rejects: the dispatcher answers its own failures */
   #answer(reply: Promise<Buffer>): void {
     this.#running += 1
-    void (this.#isOrdered ? afterReading(reply) : reply).then((frame) => {
+    void (this.#isOrdered ? this.#afterReading(reply) : reply).then((frame) => {
       this.#running -= 1
       this.#activeAt = performance.now()
       this.#decoder?.answered?.()
-      if (!this.#ended && !this.gone) this.#push(frame)
+      if (!this.#ended && !this.gone) this.#replies.push(frame)
       this.#pull()
     })
+  }
+
+  /**
+   * Waits until the socket was looked at once more: what has come by then was sent without waiting for
+   * the reply, and may be what is answered, for a second time.
+   */
+  async #afterReading(reply: Promise<Buffer>): Promise<Buffer> {
+    this.#second_copy ??= sleep(SECOND_COPY, undefined, { ref: false })
+    const [frame] = await Promise.all([reply, this.#second_copy])
+    // The first may come before the event loop reads, the second comes behind it.
+    await turnOfLoop()
+    await turnOfLoop()
+    return frame
   }
 
   #answerRefused(id: RequestId, error: CommandError): void {
@@ -330,32 +354,7 @@ export class Connection implements Caller {
     const request_id = this.#dispatch.nextRequestId()
     const frame = this.encode(this.#dispatch.refuse(id, error, request_id))
     if (this.#isOrdered) this.#answer(Promise.resolve(frame))
-    else this.#push(frame)
-  }
-
-  #push(frame: Buffer): void {
-    this.#out.push(frame)
-    this.#outBytes += frame.length
-    // After every promise of this turn: replies of one group commit leave in one write.
-    if (this.#out.length === 1) process.nextTick(() => this.#flush())
-  }
-
-  #flush(): void {
-    const bytes = this.#out.length === 1 ? this.#out[0] : Buffer.concat(this.#out)
-    this.#out = []
-    this.#outBytes = 0
-    if (!bytes || this.#socket.destroyed) return
-    // A peer that does not read its replies gets no further ones computed.
-    if (!this.#socket.write(bytes, () => this.#wrote())) this.#socket.pause()
-    if (this.#socket.writableLength > 0) this.#unreadSince ??= performance.now()
-    this.#count()
-    if (this.#waiting.length > 0) this.#pull()
-  }
-
-  /** The peer has taken some of its replies. */
-  #wrote(): void {
-    this.#unreadSince = this.#socket.writableLength > 0 ? performance.now() : undefined
-    this.#count()
+    else this.#replies.push(frame)
   }
 
   #resume(): void {
@@ -430,18 +429,6 @@ export class Connection implements Caller {
       this.#socket.resume()
     })
   }
-}
-
-/**
- * Waits until the socket was looked at once more: what has come by then was sent without waiting for
- * the reply, and may be what is answered, for a second time.
- */
-async function afterReading(reply: Promise<Buffer>): Promise<Buffer> {
-  const frame = await reply
-  // The first may come before the event loop reads, the second comes behind it.
-  await turnOfLoop()
-  await turnOfLoop()
-  return frame
 }
 
 /** Whose turns the account's requests wait for. */

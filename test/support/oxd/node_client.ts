@@ -24,7 +24,7 @@ export class NodeClient implements AsyncDisposable {
   #stderr = ''
 
   /** @param folder where {@link installOxdNode} put it */
-  constructor(folder: string, config: { host: string; port: number }) {
+  constructor(folder: string, config: { host: string; port: number; https_extension?: boolean }) {
     this.#config = { https_extension: false, ...config }
     // What it tells on standard output has secrets and tokens.
     this.#child = fork(DRIVER, [folder], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })

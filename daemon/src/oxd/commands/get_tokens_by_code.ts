@@ -1,4 +1,5 @@
 import { integer, oxd_id, required, string, strings, token } from '../../command.js'
+import { CommandError } from '../../errors.js'
 import { type BroughtBack, completeLogin } from '../../logins.js'
 import { readCallback } from '../../op/callback.js'
 import { withoutSources } from '../../op/userinfo.js'
@@ -40,7 +41,8 @@ export const get_tokens_by_code = oxdCommand({
         'relyd keeps the tokens of this site (tokens = daemon), and oxd clients know nothing else; let the site have them, or use a client of relyd',
       )
     }
-    const { tokens } = await completeLogin(context, site, broughtBy(context, params))
+    const brought = broughtBy(context, params)
+    const { tokens } = await completeLogin(context, site, brought).catch(withoutBinding)
     const { access_token = null, expires_in = -1, id_token, refresh_token = null } = tokens
     const id_token_claims = oxdClaims(withoutSources(tokens.id_token_claims), realm)
     return { access_token, expires_in, id_token, refresh_token, id_token_claims }
@@ -71,4 +73,13 @@ function broughtBy({ refuse }: OxdContext, { code, state, iss, url }: Given): Br
     came: undefined,
     ...(state === undefined && { is_only_login: true }),
   }
+}
+
+/** What relyd's own clients are told to do about it, oxd's cannot. */
+function withoutBinding(error: unknown): never {
+  if (!(error instanceof CommandError) || error.code !== 'invalid_binding') throw error
+  throw new CommandError(
+    'invalid_binding',
+    "this login was begun by a client of relyd's own, and is bound to a browser: only such a client can complete it; start another one",
+  )
 }

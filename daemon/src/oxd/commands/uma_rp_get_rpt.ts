@@ -12,6 +12,12 @@ export const uma_rp_get_rpt = oxdCommand({
     invalid_ticket_parameter: 'internal_error',
     invalid_request: 'internal_error',
     unsupported_operation: 'internal_error',
+    blank_protection_access_token: 'internal_error',
+    inactive_protection_access_token: 'internal_error',
+    invalid_protection_access_token: 'internal_error',
+    protection_access_token_insufficient_scope: 'internal_error',
+    no_setup_client_for_oxd_id: 'internal_error',
+    invalid_introspection_response: 'internal_error',
   },
   params: {
     oxd_id,
