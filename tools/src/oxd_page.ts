@@ -22,7 +22,8 @@ A frame is four digits and that many characters of JSON; replies come in the ord
 - Names of commands may be in upper case. Parameters that a command does not know are ignored; null and blank texts count as
   absent; a text stands for a list of one, a number for its digits.
 - A parameter that is **required** and missing is answered \`bad_request\` for \`oxd_id\`, \`code\` and \`state\`, otherwise
-  \`invalid_request\`; one of another type \`invalid_request\`. The description names it.
+  \`invalid_request\`; one of another type \`invalid_request\`. The description names it. Where oxD had a code for a parameter
+  (\`invalid_http_method\`), it is that one; \`params\` that are no object are an \`internal_error\`.
 - Result members that are **required** are always there, and may be null where the type says so. A result without members is
   \`"data":null\`.
 - \`since\` is the version of oxD that brought the command. It is answered to clients of any version.
