@@ -1,12 +1,15 @@
-/** docs/configuration.md and docs/cli.md hold what there is, and nothing that there is not. */
+/** Pages of docs/ hold what there is, and nothing that there is not. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { exitCodes } from '../daemon/src/cli/exit_codes.js'
 import { createProgram } from '../daemon/src/cli/program.js'
 import { optionsOf, walk } from '../daemon/src/cli/walk.js'
 import type { Options } from '../daemon/src/config/option.js'
 import { sections } from '../daemon/src/config/options.js'
+import { testNames } from '../tools/src/conformance/test_names.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
 
 const read = (name: string) =>
   readFileSync(fileURLToPath(new URL(`../docs/${name}`, import.meta.url)), 'utf8')
@@ -73,4 +76,38 @@ test('every command with every option of its own, and no other', () => {
 test('every exit code, and no other', () => {
   const listed = [...read('cli.md').matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code))
   expect(listed).toEqual(Object.values(exitCodes))
+})
+
+describe('oxd-compatibility.md', () => {
+  const TRAP = /(?:^|\W)trap (\d+):/g
+  /** The files of each trap's tests. */
+  const shown = new Map<string, Set<string>>()
+  for (const { file, text } of testNames(root)) {
+    for (const [, number = ''] of text.matchAll(TRAP)) {
+      shown.set(number, (shown.get(number) ?? new Set()).add(file.replace(/^test\//, '')))
+    }
+  }
+  const rows = [...read('oxd-compatibility.md').matchAll(/^\| (\d+) \| .* \| (.*) \|$/gm)]
+
+  test('has each of the twenty traps', () => {
+    expect(rows.map(([, number]) => number)).toEqual(
+      Array.from({ length: 20 }, (_, at) => `${at + 1}`),
+    )
+  })
+
+  test.each(rows.map(([, number = '', files = '']) => [number, files]))(
+    'names the files that show trap %s, and there are some',
+    (number, files) => {
+      expect(files.split(', ').sort()).toEqual([...(shown.get(number) ?? ['none'])].sort())
+    },
+  )
+})
+
+test('frames of oxd-commands.md have the length that they say', () => {
+  const frames = [...read('oxd-commands.md').matchAll(/^[→←] (\d{4})(\{.*\})$/gm)]
+  expect(frames.length).toBeGreaterThan(2)
+  for (const [, length, body = ''] of frames) {
+    expect(Number(length)).toBe(body.length)
+    JSON.parse(body)
+  }
 })

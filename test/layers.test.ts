@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { adminCommands } from '../daemon/src/admin/commands/index.js'
 import { commands } from '../daemon/src/commands/index.js'
+import { oxdCommands } from '../daemon/src/oxd/commands/index.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -53,6 +54,38 @@ test('commands reach neither server, nor configuration, nor each other, nor a st
   expect(beyond).toEqual([])
 })
 
+test('oxd is an adapter at the edge: the server alone knows of it, and it reaches what commands reach', () => {
+  const within = /^daemon\/src\/oxd\//
+  expect(
+    daemon.filter(({ from, to }) => within.test(to) && !/^daemon\/src\/(oxd|server)\//.test(from)),
+  ).toEqual([])
+  expect(
+    daemon.filter(
+      ({ from, to }) =>
+        within.test(from) &&
+        (/^daemon\/src\/(server|config|admin|cli)\//.test(to) ||
+          /^daemon\/src\/store\/(?!store|expiring_id)/.test(to)),
+    ),
+  ).toEqual([])
+})
+
+test('commands of oxd run ordinary ones, and not each other', () => {
+  const folder = /^daemon\/src\/oxd\/commands\//
+  const each_other = daemon.filter(
+    ({ from, to }) => folder.test(from) && folder.test(to) && !from.endsWith('/index.ts'),
+  )
+  expect(each_other).toEqual([])
+})
+
+test('dialects know frames, and no command', () => {
+  const beyond = daemon.filter(
+    ({ from, to }) =>
+      from.startsWith('daemon/src/server/dialects/') &&
+      /^daemon\/src\/(commands|oxd|admin|op|store)\//.test(to),
+  )
+  expect(beyond).toEqual([])
+})
+
 test('only op/ reaches the network, only server/ listens, and only command line and doctor connect to it', () => {
   const client = /^(undici|openid-client|jose|node:(http|https|http2|dns).*)$/
   const socket = /^node:(net|tls)$/
@@ -84,6 +117,7 @@ test('the website of the demo uses the SDK as an outsider would', () => {
 test.each([
   ['commands', commands],
   ['admin/commands', adminCommands],
+  ['oxd/commands', oxdCommands],
 ])('every file of %s/ is a command of its name, and the other way round', (folder, table) => {
   const files = sources(`daemon/src/${folder}`).map((path) => path.replace(/^.*\/|\.ts$/g, ''))
   expect(files.filter((name) => name !== 'index').sort()).toEqual(Object.keys(table).sort())

@@ -52,7 +52,7 @@ export function string(doc: FieldDoc & { minLength?: number; maxLength?: number 
 const TOKEN_LENGTH = 65_536
 
 /** A token or a document that carries some: long, and secret. */
-export function token(doc: FieldDoc) {
+export function token(doc: FieldDoc & { minLength?: number }) {
   return string({ secret: true, ...doc, maxLength: TOKEN_LENGTH })
 }
 
@@ -88,6 +88,11 @@ export function records<F extends Fields>(doc: FieldDoc, fields: F) {
 export function listRecords<F extends Fields>(doc: FieldDoc, fields: F, maxItems = 1000) {
   const schema = Type.Array(schemaOf(fields), { maxItems })
   return { ...field(doc, Type.Unsafe<Values<F>[]>(schema)), fields }
+}
+
+/** Objects of any members, which a handler reads by itself. */
+export function objects(doc: FieldDoc) {
+  return field(doc, Type.Array(mapOf(Type.Unknown()), { maxItems: LIST_LENGTH }))
 }
 
 /** A JSON object whose members the daemon passes on without knowing them. */
@@ -147,7 +152,11 @@ export interface CommandSpec<P extends Fields, R extends Fields, E extends Error
 }
 
 /** The caller's site, where the command takes an `oxd_id`. */
-export type SiteOf<P extends Fields> = P extends { oxd_id: Field<TSchema, true> } ? Site : undefined
+export type SiteOf<P extends Fields> = P extends { oxd_id: Field<TSchema, true> }
+  ? Site
+  : P extends { oxd_id: Field }
+    ? Site | undefined
+    : undefined
 
 /** A command of any shape, as the dispatcher and the generators see it. */
 export interface Command {

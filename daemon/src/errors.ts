@@ -225,6 +225,37 @@ export const errors = {
     retryable: false,
   },
 
+  // Protection of commands (protect_commands_with_access_token).
+  blank_protection_access_token: {
+    doc: 'The realm wants a protection_access_token with this command. Get one with get_client_token.',
+    spec: 'RFC 6750 2',
+    retryable: false,
+  },
+  inactive_protection_access_token: {
+    doc: 'The OP says that the protection_access_token is not good, or no longer. Get a new one with get_client_token.',
+    spec: 'RFC 7662 2.2',
+    retryable: false,
+  },
+  invalid_protection_access_token: {
+    doc: 'The protection_access_token was issued to another client than the setup client of this site; at register_site, to none that is a setup client of this realm at this OP.',
+    spec: 'RFC 7662 2.2',
+    retryable: false,
+  },
+  protection_access_token_insufficient_scope: {
+    doc: 'The setup client was registered with the scope oxd, and the protection_access_token does not have it. Ask get_client_token for it.',
+    spec: 'RFC 6750 3.1',
+    retryable: false,
+  },
+  no_setup_client_for_oxd_id: {
+    doc: 'The site has no setup client, or no longer, whose tokens would protect it: it was registered without a protection_access_token. Make one with setup_client.',
+    retryable: false,
+  },
+  invalid_introspection_response: {
+    doc: 'The OP does not say to which client the protection_access_token was issued (`client_id`), so that nobody can tell whose it is.',
+    spec: 'RFC 7662 2.2',
+    retryable: false,
+  },
+
   // Sessions.
   invalid_session_id: {
     doc: 'No session of this site has this session_id: it expired or was ended. Log in again.',
@@ -278,6 +309,48 @@ export const errors = {
     spec: 'OIDC RP-Initiated Logout 2.1',
     retryable: false,
   },
+
+  // UMA. `invalid_scope_expressioin` is spelt as oxD spelt it, which clients compare.
+  no_uma_discovery_response: {
+    doc: "The AS's UMA metadata could not be fetched. relyd does not serve UMA yet, and answers this where the parameters are good.",
+    spec: 'UMA Grant 2',
+    retryable: false,
+  },
+  invalid_uma_request: {
+    doc: 'There is nothing to protect, or more than is protected at a time: `resources` is empty, its paths have no conditions, or a condition has no scopes.',
+    retryable: false,
+  },
+  invalid_http_method: {
+    doc: 'An HTTP method is missing or malformed.',
+    spec: 'RFC 9110 9.1',
+    retryable: false,
+  },
+  invalid_path_parameter: {
+    doc: 'A path is missing, blank or too long.',
+    retryable: false,
+  },
+  invalid_ticket_parameter: {
+    doc: 'The permission ticket is missing.',
+    spec: 'UMA Grant 3.3.1',
+    retryable: false,
+  },
+  invalid_claims_redirect_uri_parameter: {
+    doc: 'claims_redirect_uri is missing, or no absolute http(s) URL without fragment.',
+    spec: 'UMA Grant 3.3.2',
+    retryable: false,
+  },
+  invalid_rpt_parameter: {
+    doc: 'The RPT is missing.',
+    retryable: false,
+  },
+  http_method_not_unique: {
+    doc: 'A path is protected twice for the same HTTP method. Give each method of a path one condition.',
+    retryable: false,
+  },
+  invalid_scope_expressioin: {
+    doc: "A scope_expression has no `rule` of JsonLogic, no `data`, or a `var` that is no place in `data`. (The code's spelling is oxD's.)",
+    retryable: false,
+  },
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof errors
@@ -295,6 +368,18 @@ export interface CommandErrorOptions {
   /** The section that was held against the OP, where it is finer than the code's. */
   spec?: string | undefined
   cause?: unknown
+}
+
+/** A refusal as it crosses the socket. */
+export interface ErrorData {
+  error: string
+  error_description: string
+  /** Finds the request in the daemon's log. */
+  request_id: string
+  retryable: boolean
+  /** The section of the specification by which it was refused. */
+  spec?: string
+  details?: Record<string, unknown>
 }
 
 /**

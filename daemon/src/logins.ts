@@ -40,6 +40,11 @@ export interface BroughtBack {
   callback?: string
   binding?: string
   cookie?: string
+  /**
+   * The response lacks its `state`. It can then be of one login only: the site's only one that waits
+   * and is bound to no browser. If it is of another, PKCE has the OP refuse its code.
+   */
+  is_only_login?: true
 }
 
 /**
@@ -59,8 +64,11 @@ export async function completeLogin(
   const site_then = redirect_uri === site.redirect_uri ? site : { ...site, redirect_uri }
   const { came } = brought
   if (came === undefined) requireCodeAlone(context, login)
+  const response = brought.is_only_login
+    ? new URLSearchParams([...brought.response, ['state', login.state]])
+    : brought.response
   const parameters =
-    came === undefined ? await withIssuer(context, site, login, brought.response) : brought.response
+    came === undefined ? await withIssuer(context, site, login, response) : response
   const tokens = await redeem(context.op, site_then, login, { parameters, came })
   const session_id = await storeSession(context, site, tokens)
   const session_ref = refOf(hideExpiringId(parseExpiringId(session_id) as Buffer))
@@ -75,6 +83,46 @@ export async function completeLogin(
 }
 
 async function takeLogin(context: LoginContext, site: Site, brought: BroughtBack): Promise<Login> {
+  const { refuse } = context
+  const login = brought.is_only_login
+    ? await takeOnly(context, site)
+    : await takeNamed(context, site, brought)
+  // A login belongs to the issuer it was sent to, should the site have moved since.
+  if (login === 'unknown' || login.issuer !== site.issuer) {
+    return refuse(
+      'invalid_state',
+      'no login of this site waits for this state: it expired or was completed before; start the login again',
+    )
+  }
+  // RFC 6749 4.1.3: a code is for the client that asked. The operator's change of it is none of ours.
+  const { client_id = site.client.client_id } = login.secrets
+  if (client_id !== site.client.client_id && site.registered_by === 'relyd') {
+    return refuse(
+      'invalid_state',
+      'the site was registered anew at the OP since this login began; start the login again',
+    )
+  }
+  return login
+}
+
+async function takeOnly(
+  { store, clock, refuse }: LoginContext,
+  site: Site,
+): Promise<Login | 'unknown'> {
+  const login = await store.takeOnlyLogin(site.oxd_id, clock())
+  if (login !== 'several') return login
+  return refuse(
+    'invalid_request',
+    'state is missing, and several logins of this site wait, so that nobody can tell whose code this is; pass the state that the callback brought, or start the login again later',
+    { details: { field: 'state' } },
+  )
+}
+
+async function takeNamed(
+  context: LoginContext,
+  site: Site,
+  brought: BroughtBack,
+): Promise<Login | 'unknown'> {
   const { refuse } = context
   const state = brought.response.get('state') ?? ''
   const now = readBinding(brought, site.redirect_uri, state)
@@ -98,21 +146,6 @@ async function takeLogin(context: LoginContext, site: Site, brought: BroughtBack
       now === undefined && then === undefined
         ? "the login's cookie did not come back; pass the request's Cookie header as `cookie`, or the value as `binding`"
         : 'the login was started in another browser',
-    )
-  }
-  // A login belongs to the issuer it was sent to, should the site have moved since.
-  if (login === 'unknown' || login.issuer !== site.issuer) {
-    return refuse(
-      'invalid_state',
-      'no login of this site waits for this state: it expired or was completed before; start the login again',
-    )
-  }
-  // RFC 6749 4.1.3: a code is for the client that asked. The operator's change of it is none of ours.
-  const { client_id = site.client.client_id } = login.secrets
-  if (client_id !== site.client.client_id && site.registered_by === 'relyd') {
-    return refuse(
-      'invalid_state',
-      'the site was registered anew at the OP since this login began; start the login again',
     )
   }
   return login

@@ -494,7 +494,16 @@ function withOption(
   beside: Record<string, string> = {},
 ): Sections {
   if (value === undefined) return base
-  return { ...base, [header]: { ...base[header], ...beside, [name]: value } }
+  return { ...base, ...sectionWith(header, name, value, beside) }
+}
+
+function sectionWith(
+  header: string,
+  name: string,
+  value: string,
+  beside: Record<string, string> = {},
+): Sections {
+  return { [header]: { ...base[header], ...beside, [name]: value } }
 }
 
 describe('an option that is reloadable', () => {
@@ -549,15 +558,19 @@ describe('an option that is not', () => {
     address: 'tcp:127.0.0.1:1',
     mode: '0600',
     realm: 'shop',
+    oxd_http: 'yes',
   }
 
   test.for(
     declared.filter(([, name, { reload: can }]) => !can && !/^tls_|^certificate_/.test(name)),
   )('%s %s is named, and stays', async ([kind, name]) => {
     const header = headers[kind] as string
-    const world = await World.start(base)
+    const started =
+      name === 'oxd_http' ? { ...base, 'realm default': { oxd_clients: '3.1' } } : base
+    const changed = { ...started, ...sectionWith(header, name, others[name] ?? 'none') }
+    const world = await World.start(started)
     const before = structuredClone({ ...world.in_force.config })
-    const reloaded = world.reload(withOption(header, name, others[name] ?? 'none'))
+    const reloaded = world.reload(changed)
     expect(reloaded).toMatchObject({ changed: {} })
     const named = `[${header}] ${name}`
     expect(reloaded).toHaveProperty('needs_restart', expect.arrayContaining([named]))
@@ -567,8 +580,8 @@ describe('an option that is not', () => {
     })
     expect({ ...world.in_force.config }).toEqual(before)
     // It is said again for as long as the file says otherwise, and no more when it is taken back.
-    expect(world.reload(withOption(header, name, others[name] ?? 'none'))).toEqual(reloaded)
-    expect(world.reload(base)).toEqual({ changed: {}, certificates: [], needs_restart: [] })
+    expect(world.reload(changed)).toEqual(reloaded)
+    expect(world.reload(started)).toEqual({ changed: {}, certificates: [], needs_restart: [] })
   })
 
   test('is a listener or realm that the daemon began without, or goes on with', async () => {

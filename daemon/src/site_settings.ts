@@ -5,6 +5,7 @@ import type { Log } from './log.js'
 import { metadataFields } from './op/client_metadata.js'
 import { DEFAULT_SCOPE } from './op/registration_request.js'
 import { responseModes, responseTypes } from './op/response_type.js'
+import { isRedirectUri } from './redirect_address.js'
 import { refused } from './refused.js'
 import type { SiteSettings } from './store/store.js'
 
@@ -82,6 +83,7 @@ export function settingsOf(params: WishedSettings): SiteSettings {
     login_binding: params.login_binding ?? 'required',
     tokens: params.tokens ?? 'site',
     ...Object.fromEntries(given),
+    ...(params.setup_client && { setup_client: params.setup_client }),
     ...(Object.keys(metadata).length > 0 && { metadata }),
   }
 }
@@ -177,9 +179,7 @@ export function warnOfUnsafe(log: Log, oxd_id: string, { login_binding }: SiteSe
  * @throws CommandError `invalid_authorization_redirect_uri`
  */
 export function checkRedirectUri(uri: string | undefined, field: string): void {
-  if (uri === undefined) return
-  const url = URL.canParse(uri) ? new URL(uri) : undefined
-  if (url && /^https?:$/.test(url.protocol) && !uri.includes('#')) return
+  if (uri === undefined || isRedirectUri(uri)) return
   throw new CommandError(
     'invalid_authorization_redirect_uri',
     `${field} must be an absolute http(s) URL without fragment`,

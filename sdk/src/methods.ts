@@ -705,6 +705,24 @@ export interface GetAccessTokenByRefreshTokenResult {
   id_token?: string
 }
 
+/** Parameters of `get_client_token`, besides the site itself. */
+export interface GetClientTokenParams {
+  /** What the token shall be good for. Without it, what the OP grants unasked (RFC 6749 3.3). */
+  scope?: string[] | undefined
+}
+
+/** Result of `get_client_token`. */
+export interface GetClientTokenResult {
+  /** The access token (RFC 6749 1.4). */
+  access_token: string
+  /** How it is used (RFC 6750 2.1). */
+  token_type: 'Bearer'
+  /** Seconds until it expires, if the OP said (RFC 6749 5.1). */
+  expires_in?: number
+  /** What was granted, if the OP said (RFC 6749 3.3). */
+  scope?: string
+}
+
 /** Parameters of `introspect_access_token`, besides the site itself. */
 export interface IntrospectAccessTokenParams {
   /** The access token. */
@@ -1121,6 +1139,25 @@ export abstract class Methods {
       { site: true, retry: 'never', op: true },
       options,
     ) as Promise<GetAccessTokenByRefreshTokenResult>
+  }
+
+  /**
+   * The site's own access token, for calls to APIs on nobody's behalf. Its registration must have client_credentials among its grant_types. Each call gets another token, which the site keeps as long as it is good, whatever `tokens` says.
+   *
+   * @throws {CommandError} `invalid_oxd_id`, `no_connect_discovery_response`, `invalid_op_metadata`, `op_host_not_allowed`, `op_unreachable`, `no_client_assertion`, `op_error`, `invalid_op_response`
+   * @throws {TransportError} `ERR_UNREACHABLE`, `ERR_CLOSED`, `ERR_TIMEOUT`, `ERR_ABORTED`, `ERR_BUSY`
+   * @see [RFC 6749 4.4](https://www.rfc-editor.org/rfc/rfc6749.html#section-4.4)
+   */
+  getClientToken(
+    params: GetClientTokenParams = {},
+    options?: CallOptions,
+  ): Promise<GetClientTokenResult> {
+    return this.request(
+      'get_client_token',
+      params,
+      { site: true, retry: 'safe', op: true },
+      options,
+    ) as Promise<GetClientTokenResult>
   }
 
   /**

@@ -17,7 +17,7 @@ let daemon: TestDaemon
 let host: Server
 
 beforeAll(async () => {
-  op = await startOp()
+  op = await startOp({ configuration: { features: { clientCredentials: { enabled: true } } } })
   daemon = await TestDaemon.start({
     daemon: { default_op: op.issuer },
     sections: '[realm default]\nwebfinger = yes\n',
@@ -262,6 +262,31 @@ describe.each<DialectName>(['json', 'msgpack'])('tokens over %s', (dialect) => {
     const lost = { oxd_id, refresh_token: other.refresh_token }
     expect(await wire.refused('get_access_token_by_refresh_token', lost)).toMatchObject(rejection)
   })
+})
+
+test.each<DialectName>(['json', 'msgpack'])("a site's own token over %s", async (dialect) => {
+  using wire = await Wire.connect(daemon.socket, dialect)
+  const { oxd_id } = await wire.ok('register_site', {
+    authorization_redirect_uri: redirect_uri,
+    grant_types: ['authorization_code', 'client_credentials'],
+    // What the site keeps of it is no End-User's.
+    tokens: 'daemon',
+  })
+  const token = await wire.ok('get_client_token', { oxd_id, scope: ['profile', 'email'] })
+  expect(token).toEqual({
+    access_token: expect.any(String),
+    token_type: 'Bearer',
+    expires_in: expect.any(Number),
+    scope: 'profile email',
+  })
+  const { access_token } = token
+  const { client_id } = await wire.ok('get_site', { oxd_id })
+  const told = await wire.ok('introspect_access_token', { oxd_id, access_token })
+  expect(told).toMatchObject({ active: true, client_id, scope: 'profile email' })
+  expect(told).not.toHaveProperty('sub')
+  const unasked = await wire.ok('get_client_token', { oxd_id, scope: [] })
+  expect(unasked.access_token).not.toBe(access_token)
+  expect(unasked).not.toHaveProperty('scope')
 })
 
 test('the built daemon recorded a hit of every command', async () => {

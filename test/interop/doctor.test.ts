@@ -12,7 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -178,6 +178,34 @@ describe.skipIf(!hasOpenssl())('a host with a daemon at work', () => {
       cure: /^systemctl restart relyd/,
     })
     expect(examined.findings).toHaveLength(4)
+  })
+
+  test('oxd clients: known, not nagged about, and found at one address of loopback only', async () => {
+    const port = await freePort()
+    const oxd = (host: string) => `[listener l${host.length}]\naddress = tcp:${host}:${port}\n`
+    const path = (more: string) =>
+      variant((text) =>
+        text.replace('[realm default]', `${more}[realm default]\noxd_clients = 3.1`),
+      )
+    const alone = await examine(path(oxd('127.0.0.1')), [], trust)
+    const chosen: Wanted = {
+      severity: 'note',
+      about: '[realm default]',
+      what: /^oxd_clients = 3\.1: A callback may then complete a login that another browser started/,
+      cure: /^nothing, while websites of the realm use clients of oxD/,
+    }
+    expectFinding(alone, chosen)
+    const found = (one: Examined) => one.findings.filter(({ check }) => check === 'unsafe').length
+    const both = await examine(path(oxd('127.0.0.1') + oxd('[::1]')), [], trust)
+    expectFinding(both, chosen)
+    expect(found(both)).toBe(1)
+    if (!networkInterfaces()['lo']?.some(({ address }) => address === '::1')) return
+    expectFinding(alone, {
+      severity: 'warning',
+      about: '[listener l9]',
+      what: new RegExp(`some try tcp:\\[::1\\]:${port} for localhost`),
+      cure: /^add a listener with "address = tcp:\[::1\]:\d+" and "realm = default" to /,
+    })
   })
 
   test('a socket that somebody removed', async () => {

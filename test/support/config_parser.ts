@@ -1,7 +1,8 @@
 /** Python's ConfigParser, to compare with: one process that reads many files. */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { is, type Python, python27 } from './python27.js'
 
 const SCRIPT = fileURLToPath(new URL('config_parser.py', import.meta.url))
 
@@ -17,12 +18,6 @@ export type Sections = Record<string, Record<string, Entry>>
 /** What Python makes of a file: its values, or the name of its exception. */
 export type Reading = { sections: Sections } | { error: string }
 
-/** How to start an interpreter. */
-interface Python {
-  command: string
-  env: NodeJS.ProcessEnv
-}
-
 export class ConfigParser implements AsyncDisposable {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #lines: AsyncIterator<string>
@@ -37,22 +32,15 @@ export class ConfigParser implements AsyncDisposable {
   /** @throws if there is no Python 3: the suite needs it */
   static python3(): ConfigParser {
     const python = { command: 'python3', env: process.env }
-    if (isVersion(python, 3)) return new ConfigParser(python)
+    if (is(python, 'sys.version_info[0] == 3')) return new ConfigParser(python)
     throw new Error(
       'these tests compare with Python: install Python 3, so that "python3" starts it (Debian: apt-get install python3)',
     )
   }
 
-  /** @returns undefined where there is no Python 2.7, neither by its name nor as one of pyenv's */
+  /** @returns undefined where there is no Python 2.7 */
   static python27(): ConfigParser | undefined {
-    const installed = spawnSync('pyenv', ['versions', '--bare'], { encoding: 'utf8' }).stdout ?? ''
-    const versions = installed.split('\n').filter((version) => version.startsWith('2.7'))
-    const python = [
-      process.env,
-      ...versions.map((PYENV_VERSION) => ({ ...process.env, PYENV_VERSION })),
-    ]
-      .flatMap((env) => ['python2.7', 'python2'].map((command) => ({ command, env })))
-      .find((candidate) => isVersion(candidate, 2.7))
+    const python = python27()
     return python && new ConfigParser(python)
   }
 
@@ -74,9 +62,4 @@ export class ConfigParser implements AsyncDisposable {
       await new Promise((resolve) => this.#child.once('exit', resolve))
     }
   }
-}
-
-function isVersion({ command, env }: Python, version: 2.7 | 3): boolean {
-  const found = version === 3 ? 'sys.version_info[0] == 3' : 'sys.version_info[:2] == (2, 7)'
-  return spawnSync(command, ['-c', `import sys; sys.exit(not (${found}))`], { env }).status === 0
 }

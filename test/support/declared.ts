@@ -10,14 +10,17 @@ export const siteTable = table.filter(([, { params }]) => 'oxd_id' in params)
 
 /** The part of JSON Schema that declarations use. */
 interface Schema {
-  type?: 'string' | 'integer' | 'boolean' | 'array' | 'object'
+  type?: 'string' | 'integer' | 'number' | 'boolean' | 'array' | 'object' | 'null'
   enum?: string[]
+  anyOf?: Schema[]
   minLength?: number
   maxLength?: number
   minimum?: number
   maximum?: number
   items?: Schema
   maxItems?: number
+  properties?: Record<string, Schema>
+  required?: string[]
   additionalProperties?: Schema
   maxProperties?: number
 }
@@ -28,7 +31,7 @@ export type Params = Record<string, unknown>
 export const MARKER = 'hunter2'
 
 /** @param given values that mean something where the type alone is not enough, by parameter */
-export function exampleParams({ params }: Command, given: Params = {}): Params {
+export function exampleParams({ params }: Pick<Command, 'params'>, given: Params = {}): Params {
   return Object.fromEntries(
     Object.entries(params).map(([name, { schema }]) => [name, given[name] ?? exampleOf(schema)]),
   )
@@ -36,8 +39,10 @@ export function exampleParams({ params }: Command, given: Params = {}): Params {
 
 /** A value that fits. @throws Error for a kind of schema that this file does not know yet */
 export function exampleOf(schema: object): unknown {
-  const { type, enum: values, minLength, minimum, items, additionalProperties } = schema as Schema
+  const { type, enum: values, anyOf, minLength, minimum, items, ...rest } = schema as Schema
+  const { properties, required = [], additionalProperties } = rest
   if (values) return values[0]
+  if (anyOf?.[0]) return exampleOf(anyOf[0])
   switch (type) {
     case 'string':
       return 'x'.repeat(Math.max(1, minLength ?? 0))
@@ -48,6 +53,10 @@ export function exampleOf(schema: object): unknown {
     case 'array':
       return [exampleOf(items as Schema)]
     case 'object':
+      if (properties && Object.keys(properties).length > 0) {
+        const members = Object.entries(properties).filter(([name]) => required.includes(name))
+        return Object.fromEntries(members.map(([name, one]) => [name, exampleOf(one)]))
+      }
       return { member: isOpen(additionalProperties) ? 1 : exampleOf(additionalProperties) }
     default:
       throw unknownKind(schema)

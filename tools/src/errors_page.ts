@@ -26,7 +26,7 @@ function section(code: string, { doc, spec, retryable, common }: ErrorSpec): str
     spec ? `${doc} ${specReference(spec)}` : doc,
     [
       `Retryable: ${retryable ? 'yes' : 'no'}.`,
-      common ? 'Any command.' : `Commands: ${users.join(', ')}.`,
+      common ? 'Any command.' : `Commands: ${users.join(', ') || 'those of oxd clients'}.`,
     ].join(' '),
   ].join('\n\n')
 }

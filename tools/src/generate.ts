@@ -21,6 +21,7 @@ import { errorsPage } from './errors_page.js'
 import { jsonSchema } from './json_schema.js'
 import { methodsModule } from './methods_module.js'
 import { metricsPage } from './metrics_page.js'
+import { oxdPage } from './oxd_page.js'
 import { protocolPage } from './protocol_page.js'
 
 const root = new URL('../../', import.meta.url)
@@ -33,6 +34,7 @@ const files: Record<string, string> = {
   'sdk/src/methods.ts': formatted('methods.ts', methodsModule()),
   'docs/protocol.md': protocolPage(intro),
   'docs/admin-protocol.md': adminPage(),
+  'docs/oxd-commands.md': oxdPage(),
   'docs/errors.md': errorsPage(),
   'docs/configuration.md': configurationPage(),
   'docs/cli.md': cliPage(),

@@ -1,13 +1,20 @@
-/** The daemon's commands and events as the generators walk them. */
+/** The daemon's commands, its own and oxD's, and events as the generators walk them. */
 import type { AdminCommand } from '../../daemon/dist/admin/admin_command.js'
 import { adminCommands } from '../../daemon/dist/admin/commands/index.js'
 import type { Command, Field } from '../../daemon/dist/command.js'
 import { commands } from '../../daemon/dist/commands/index.js'
 import { type EventSpec, events } from '../../daemon/dist/events.js'
+import { oxdCommands } from '../../daemon/dist/oxd/commands/index.js'
+import type { OxdCommand } from '../../daemon/dist/oxd/oxd_command.js'
 
 export const table: [name: string, command: Command][] = Object.entries(commands)
 
 export const adminTable: [name: string, command: AdminCommand][] = Object.entries(adminCommands)
+
+/** By name: there is no better order in what grew over ten years. */
+export const oxdTable: [name: string, command: OxdCommand][] = Object.entries<OxdCommand>(
+  oxdCommands,
+).sort(([one], [other]) => (one < other ? -1 : 1))
 
 export const eventTable: [name: string, event: EventSpec][] = Object.entries(events)
 
@@ -25,6 +32,7 @@ export function sentence({ doc, spec }: Pick<Field, 'doc' | 'spec'>): string {
 interface FieldSchema {
   type?: string
   enum?: string[]
+  anyOf?: FieldSchema[]
   items?: FieldSchema
   additionalProperties?: FieldSchema
   properties?: Record<string, FieldSchema>
@@ -33,8 +41,9 @@ interface FieldSchema {
 
 /** A field's type as TypeScript writes it. */
 export function typeOf(schema: object): string {
-  const { type, enum: values, items, properties, ...rest } = schema as FieldSchema
+  const { type, enum: values, anyOf, items, properties, ...rest } = schema as FieldSchema
   if (values) return values.map((value) => `'${value}'`).join(' | ')
+  if (anyOf) return anyOf.map(typeOf).join(' | ')
   switch (type) {
     case 'integer':
       return 'number'

@@ -24,6 +24,10 @@ export const entryFields = {
     oneOf({ doc: 'How the daemon authenticates to the OP.' }, credentialMethods),
   ),
   ...settingParams,
+  setup_client: string({
+    doc: 'For oxd clients: the oxd_id of the site whose access tokens protect its commands, or `self`.',
+    maxLength: 64,
+  }),
   redirect_uris: required(settingParams.redirect_uris),
 }
 

@@ -6,7 +6,8 @@ import { JsonDecoder } from '@relyd/sdk/framing'
 import type { adminCommands } from '../admin/commands/index.js'
 import type { Values } from '../command.js'
 import { loadConfig } from '../config/load.js'
-import type { ErrorData, Reply } from '../server/envelope.js'
+import type { ErrorData } from '../errors.js'
+import type { Reply } from '../server/envelope.js'
 import { CliError, exitCodes } from './exit_codes.js'
 
 type AdminCommands = typeof adminCommands

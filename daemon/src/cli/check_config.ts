@@ -3,6 +3,8 @@ import type { Command } from 'commander'
 import { systemClock } from '../clock.js'
 import { type Config, realmsOf, type TlsConfig } from '../config/config.js'
 import { loadWholeConfig } from '../config/load.js'
+import { oxdTerms } from '../config/oxd_realm.js'
+import type { RealmPolicy } from '../context.js'
 import type { OpOptions } from '../op/op_options.js'
 import { readTlsFiles } from '../server/tls_files.js'
 import { refuseSharedFolder } from '../store/key_file.js'
@@ -33,11 +35,13 @@ function describeConfig(config: Config): void {
       const front = policy?.front_channel_access_tokens
         ? ', UNSAFE: access tokens may pass through browsers'
         : ''
-      return `realm ${realm}${tokens}${front}`
+      const oxd = policy?.oxd_clients === undefined ? '' : `, oxd clients (${policy.oxd_clients})`
+      return `realm ${realm}${tokens}${oxd}${front}`
     })
     say(`[listener ${name}] ${[address.text, ...served].join(', ')}`)
     if (tls) describeTls(name, tls)
   }
+  for (const realm of realms.values()) describeOxdClients(config, realm)
   for (const op of ops.values()) describeOp(op)
   say(`admin socket ${daemon.admin_socket}`)
   say(`database ${daemon.database}`)
@@ -46,6 +50,13 @@ function describeConfig(config: Config): void {
     say(`UNSAFE: plain http to OPs at ${daemon.insecure_op_hosts.join(', ')}`)
   }
   say(`${path} is good`)
+}
+
+/** What these clients know nothing of: it should be seen. */
+function describeOxdClients(config: Config, realm: RealmPolicy): void {
+  if (realm.oxd_clients === undefined) return
+  say(`[realm ${realm.name}] oxd clients, answered as by oxD ${realm.oxd_clients}`)
+  for (const line of oxdTerms(config, realm)) say(`  ${line}`)
 }
 
 /** Each option as it is understood: an exception from the specifications should be seen. */

@@ -5,6 +5,7 @@ import { end_session } from './end_session.js'
 import { get_access_token } from './get_access_token.js'
 import { get_access_token_by_refresh_token } from './get_access_token_by_refresh_token.js'
 import { get_authorization_url } from './get_authorization_url.js'
+import { get_client_token } from './get_client_token.js'
 import { get_discovery } from './get_discovery.js'
 import { get_issuer } from './get_issuer.js'
 import { get_jwks } from './get_jwks.js'
@@ -42,6 +43,7 @@ export const commands = {
   get_user_info,
   get_access_token,
   get_access_token_by_refresh_token,
+  get_client_token,
   introspect_access_token,
   revoke_token,
   end_session,

@@ -56,8 +56,14 @@ describe('the sample', () => {
     }
     const { daemon, listeners, realms } = read(text)
     for (const name of Object.keys(daemonOptions)) expect(daemon).toHaveProperty(name)
-    expect(listeners.map(({ tls }) => tls?.key)).toEqual([undefined, '/etc/relyd/tls/relyd.key'])
-    expect([...realms.keys()]).toEqual(['default', 'shop', 'blog'])
+    expect(listeners.map(({ tls }) => tls?.key)).toEqual([
+      undefined,
+      '/etc/relyd/tls/relyd.key',
+      undefined,
+      undefined,
+    ])
+    expect([...realms.keys()]).toEqual(['default', 'shop', 'blog', 'oxd'])
+    expect(realms.get('oxd')?.oxd_clients).toBe('3.1')
     expect(Object.values(daemon)).not.toContain(undefined)
     expect(daemon.insecure_op_hosts).toEqual(['127.0.0.1'])
   })
@@ -278,6 +284,34 @@ describe('the key file', () => {
   test('is the one that the configuration names, credential or not', () => {
     writeFileSync(join(credentials, 'store.key'), '')
     expect(keyFile('key_file = /etc/mine')).toBe('/etc/mine')
+  })
+})
+
+describe('oxd_http', () => {
+  const realm = '[realm default]\noxd_clients = 3.1\n'
+  const at = (value: string, lines = 'address = unix:/run/a.sock') =>
+    `[listener a]\n${lines}\noxd_http = ${value}\n${realm}`
+
+  test('is off, on, or on with names of this host', () => {
+    const names = (text: string) => read(text).listeners[0]?.oxd_http
+    expect(names(listener)).toBeUndefined()
+    expect(names(at('no'))).toBeUndefined()
+    expect(names(at('yes'))).toEqual([])
+    expect(names(at('OXD.example.com, other'))).toEqual(['oxd.example.com', 'other'])
+  })
+
+  test.each([
+    [at('https://oxd.example.com'), '3: oxd_http must be yes, no, or names of hosts'],
+    [at('oxd.example.com:8443'), '3: oxd_http must be yes, no, or names of hosts'],
+    [at('*'), '3: oxd_http must be yes, no, or names of hosts'],
+    [at('yes').replace(realm, ''), '3: oxd_http is for a realm with oxd_clients'],
+    [
+      at('yes', 'address = tcp:0.0.0.0:8099\ntls_certificate = a\ntls_key = b\ntls_client_ca = c'),
+      '6: oxd_http is for a Unix socket or loopback without TLS',
+    ],
+    [at('yes', 'address = tcp:0.0.0.0:8099'), '2: address must be a loopback address'],
+  ])('is refused elsewhere: %s', (text, why) => {
+    expect(refusal(text)).toContain(`/etc/relyd.cfg:${why}`)
   })
 })
 

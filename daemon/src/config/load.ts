@@ -123,6 +123,7 @@ function adminListener(file: IniFile, { admin_socket }: DaemonConfig): ListenerC
       address: where,
       mode: 0o600,
       tls: undefined,
+      oxd_http: undefined,
       ...ADMIN_LIMITS,
     }
   } catch (error) {
@@ -250,6 +251,12 @@ function readListener(file: IniFile, section: string, name: string, base: string
     const why = 'must be a loopback address, or one with TLS and client certificates'
     throw refuse('address', `${why}: add ${TLS}`)
   }
+  if (listener.oxd_http && complete) {
+    throw refuse(
+      'oxd_http',
+      'is for a Unix socket or loopback without TLS; leave one of the two out',
+    )
+  }
   if (certificate_realms && given.has('realm')) {
     throw refuse('realm', 'is not served where certificate_realms is given; keep one of the two')
   }
@@ -279,7 +286,7 @@ function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, Rea
     if (served.has(name)) continue
     throw at(file, file.section_lines.get(section), `no listener serves the realm ${name}`)
   }
-  return new Map(
+  const realms = new Map(
     [...served].map((name): [string, RealmPolicy] => {
       const section = sectionOf.get(name) ?? `realm ${name}`
       const policy = policyOf(name, readSection(file, section, realmOptions))
@@ -289,6 +296,12 @@ function readRealms(file: IniFile, listeners: ListenerConfig[]): Map<string, Rea
       return [name, policy]
     }),
   )
+  for (const { name, realm, oxd_http } of listeners) {
+    if (!oxd_http || realms.get(realm)?.oxd_clients !== undefined) continue
+    const line = filled(file, `listener ${name}`).get('oxd_http')
+    throw at(file, line, `oxd_http is for a realm with oxd_clients, and [realm ${realm}] has none`)
+  }
+  return realms
 }
 
 function checkOxdPolicy(

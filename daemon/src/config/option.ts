@@ -90,6 +90,15 @@ export function oneOf<const V extends string>(...values: V[]) {
   }
 }
 
+/** @returns names of this host beyond loopback's; undefined for `no` */
+export function oxdHttp(value: string): string[] | undefined {
+  if (value === 'no') return undefined
+  if (value === 'yes') return []
+  const names = list(value.toLowerCase())
+  if (names.every((one) => /^[a-z\d](?:[a-z\d.-]*[a-z\d])?$/.test(one))) return names
+  throw new Error('must be yes, no, or names of hosts without a port, such as oxd.example.com')
+}
+
 /** Permissions in octal, as chmod takes them. */
 export function mode(value: string): number {
   if (!/^0?[0-7]{3}$/.test(value)) throw new Error('must be an octal mode, such as 0660')

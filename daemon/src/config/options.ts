@@ -17,6 +17,7 @@ import {
   type Options,
   oneOf,
   opHosts,
+  oxdHttp,
   proxy,
   realmsByName,
   text,
@@ -190,6 +191,13 @@ export const listenerOptions = {
     reload: true,
     read: wholeNumber(1, 30 * DAY),
   },
+  oxd_http: {
+    doc: '`yes` answers oxd clients by HTTP too, as oxd-https-extension did (`POST /get-authorization-url`). It is for a Unix socket or a port of loopback: TLS is for a reverse proxy in front. Where that passes on the Host that its clients ask for, give those names instead of yes, separated by commas. Requests of browsers are refused.',
+    default: 'no',
+    unsafe:
+      'A program on this host that posts JSON to whatever address others name (a webhook) can be made to post commands.',
+    read: oxdHttp,
+  },
   ...tlsOptions,
 } as const satisfies Options
 
@@ -247,7 +255,7 @@ export const realmOptions = {
     read: wholeNumber(1, 100_000),
   },
   lookups_per_minute: {
-    doc: 'Questions to OPs in a minute that are about no site: get_issuer, and get_discovery and get_jwks of an OP that is not known.',
+    doc: 'Questions to OPs in a minute that are about no site: get_issuer, get_discovery and get_jwks of an OP that is not known, and get_client_token of oxd clients for a client that relyd has not set up.',
     default: '60',
     reload: true,
     read: wholeNumber(1, 100_000),

@@ -20,6 +20,21 @@ const REMOTE = `\
 #address = tcp:0.0.0.0:8099
 `
 
+/** Clients of oxD look for it at this port, some on IPv4 alone, others on IPv6 first. */
+const OXD = `\
+${comment('Websites with client libraries of oxD, in a realm of their own, at the port where they look for oxD; docs/migrating-from-oxd.md has the whole of it.')}
+#[listener oxd]
+#address = tcp:127.0.0.1:8099
+#realm = oxd
+
+#[listener oxd-ipv6]
+#address = tcp:[::1]:8099
+#realm = oxd
+
+#[realm oxd]
+#oxd_clients = 3.1
+`
+
 export function sampleConfig(): string {
   const parts = Object.entries(sections).map(([kind, { doc, options }]) => {
     const { section, set } = shipped[kind] as { section: string; set: string[] }
@@ -30,7 +45,8 @@ export function sampleConfig(): string {
         .map(([name, option]) => `\n${describe(name, option, set.includes(name))}\n`)
         .join('')
     const shown = `${comment(doc)}\n${section}\n${lines(false)}`
-    return kind === 'listener' ? `${shown}\n\n${REMOTE}${lines(true)}` : shown
+    if (kind === 'listener') return `${shown}\n\n${REMOTE}${lines(true)}`
+    return kind === 'realm' ? `${shown}\n\n${OXD}` : shown
   })
   return `${comment(HEAD)}\n\n${parts.join('\n\n')}`
 }

@@ -128,7 +128,7 @@ export function useHttpLayer(
   { op_host }: Provider,
   configuration: client.Configuration,
 ): void {
-  configuration[client.customFetch] = op.http.fetch
+  configuration[client.customFetch] = hidingIdToken(op.http.fetch)
   configuration.timeout = op.http.timeout
   for (const execute of insecureIfAllowed(op_host)) execute(configuration)
 }

@@ -152,7 +152,7 @@ function checkOffered(metadata: ServerMetadata, asked: Members, settings: SiteSe
 }
 
 /** OAuth Response Types 3: the order of its words means nothing. */
-function isSameWords(one: string, other: string): boolean {
+export function isSameWords(one: string, other: string): boolean {
   const sorted = (text: string) => text.split(' ').sort().join(' ')
   return one === other || sorted(one) === sorted(other)
 }

@@ -127,7 +127,8 @@ async function exchange(
   return { ...access, id_token, id_token_claims }
 }
 
-function expectedOf({ secrets, max_age, state }: Login) {
+/** What an ID Token must fit that answers the login. */
+export function expectedOf({ secrets, max_age, state }: Login) {
   const { nonce, essential, began_at } = secrets
   return { refreshed: false, nonce, essential, max_age, began_at, state }
 }

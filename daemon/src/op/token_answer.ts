@@ -52,6 +52,31 @@ export async function checkTokenAnswer(
   answer: TokenEndpointResponse,
   expected: Omit<ExpectedIdToken, 'access_token' | 'front_channel'>,
 ): Promise<TokenAnswer> {
+  const access = checkAccess(answer)
+  const id_token = idTokenOf(answer)
+  if (id_token === undefined) return access
+  if (typeof id_token !== 'string') {
+    throw new CommandError('invalid_op_response', 'the OP issued an ID Token that is no text', {
+      details: { member: 'id_token' },
+    })
+  }
+  checkTokenLength('id_token', id_token)
+  const valid = await validateIdToken(op, site, provider, id_token, {
+    ...expected,
+    access_token: access.access_token,
+    front_channel: false,
+  })
+  return { ...access, id_token: valid.jws, id_token_claims: valid.id_token_claims }
+}
+
+/**
+ * RFC 6749 5.1: what openid-client leaves to us of the rest.
+ *
+ * @throws CommandError `invalid_op_response`
+ */
+export function checkAccess(
+  answer: TokenEndpointResponse,
+): Omit<TokenAnswer, 'id_token' | 'id_token_claims'> {
   // openid-client lets DPoP-bound tokens pass too, which nobody asked for.
   if (answer.token_type !== 'bearer') {
     throw new CommandError(
@@ -61,20 +86,8 @@ export async function checkTokenAnswer(
     )
   }
   const { access_token, expires_in, refresh_token, scope } = answer
-  const id_token = idTokenOf(answer)
-  if (id_token !== undefined && typeof id_token !== 'string') {
-    throw new CommandError('invalid_op_response', 'the OP issued an ID Token that is no text', {
-      details: { member: 'id_token' },
-    })
-  }
-  for (const [member, token] of Object.entries({ access_token, refresh_token, id_token })) {
-    if (token === undefined || token.length <= LONGEST_TOKEN) continue
-    throw new CommandError(
-      'invalid_op_response',
-      `the OP issued a token of more than ${LONGEST_TOKEN} characters`,
-      { details: { member } },
-    )
-  }
+  checkTokenLength('access_token', access_token)
+  if (refresh_token !== undefined) checkTokenLength('refresh_token', refresh_token)
   // Said without the token: what is none may be anything.
   if (!isAccessToken(access_token)) throw noToken('an access token', 'A.12')
   if (refresh_token !== undefined && !isRefreshToken(refresh_token)) {
@@ -87,22 +100,22 @@ export async function checkTokenAnswer(
       { details: { member: 'scope' } },
     )
   }
-  const valid =
-    id_token === undefined
-      ? undefined
-      : await validateIdToken(op, site, provider, id_token, {
-          ...expected,
-          access_token,
-          front_channel: false,
-        })
   return {
     access_token,
     // An OP may write any number, and an empty scope; what goes on from here is whole and bounded.
     ...(expires_in !== undefined && { expires_in: Math.floor(Math.min(expires_in, LONGEST)) }),
     ...(refresh_token !== undefined && { refresh_token }),
-    ...(valid && { id_token: valid.jws, id_token_claims: valid.id_token_claims }),
     ...(scope && { scope }),
   }
+}
+
+function checkTokenLength(member: string, token: string): void {
+  if (token.length <= LONGEST_TOKEN) return
+  throw new CommandError(
+    'invalid_op_response',
+    `the OP issued a token of more than ${LONGEST_TOKEN} characters`,
+    { details: { member } },
+  )
 }
 
 function noToken(what: string, section: string): CommandError {

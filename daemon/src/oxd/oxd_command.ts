@@ -1,10 +1,17 @@
 /** How a command of oxd is declared: its parameters and results as oxd's clients know them, and what it does in relyd's terms. */
 import Type, { type TNull, type TSchema, type TUnion } from 'typebox'
-import type { Field, Fields, SiteOf, Values } from '../command.js'
+import type { Field, FieldDoc, Fields, SiteOf, Values } from '../command.js'
 import type { Context } from '../context.js'
 import type { ErrorCode } from '../errors.js'
+import type { OxdCode } from './errors.js'
 
-export type OxdContext = Context<ErrorCode>
+export interface OxdContext extends Context<ErrorCode> {
+  /** As the client sent it, whatever command it sent it with. */
+  protection_access_token?: string | undefined
+}
+
+/** `true`, always; `setup_client`, for setup clients themselves. */
+type Unprotected = true | 'setup_client'
 
 /**
  * A command whole. Parameters are read leniently (`params.ts`) before they are checked. A result
@@ -19,7 +26,9 @@ export interface OxdCommandSpec<P extends Fields, R extends Fields> {
   /** It may wait for an answer of the OP's, beyond the documents that are cached. */
   asks_op?: true
   /** Runs without a protection_access_token where the realm wants one. */
-  unprotected?: true
+  unprotected?: Unprotected
+  /** What its clients hear instead of a code, where they look at a few codes of this command only. */
+  told_as?: Partial<Record<ErrorCode, OxdCode>>
   params: P
   /** Other spellings of parameters. */
   aliases?: Readonly<Record<string, keyof P & string>>
@@ -33,7 +42,8 @@ export interface OxdCommand {
   since: string
   names?: readonly string[]
   asks_op?: true
-  unprotected?: true
+  unprotected?: Unprotected
+  told_as?: Partial<Record<ErrorCode, OxdCode>>
   params: Fields
   aliases?: Readonly<Record<string, string>>
   result: Fields
@@ -49,4 +59,9 @@ export function oxdCommand<P extends Fields, R extends Fields>(
 /** A member that is there always, and null where there is nothing to tell. */
 export function orNull<S extends TSchema>(field: Field<S>): Field<TUnion<[S, TNull]>, true> {
   return { ...field, required: true, schema: Type.Union([field.schema, Type.Null()]) }
+}
+
+/** A member that oxD had, and in which there is nothing to tell. */
+export function alwaysNull({ doc }: FieldDoc): Field<TNull, false> {
+  return { schema: Type.Null(), required: false, doc }
 }

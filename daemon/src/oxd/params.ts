@@ -1,4 +1,4 @@
-/** Reads parameters as oxd's clients send them: in other spellings, as null, as a text where a list is due. */
+/** Reads parameters as oxd's clients send them: in other spellings, as null, as a text where a list is due, or the other way round. */
 import type { Fields } from '../command.js'
 import { CommandError } from '../errors.js'
 
@@ -27,17 +27,28 @@ export function readLeniently(
     if (name === undefined || !Object.hasOwn(fields, name)) continue
     // Of two spellings the proper one counts.
     if (name !== spelt && Object.hasOwn(read, name)) continue
-    const one = asDeclared(fields[name]?.schema as { type?: string }, value)
+    const one = asDeclared(fields[name]?.schema as Declared, value)
     if (one !== undefined) read[name] = one
   }
   return read
 }
 
-function asDeclared({ type }: { type?: string }, value: unknown): unknown {
+interface Declared {
+  type?: string
+  items?: Declared
+}
+
+function asDeclared({ type, items }: Declared, value: unknown): unknown {
   if (isBlank(value)) return undefined
   switch (type) {
     case 'array': {
-      const list = (Array.isArray(value) ? value : [value]).filter((one) => !isBlank(one))
+      // A list of objects may come as its JSON text, from those who keep it as one.
+      const given = items?.type === 'object' && typeof value === 'string' ? fromJson(value) : value
+      const list = [given]
+        .flat()
+        .filter((one) => !isBlank(one))
+        // oxd-python splits at commas, and leaves the blanks.
+        .map((one) => (typeof one === 'string' ? one.trim() : one))
       return list.length > 0 ? list : undefined
     }
     case 'string': {
@@ -45,8 +56,19 @@ function asDeclared({ type }: { type?: string }, value: unknown): unknown {
       if (isBlank(one)) return undefined
       return typeof one === 'number' || typeof one === 'boolean' ? String(one) : one
     }
+    case 'object':
+      // PHP's empty array, which its JSON cannot tell from an empty list.
+      return Array.isArray(value) && value.length === 0 ? undefined : value
     default:
       return value
+  }
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
   }
 }
 

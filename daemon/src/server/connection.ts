@@ -1,6 +1,6 @@
 /** One connection: frames in by turns, requests run side by side or one after another, and their replies. */
 import type { Socket } from 'node:net'
-import { setImmediate as turnOfLoop } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turnOfLoop } from 'node:timers/promises'
 import { FrameError, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
@@ -28,10 +28,17 @@ const UNREAD = MAX_FRAME_BYTES
 /** Bytes that wait for the peer to read with which another event costs it the connection. */
 const UNREAD_EVENTS = 2 * UNREAD
 
+/**
+ * Milliseconds that a connection's first reply waits where replies keep the order. PHP's client writes
+ * each request twice, and its host may let the daemon answer before it comes to the second time.
+ */
+const SECOND_COPY = 10
+
 /** Milliseconds of quiet after which the kernel asks whether a peer on another host is there. */
 const KEEP_ALIVE = 60_000
 
-const tooLong = (bytes: number) =>
+/** Why a reply is not sent. */
+export const tooLong = (bytes: number) =>
   new CommandError(
     'frame_too_large',
     `the reply is longer than ${bytes} bytes and cannot be sent; what the command changes is changed`,
@@ -44,7 +51,8 @@ const noOxdClients = new CommandError(
   'oxd clients are not served here; the operator may allow them by oxd_clients in the realm of relyd.cfg',
 )
 
-const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
+/** Why a request is not run. */
+export const stopping = new CommandError('shutting_down', 'the daemon is stopping; connect again')
 
 /** Milliseconds without a request after which a draining connection closes: what was sent before is read by then. */
 const DRAIN_QUIET = 150
@@ -99,6 +107,8 @@ export class Connection implements Caller {
   /** When the frame that has not arrived whole began. */
   #partialSince: number | undefined
   #activeAt = performance.now()
+  /** Until the peer has shown whether it writes each request twice. */
+  #second_copy: Promise<void> | undefined
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
@@ -317,13 +327,26 @@ export class Connection implements Caller {
   /** @param reply never rejects: the dispatcher answers its own failures */
   #answer(reply: Promise<Buffer>): void {
     this.#running += 1
-    void (this.#isOrdered ? afterReading(reply) : reply).then((frame) => {
+    void (this.#isOrdered ? this.#afterReading(reply) : reply).then((frame) => {
       this.#running -= 1
       this.#activeAt = performance.now()
       this.#decoder?.answered?.()
       if (!this.#ended && !this.gone) this.#replies.push(frame)
       this.#pull()
     })
+  }
+
+  /**
+   * Waits until the socket was looked at once more: what has come by then was sent without waiting for
+   * the reply, and may be what is answered, for a second time.
+   */
+  async #afterReading(reply: Promise<Buffer>): Promise<Buffer> {
+    this.#second_copy ??= sleep(SECOND_COPY, undefined, { ref: false })
+    const [frame] = await Promise.all([reply, this.#second_copy])
+    // The first may come before the event loop reads, the second comes behind it.
+    await turnOfLoop()
+    await turnOfLoop()
+    return frame
   }
 
   #answerRefused(id: RequestId, error: CommandError): void {
@@ -408,18 +431,7 @@ export class Connection implements Caller {
   }
 }
 
-/**
- * Waits until the socket was looked at once more: what has come by then was sent without waiting for
- * the reply, and may be what is answered, for a second time.
- */
-async function afterReading(reply: Promise<Buffer>): Promise<Buffer> {
-  const frame = await reply
-  // The first may come before the event loop reads, the second comes behind it.
-  await turnOfLoop()
-  await turnOfLoop()
-  return frame
-}
-
-function laneOf({ realm }: Dispatch, account: string): string {
+/** Whose turns the account's requests wait for. */
+export function laneOf({ realm }: Dispatch, account: string): string {
   return `${realm} ${account}`
 }

@@ -44,7 +44,12 @@ export interface Dispatch {
   /** Answers what is no request that could be run. */
   refuse(id: RequestId, error: CommandError, request_id: string): object
   /** The same realm as clients of the oxd dialect see it; absent where there is no such thing. */
-  oxd?: Dispatch | undefined
+  oxd?: OxdDispatch | undefined
+}
+
+export interface OxdDispatch extends Dispatch {
+  /** Whether commands are run with a protection_access_token only. */
+  readonly isProtected: boolean
 }
 
 /** A table of commands, each with what was made of its declaration. */
@@ -90,7 +95,7 @@ export interface DispatchOptions<C> {
   /** What of the parameters is checked and run; by default all that is not null. */
   read?(command: C, params: Record<string, unknown>): Record<string, unknown>
   /** What becomes of a reply on the wire; by default it stays as it is. */
-  shape?(reply: Reply): object
+  shape?(reply: Reply, command?: string): object
   /** Runs a command whose parameters fit its declaration. */
   execute(command: C, params: Record<string, unknown>, caller: Subscriber): Promise<object>
 }
@@ -154,10 +159,10 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
     }
     let frame: Buffer
     try {
-      frame = caller.encode(shape(reply))
+      frame = caller.encode(shape(reply, request.command))
     } catch (error) {
       reply = refusal(error)
-      frame = caller.encode(shape(reply))
+      frame = caller.encode(shape(reply, request.command))
     }
     record?.(request.command, reply)
     const command = rows.has(request.command) ? request.command : 'unknown'

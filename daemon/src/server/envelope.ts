@@ -1,5 +1,5 @@
 /** Requests and replies as both dialects carry them. */
-import { CommandError } from '../errors.js'
+import { CommandError, type ErrorData } from '../errors.js'
 import { isObject } from '../is_object.js'
 
 export type RequestId = string | number | null
@@ -14,17 +14,6 @@ export interface Request {
 export type Reply =
   | { id: RequestId; status: 'ok'; data: object }
   | { id: RequestId; status: 'error'; data: ErrorData }
-
-export interface ErrorData {
-  error: string
-  error_description: string
-  /** Finds the request in the daemon's log. */
-  request_id: string
-  retryable: boolean
-  /** The section of the specification by which it was refused. */
-  spec?: string
-  details?: Record<string, unknown>
-}
 
 const ID_LENGTH = 128
 

@@ -38,6 +38,7 @@ beforeEach(async () => {
     address: { kind: 'unix', path, text: `unix:${path}` },
     mode: 0o600,
     tls: undefined,
+    oxd_http: undefined,
     connections: 2,
     buffer_megabytes: 16,
     frame_timeout: 1,

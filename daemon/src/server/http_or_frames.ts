@@ -9,7 +9,8 @@ const Z = 0x5a
 
 /** What speaks on a connection. */
 interface Speakers {
-  http(socket: Socket): void
+  /** @param takeOver ends the limit of its time, for who limits it from there on */
+  http(socket: Socket, takeOver: () => void): void
   frames(socket: Socket): void
 }
 
@@ -23,7 +24,8 @@ interface Speakers {
 export function tellApart(socket: Socket, seconds: number, speakers: Speakers): void {
   const giveUp = () => socket.destroy()
   const late = setTimeout(giveUp, seconds * 1000)
-  socket.once('close', () => clearTimeout(late))
+  const takeOver = () => clearTimeout(late)
+  socket.once('close', takeOver)
   socket.on('error', giveUp)
   socket.on('end', giveUp)
   socket.once('data', (chunk) => {
@@ -31,9 +33,9 @@ export function tellApart(socket: Socket, seconds: number, speakers: Speakers): 
     socket.pause()
     socket.unshift(chunk)
     const first = chunk[0] as number
-    if (first >= A && first <= Z) speakers.http(socket)
+    if (first >= A && first <= Z) speakers.http(socket, takeOver)
     else {
-      clearTimeout(late)
+      takeOver()
       speakers.frames(socket)
     }
     process.nextTick(() => socket.resume())

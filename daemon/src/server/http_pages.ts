@@ -8,7 +8,7 @@ import {
 import type { Metrics } from '../metrics/metrics.js'
 import type { Readiness } from '../readiness.js'
 
-interface Answer {
+export interface Answer {
   status: number
   text: string
   type?: string
@@ -85,7 +85,8 @@ async function answerOf(
   return (pages[path] as Page)()
 }
 
-function send(
+/** Answers, and closes the connection. */
+export function send(
   { method }: IncomingMessage,
   response: ServerResponse,
   { status, text, type = 'text/plain; charset=utf-8' }: Answer,

@@ -44,7 +44,7 @@ export async function openHttpPort(
 }
 
 /** @param host as a request names it, perhaps with a port */
-function isLoopbackHost(host: string | undefined): boolean {
+export function isLoopbackHost(host: string | undefined): boolean {
   const [, ipv6, other] = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::\d{1,5})?$/i.exec(host ?? '') ?? []
   return isLoopback(ipv6 ?? other ?? '')
 }

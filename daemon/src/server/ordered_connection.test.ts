@@ -1,8 +1,9 @@
 /** Connections of oxd's clients: one reply for what they send twice, in order, whenever it comes. */
 import { once } from 'node:events'
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type ConnectionPair, connectionPair } from '../../../test/support/connection_pair.js'
-import type { Dispatch } from './dispatch.js'
+import type { OxdDispatch } from './dispatch.js'
 import { errorReply, type Request } from './envelope.js'
 
 interface Answering extends ConnectionPair {
@@ -17,7 +18,8 @@ async function answering(
   answer: (request: Request, one: Answering) => unknown,
 ): Promise<Answering> {
   let one: Answering
-  const oxd: Dispatch = {
+  const oxd: OxdDispatch = {
+    isProtected: false,
     realm: 'default',
     events: { has: () => false, forget: () => {} },
     accountOf: () => '',
@@ -83,6 +85,29 @@ test('trap 6: the second copy is seen in time though it came with the answer, an
   one.peer.write(b)
   await expect.poll(one.replies).toEqual(['a', 'b'])
   expect(one.ran).toEqual(['a', 'b'])
+})
+
+test('trap 6: a first copy that is answered at once waits for a second that is held up', async () => {
+  const one = await answering(() => {})
+  one.peer.write(a)
+  await expect.poll(() => one.ran, { interval: 1 }).toEqual(['a'])
+  for (let turns = 0; turns < 20; turns += 1) await turnOfLoop()
+  one.peer.write(`${a}${b}`)
+  await expect.poll(one.replies).toEqual(['a', 'b'])
+  expect(one.ran).toEqual(['a', 'b'])
+})
+
+test('trap 6: who writes all twice is known by then, and heard once however late the copy', async () => {
+  const one = await answering(() => {})
+  one.peer.write(`${a}${a}`)
+  await expect.poll(one.replies).toEqual(['a'])
+  one.peer.write(b)
+  await expect.poll(one.replies).toEqual(['a', 'b'])
+  one.peer.write(`${b}${a}${a}`)
+  await expect.poll(one.replies).toEqual(['a', 'b', 'a'])
+  one.peer.write(`${a}${a}`)
+  await expect.poll(one.replies).toEqual(['a', 'b', 'a', 'a'])
+  expect(one.ran).toEqual(['a', 'b', 'a', 'a'])
 })
 
 test('trap 6: who has read the reply may send the same again', async () => {

@@ -1,14 +1,17 @@
 /** Runs the requests of a realm's oxd clients, within the same quotas as all others of the realm. */
 
+import { token } from '../command.js'
 import type { OxdGeneration } from '../context.js'
 import { oxdCommands } from '../oxd/commands/index.js'
 import { oxdError } from '../oxd/errors.js'
 import type { OxdCommand, OxdContext } from '../oxd/oxd_command.js'
 import { readLeniently } from '../oxd/params.js'
-import { createDispatch, type Dispatch, type DispatchOptions, rowsOf } from './dispatch.js'
+import { checkProtection, checkShown, isExempt } from '../oxd/protection.js'
+import type { Site } from '../store/store.js'
+import { createDispatch, type DispatchOptions, type OxdDispatch, rowsOf } from './dispatch.js'
 import type { Reply } from './envelope.js'
 
-const rows = withOtherNames(rowsOf<OxdCommand>(oxdCommands))
+const rows = withOtherNames(rowsOf<OxdCommand>(withToken(oxdCommands)))
 
 /** What it has in common with the dispatch of the realm's other clients. */
 export interface OxdDispatchOptions
@@ -17,34 +20,59 @@ export interface OxdDispatchOptions
     'realm' | 'events' | 'log' | 'metrics' | 'record' | 'accountOf' | 'enter'
   > {
   generation(): OxdGeneration
+  isProtected(): boolean
   context(caller: OxdContext['caller']): OxdContext
   siteFor(context: OxdContext, command: OxdCommand, params: object): Promise<object>
 }
 
 export function createOxdDispatch({
   generation,
+  isProtected,
   context,
   siteFor,
   record,
   ...shared
-}: OxdDispatchOptions): Dispatch {
-  return createDispatch<OxdCommand>({
+}: OxdDispatchOptions): OxdDispatch {
+  const dispatch = createDispatch<OxdCommand>({
     ...shared,
     rows,
     record: record && ((command, reply) => record(`oxd/${command}`, reply)),
     read: readLeniently,
-    shape: (reply) => shaped(reply, generation()),
-    async execute(command, params, caller) {
-      const now = context(caller)
-      const site = 'oxd_id' in command.params ? await siteFor(now, command, params) : undefined
+    shape: (reply, name = '') => shaped(reply, generation(), rows.get(name)?.command.told_as),
+    async execute(command, { protection_access_token, ...params }, caller) {
+      const now: OxdContext = {
+        ...context(caller),
+        ...(typeof protection_access_token === 'string' && { protection_access_token }),
+      }
+      // Before the site is looked for, so that nobody learns which there are.
+      if (command.unprotected === undefined) checkShown(now)
+      const site = 'oxd_id' in params ? ((await siteFor(now, command, params)) as Site) : undefined
+      if (site && !isExempt(command, site)) await checkProtection(now, site)
       return command.run(now, site as never, params as never)
     },
   })
+  return {
+    ...dispatch,
+    get isProtected() {
+      return isProtected()
+    },
+  }
 }
 
-function shaped(reply: Reply, generation: OxdGeneration): object {
+/** Every command takes it, whether or not it is looked at. */
+function withToken(commands: Record<string, OxdCommand>): Record<string, OxdCommand> {
+  const protection_access_token = token({ doc: 'An access token of the setup client of the site.' })
+  return Object.fromEntries(
+    Object.entries(commands).map(([name, command]) => [
+      name,
+      { ...command, params: { ...command.params, protection_access_token } },
+    ]),
+  )
+}
+
+function shaped(reply: Reply, generation: OxdGeneration, told_as: OxdCommand['told_as']): object {
   const { status, data } = reply
-  if (status === 'error') return { status, data: oxdError(data, generation) }
+  if (status === 'error') return { status, data: oxdError(data, generation, told_as) }
   return { status, data: Object.keys(data).length > 0 ? data : null }
 }
 

@@ -10,6 +10,7 @@ import { Buffers } from './buffers.js'
 import { Connection } from './connection.js'
 import type { Dispatch } from './dispatch.js'
 import { type HttpServer, refuseHttp, tellApart } from './http_or_frames.js'
+import { type HttpOxdOptions, httpOxd } from './http_oxd.js'
 import { listen } from './listen.js'
 import { type SecureServer, secureServer } from './tls.js'
 import { Turns } from './turns.js'
@@ -26,6 +27,9 @@ const TOLD = 50
 /** Milliseconds between looks for connections that take too long. */
 const CHECK_MS = 1000
 
+/** @param takeOver as of {@link tellApart} */
+type SpeakHttp = (socket: Socket, takeOver: () => void) => void
+
 /** Those of a listener's options that may change while it listens. */
 type ListenerLimits = Pick<
   ListenerConfig,
@@ -37,6 +41,15 @@ interface ListenOptions {
   passed?: number | undefined
   /** Gets the connections that speak HTTP, where that is spoken too. */
   http?: HttpServer
+}
+
+/** Whoever is served over a connection. */
+interface Served {
+  /** Takes no new work, and goes when what runs is answered. */
+  drain(): void
+  /** Ends what takes too long. */
+  check(now: number): void
+  destroy(): void
 }
 
 interface Listener {
@@ -57,7 +70,7 @@ interface Listener {
 export class Server {
   readonly #listeners: Listener[] = []
   readonly #log: Log
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Set<Served>()
   readonly #turns = new Turns()
   readonly #checking: NodeJS.Timeout
   /** Everybody who connected, those in a handshake too. */
@@ -123,21 +136,17 @@ export class Server {
     const serve = (socket: Socket, realm: string, refusal: CommandError | undefined) => {
       const dispatch = dispatches.get(realm)
       if (!dispatch) throw new Error(`[listener ${listener.name}] does not serve ${realm}`)
-      const connection = new Connection(socket, { ...shared, dispatch, refusal })
-      this.#connections.add(connection)
-      socket.once('close', () => {
-        this.#connections.delete(connection)
-        if (this.#connections.size === 0) this.#onEmpty?.()
-      })
-      // Its handshake was under way when the daemon was told to stop.
-      if (this.#draining) connection.drain()
+      this.#serve(socket, new Connection(socket, { ...shared, dispatch, refusal }))
     }
     const accept = (socket: Socket, realm = listener.realm) =>
       admit(socket, realm, (refusal) => serve(socket, realm, refusal))
-    const acceptEither = (socket: Socket, to: HttpServer) =>
+    const speakHttp = http
+      ? (socket: Socket) => http.emit('connection', socket)
+      : this.#oxdHttp(listener, dispatches, shared)
+    const acceptEither = (socket: Socket, speak: SpeakHttp) =>
       admit(socket, listener.realm, (refusal) =>
         tellApart(socket, limits.frame_timeout, {
-          http: () => (refusal ? refuseHttp(socket) : to.emit('connection', socket)),
+          http: (_, takeOver) => (refusal ? refuseHttp(socket) : speak(socket, takeOver)),
           frames: () => serve(socket, listener.realm, refusal),
         }),
       )
@@ -146,7 +155,7 @@ export class Server {
       ? secureServer({ ...listener, tls }, { log: this.#log }, accept)
       : {
           server: createServer({ allowHalfOpen: true }, (socket) =>
-            http ? acceptEither(socket, http) : accept(socket),
+            speakHttp ? acceptEither(socket, speakHttp) : accept(socket),
           ),
         }
     // Those in a handshake count too; it has seconds only.
@@ -179,6 +188,32 @@ export class Server {
       reread,
     })
     return address
+  }
+
+  /** Counts the connection until it closes. */
+  #serve(socket: Socket, served: Served): void {
+    this.#connections.add(served)
+    socket.once('close', () => {
+      this.#connections.delete(served)
+      if (this.#connections.size === 0) this.#onEmpty?.()
+    })
+    // Its handshake was under way when the daemon was told to stop.
+    if (this.#draining) served.drain()
+  }
+
+  /** @returns what serves HTTP to oxd clients, where the listener does */
+  #oxdHttp(
+    { realm, oxd_http: names }: ListenerConfig,
+    dispatches: ReadonlyMap<string, Dispatch>,
+    shared: Omit<HttpOxdOptions, 'dispatch' | 'names'>,
+  ): SpeakHttp | undefined {
+    const dispatch = names && dispatches.get(realm)
+    if (!dispatch) return undefined
+    const open = httpOxd({ ...shared, dispatch, names })
+    return (socket, takeOver) => {
+      takeOver()
+      this.#serve(socket, open(socket))
+    }
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Runs the requests of a realm's sites: each for its own site, within its quotas. */
 import type { Command } from '../command.js'
 import { commands } from '../commands/index.js'
-import type { Context } from '../context.js'
+import type { Context, Realm } from '../context.js'
 import { CommandError, type ErrorCode } from '../errors.js'
 import type { RealmInForce } from '../in_force.js'
 import { CommandMetrics } from '../metrics/command_metrics.js'
@@ -12,6 +12,15 @@ import { createOxdDispatch } from './oxd_dispatch.js'
 import type { Recorder } from './record.js'
 
 const rows = rowsOf<Command>(commands)
+
+/** Its clients have nothing to show that would protect a command. */
+function refuseWhereProtected({ protect_commands_with_access_token }: Realm): void {
+  if (!protect_commands_with_access_token) return
+  throw new CommandError(
+    'unsupported_operation',
+    'this realm has protect_commands_with_access_token = yes, and serves oxd clients only; have the operator give you a listener of another realm',
+  )
+}
 
 type Params = Record<string, unknown>
 
@@ -50,6 +59,7 @@ export function createSiteDispatch(inForce: () => RealmInForce, record?: Recorde
   const oxd = createOxdDispatch({
     ...shared,
     generation: () => now().realm.oxd_clients ?? '3.1',
+    isProtected: () => now().realm.protect_commands_with_access_token,
     context: (caller) => ({ ...now(), caller }),
     siteFor: (context, command, params) => siteFor(context, command, params as Params),
   })
@@ -58,6 +68,7 @@ export function createSiteDispatch(inForce: () => RealmInForce, record?: Recorde
     rows,
     async execute(command, params, caller) {
       const context = now()
+      refuseWhereProtected(context.realm)
       const site = 'oxd_id' in command.params ? await siteFor(context, command, params) : undefined
       return command.run({ ...context, caller }, site as never, params as never)
     },

@@ -58,6 +58,42 @@ async function usedBytes(): Promise<number> {
   return (await second.usageOfRealms()).reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
+test('setup clients are found by realm, issuer and client_id, and by an index', async () => {
+  const self = { ...site('x').settings, setup_client: 'self' }
+  const one = (oxd_id: string, changes: Partial<Site> = {}) =>
+    site(oxd_id, { settings: self, ...changes })
+  const others: Site[] = [
+    site('plain'),
+    site('bound', { settings: { ...self, setup_client: 'made' } }),
+    one('another', { client: { client_id: 'another' } }),
+    one('elsewhere', { issuer: 'https://other.example' }),
+    one('foreign', { realm: 'other' }),
+  ]
+  const made = [
+    one('early', { created_at: NOW - 1 }),
+    one('made', { registered_by: 'relyd' }),
+    one('late'),
+  ]
+  await store.addSites([...others, ...made], NOW, quotas)
+  const issuer = 'https://op.example'
+  const found = await store.setupClientsOf('shop', issuer, 'client')
+  // Anybody may say that he was issued a client; one that relyd registered goes before.
+  expect(found.map(({ oxd_id }) => oxd_id)).toEqual(['made', 'early', 'late'])
+  expect(found[0]?.secrets).toEqual({ client_secret: 'marker of made' })
+  expect(await store.setupClientsOf('shop', issuer, "client' OR 1")).toEqual([])
+  const any = await store.setupClients('shop', issuer, 5)
+  expect(any.map(({ oxd_id }) => oxd_id)).toEqual(['made'])
+  expect(await store.setupClients('shop', issuer, 0)).toEqual([])
+  // Who asks need not be anybody's site: no request may go through all that there are.
+  const db = openKept(join(folder, 'data', 'relyd.db'))
+  const where = "realm = '' AND issuer = '' AND settings ->> 'setup_client' = 'self'"
+  const plan = db.prepare(
+    `EXPLAIN QUERY PLAN SELECT * FROM sites WHERE ${where} AND client ->> 'client_id' = ''`,
+  )
+  expect(JSON.stringify(plan.all())).toContain('SEARCH sites USING INDEX setup_clients')
+  db.close()
+})
+
 describe('adding several', () => {
   test('adds all, with their secrets', async () => {
     expect(await store.addSites([site('a'), site('b')], NOW, quotas)).toBe('added')

@@ -209,6 +209,14 @@ export class SqliteStore implements Store {
     return this.#sql.hasSiteAt.get(realm, op_host) !== undefined
   }
 
+  async setupClients(realm: string, issuer: string, limit: number): Promise<Site[]> {
+    return this.#sql.setupClients.all(realm, issuer, limit).map((row) => this.#site(row))
+  }
+
+  async setupClientsOf(realm: string, issuer: string, client_id: string): Promise<Site[]> {
+    return this.#sql.setupClientsOf.all(realm, issuer, client_id).map((row) => this.#site(row))
+  }
+
   async usageOfRealms(): Promise<RealmUsage[]> {
     return this.#sql.usageOfRealms.all()
   }
@@ -242,6 +250,24 @@ export class SqliteStore implements Store {
     )
     // Opened after the commit: a login whose secrets were tampered with is spent all the same.
     return typeof taken === 'string' ? taken : this.#login(state, bytes, taken)
+  }
+
+  async takeOnlyLogin(oxd_id: string, now: Seconds): Promise<Login | 'unknown' | 'several'> {
+    const { takeOnlyLogin, hasUnboundLogin } = this.#sql
+    const unbound = { oxd_id, from: expiredBelow(now) }
+    const taken = await this.#group.run(
+      () => takeOnlyLogin.get(unbound) ?? (hasUnboundLogin.get(unbound) ? 'several' : 'unknown'),
+    )
+    if (typeof taken === 'string') return taken
+    const { state, ...row } = taken
+    return this.#login(state.toString('base64url'), state, row)
+  }
+
+  async getUnboundLogin(state: string, oxd_id: string, now: Seconds): Promise<Login | undefined> {
+    const bytes = parseExpiringId(state)
+    if (!bytes || expiryOf(bytes) < now) return undefined
+    const row = this.#sql.getUnboundLogin.get(bytes, oxd_id)
+    return row && this.#login(state, bytes, row)
   }
 
   async putSession(session: Session): Promise<void> {

@@ -35,6 +35,12 @@ export interface DueRenewal {
 /** A site's row in a list. */
 export type ListedSiteRow = Omit<SiteRow, 'secrets'> & { sessions: number }
 
+/** A site's logins that are bound to no browser, from this state on. */
+interface UnboundLogins {
+  oxd_id: string
+  from: Buffer
+}
+
 /** A login as a take returns it; its state is what it was asked by. */
 export interface LoginRow {
   oxd_id: string
@@ -137,6 +143,9 @@ const SESSION = `session_key, oxd_id, issuer, sub, sid, acr, amr, auth_time, cre
 const LISTED_SITE = `SELECT s.oxd_id, s.realm, s.op_host, s.issuer, s.redirect_uri, s.registered_by,
   s.client, s.settings, s.created_at, s.name, s.version, s.updated_at, s.renew_at, u.sessions
   FROM sites s JOIN site_usage u ON u.oxd_id = s.oxd_id`
+
+/** To the letter as the index has it. */
+const IS_SETUP_CLIENT = "settings ->> 'setup_client' = 'self'"
 
 /** What {@link prepareStatements} makes. */
 export type Statements = ReturnType<typeof prepareStatements>
@@ -256,6 +265,14 @@ export function prepareStatements(db: Database) {
     hasSiteAt: statement<[realm: string, op_host: string]>(
       'SELECT 1 FROM sites WHERE realm = ? AND op_host = ? LIMIT 1',
     ),
+    setupClients: statement<[realm: string, issuer: string, limit: number], SiteRow>(
+      `SELECT * FROM sites WHERE realm = ? AND issuer = ? AND ${IS_SETUP_CLIENT}
+         AND registered_by = 'relyd' LIMIT ?`,
+    ),
+    setupClientsOf: statement<[realm: string, issuer: string, client_id: string], SiteRow>(
+      `SELECT * FROM sites WHERE realm = ? AND issuer = ? AND ${IS_SETUP_CLIENT}
+         AND client ->> 'client_id' = ? ORDER BY registered_by DESC, created_at, oxd_id LIMIT 10`,
+    ),
     removeSite: deleteOfSite('sites'),
     removeRegistration: deleteOfSite('registrations'),
     removedSite: pluck<[], string>(
@@ -287,6 +304,23 @@ export function prepareStatements(db: Database) {
       `DELETE FROM logins
        WHERE state = ? AND oxd_id = ? AND (binding_hash IS NULL OR binding_hash = ?)
        RETURNING oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets`,
+    ),
+    takeOnlyLogin: statement<[UnboundLogins], LoginRow & { state: Buffer }>(
+      `DELETE FROM logins
+       WHERE oxd_id = @oxd_id AND binding_hash IS NULL AND state >= @from
+         AND 1 = (SELECT count(*) FROM (
+           SELECT 1 FROM logins
+           WHERE oxd_id = @oxd_id AND binding_hash IS NULL AND state >= @from LIMIT 2
+         ))
+       RETURNING state, oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets`,
+    ),
+    hasUnboundLogin: statement<[UnboundLogins]>(
+      `SELECT 1 FROM logins
+       WHERE oxd_id = @oxd_id AND binding_hash IS NULL AND state >= @from LIMIT 1`,
+    ),
+    getUnboundLogin: statement<[state: Buffer, oxd_id: string], LoginRow>(
+      `SELECT oxd_id, issuer, redirect_uri, binding_hash, max_age, secrets FROM logins
+       WHERE state = ? AND oxd_id = ? AND binding_hash IS NULL`,
     ),
     hasLogin: statement<[state: Buffer, oxd_id: string]>(
       'SELECT 1 FROM logins WHERE state = ? AND oxd_id = ?',

@@ -98,6 +98,11 @@ export interface SiteSettings {
   moved_at?: Seconds
   /** The scope it wished for, where the OP allows a smaller one, which is `scope` then. */
   wished_scope?: string[]
+  /**
+   * The oxd_id of the site whose access tokens protect the commands of this one: its setup client,
+   * which has `self` here.
+   */
+  setup_client?: string
   /** `none` lets a callback come from another browser than the one that started the login. */
   login_binding: 'required' | 'none'
   /** `daemon` keeps tokens from the site, but access tokens that it asks for. */
@@ -404,6 +409,14 @@ export interface Store {
   /** Whether a site of the realm is at this OP. */
   hasSiteAt(realm: string, op_host: string): Promise<boolean>
 
+  /** @returns some setup clients of the realm at this issuer, of those that relyd registered */
+  setupClients(realm: string, issuer: string, limit: number): Promise<Site[]>
+  /**
+   * @returns those of this client_id, ten at most: that which relyd registered first, for anybody may
+   * say that he was issued any client
+   */
+  setupClientsOf(realm: string, issuer: string, client_id: string): Promise<Site[]>
+
   /** What each realm that ever had a site has stored. */
   usageOfRealms(): Promise<RealmUsage[]>
 
@@ -422,6 +435,13 @@ export interface Store {
     binding_hash: Buffer | null,
     now: Seconds,
   ): Promise<TakenLogin>
+  /**
+   * The same of the site's only login that is bound to no browser, has not expired at `now`, and
+   * whose state its site does not know. Of several none is taken.
+   */
+  takeOnlyLogin(oxd_id: string, now: Seconds): Promise<Login | 'unknown' | 'several'>
+  /** A login that is bound to no browser, left in place; undefined where {@link takeLogin} would not take it. */
+  getUnboundLogin(state: string, oxd_id: string, now: Seconds): Promise<Login | undefined>
 
   putSession(session: Session): Promise<void>
   getSession(session_id: string, oxd_id: string, now: Seconds): Promise<StoredSession | undefined>

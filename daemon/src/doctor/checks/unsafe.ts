@@ -1,7 +1,11 @@
 /** What the operator made unsafe, perhaps for a day, and forgot. */
+import { networkInterfaces } from 'node:os'
+import type { Config } from '../../config/config.js'
 import type { Option } from '../../config/option.js'
 import { daemonOptions, realmOptions } from '../../config/options.js'
-import { type Finding, warning } from '../finding.js'
+import { oneFamilyOnly } from '../../config/oxd_realm.js'
+import type { RealmPolicy } from '../../context.js'
+import { type Finding, note, warning } from '../finding.js'
 import type { World } from '../world.js'
 
 export async function unsafe({ config }: World): Promise<Finding[]> {
@@ -22,5 +26,34 @@ export async function unsafe({ config }: World): Promise<Finding[]> {
       return [warning('[daemon]', why, `take ${name} out of ${config.path}`)]
     },
   )
-  return [...of_daemon, ...of_realms]
+  return [...of_daemon, ...of_realms, ...[...config.realms.values()].flatMap(ofOxdClients(config))]
+}
+
+/** Chosen with open eyes, and for as long as such clients are there: a note, but for what is easily mended. */
+function ofOxdClients(config: Config) {
+  const { unsafe: why_not } = realmOptions.oxd_clients
+  return (realm: RealmPolicy): Finding[] => {
+    const { name, oxd_clients } = realm
+    if (oxd_clients === undefined) return []
+    return [
+      note(
+        `[realm ${name}]`,
+        `oxd_clients = ${oxd_clients}: ${why_not}`,
+        `nothing, while websites of the realm use clients of oxD; then take oxd_clients out of ${config.path}`,
+      ),
+      ...(hasBothFamilies() ? oneFamilyOnly(config, realm) : []).map(
+        ({ listener, address, missing }) =>
+          warning(
+            `[listener ${listener}]`,
+            `of oxd clients, some try ${missing} for localhost, and do not find ${address}`,
+            `add a listener with "address = ${missing}" and "realm = ${name}" to ${config.path}`,
+          ),
+      ),
+    ]
+  }
+}
+
+function hasBothFamilies(): boolean {
+  const of_host = Object.values(networkInterfaces()).flatMap((all) => all ?? [])
+  return ['127.0.0.1', '::1'].every((one) => of_host.some(({ address }) => address === one))
 }

@@ -1,4 +1,14 @@
-import { oxd_id, required, string, stringMap, strings } from '../../command.js'
+import Type from 'typebox'
+import {
+  type FieldDoc,
+  LIST_LENGTH,
+  object,
+  oxd_id,
+  required,
+  STRING_LENGTH,
+  string,
+  strings,
+} from '../../command.js'
 import { get_authorization_url as relyds } from '../../commands/get_authorization_url.js'
 import { oxdCommand } from '../oxd_command.js'
 import { unbound } from '../unbound.js'
@@ -13,17 +23,34 @@ export const get_authorization_url = oxdCommand({
     acr_values: strings({ doc: 'Authentication contexts, in order of preference.' }),
     prompt: string({ doc: 'As OIDC Core 3.1.2.1 has it.' }),
     hd: string({ doc: "Google's: the domain of the account." }),
-    custom_parameters: stringMap({ doc: 'Further parameters for the OP.' }),
+    custom_parameters: plainValues({
+      doc: 'Further parameters for the OP: texts, numbers, booleans. They cannot set what the protocol sets itself.',
+    }),
+    params: plainValues({ doc: 'The same, as oxD 4 calls them.' }),
   },
   result: {
     authorization_url: required(string({ doc: 'Where to send the browser.' })),
   },
-  async run(context, site, { hd, custom_parameters, ...params }) {
-    const custom = { ...custom_parameters, ...(hd !== undefined && { hd }) }
+  async run(context, site, { hd, custom_parameters, params, ...request }) {
+    const custom = textsOf({ ...params, ...custom_parameters, ...(hd !== undefined && { hd }) })
     const { authorization_url } = await relyds.run(context, unbound(site), {
-      ...params,
+      ...request,
       ...(Object.keys(custom).length > 0 && { custom_parameters: custom }),
     })
     return { authorization_url }
   },
 })
+
+type PlainValue = string | number | boolean | null
+
+function plainValues(doc: FieldDoc) {
+  const text = Type.String({ maxLength: STRING_LENGTH })
+  const plain = Type.Union([text, Type.Number(), Type.Boolean(), Type.Null()])
+  const schema = Type.Object({}, { additionalProperties: plain, maxProperties: LIST_LENGTH })
+  return { ...object(doc), schema: Type.Unsafe<Record<string, PlainValue>>(schema) }
+}
+
+function textsOf(values: Record<string, PlainValue>): Record<string, string> {
+  const told = Object.entries(values).filter(([, value]) => value !== null)
+  return Object.fromEntries(told.map(([name, value]) => [name, String(value)]))
+}

@@ -27,10 +27,12 @@ export class OxdDecoder implements RequestDecoder {
   #body: Body | undefined
   /** Looks for the end of a body that is no JSON text by bytes. */
   #scan: ObjectScan | undefined
-  /** Frames that are not answered, in their order. */
-  readonly #unanswered = new Set<string>()
-  /** One that was answered while the next had come in part. */
+  /** Frames that are not answered, in their order, and whether each came again. */
+  readonly #unanswered = new Map<string, boolean>()
+  /** One that was answered, and may yet come again. */
   #answered: string | undefined
+  /** The peer writes each request twice. */
+  #doubles = false
 
   get pending(): number {
     return this.#held.length
@@ -50,9 +52,11 @@ export class OxdDecoder implements RequestDecoder {
   answered(): void {
     const [first] = this.#unanswered
     if (first === undefined) return
-    this.#unanswered.delete(first)
-    // Whoever has begun to send the next did not wait for this answer.
-    this.#answered = this.pending > 0 ? first : undefined
+    const [text, came_again] = first
+    this.#unanswered.delete(text)
+    // Whoever has begun to send the next did not wait for this answer; nor does who writes all twice.
+    const may_come = this.pending > 0 || (this.#doubles && !came_again)
+    this.#answered = may_come ? text : undefined
   }
 
   #next(): RequestFrame | undefined {
@@ -97,8 +101,12 @@ export class OxdDecoder implements RequestDecoder {
     this.#body = undefined
     this.#scan = undefined
     this.#answered = undefined
-    if (isRepeat) return { repeat: true }
-    this.#unanswered.add(text)
+    if (isRepeat) {
+      this.#doubles = true
+      if (this.#unanswered.has(text)) this.#unanswered.set(text, true)
+      return { repeat: true }
+    }
+    this.#unanswered.set(text, false)
     return frame
   }
 }

@@ -9,9 +9,20 @@ import { sql as key_recorded_at } from './0003_key_recorded_at.js'
 import { sql as refresh } from './0004_refresh.js'
 import { sql as named_sites } from './0005_named_sites.js'
 import { sql as renewals } from './0006_renewals.js'
+import { sql as unbound_logins } from './0007_unbound_logins.js'
+import { sql as setup_clients } from './0008_setup_clients.js'
 
 /** In order and never changed once released; the place in the list is the schema's version. */
-const MIGRATIONS = [initial, quotas, key_recorded_at, refresh, named_sites, renewals]
+const MIGRATIONS = [
+  initial,
+  quotas,
+  key_recorded_at,
+  refresh,
+  named_sites,
+  renewals,
+  unbound_logins,
+  setup_clients,
+]
 
 /** The schema's version after all migrations. */
 export const SCHEMA_VERSION = MIGRATIONS.length

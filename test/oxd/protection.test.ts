@@ -1,0 +1,319 @@
+/** protect_commands_with_access_token: who may command a site of oxd clients, and who may not. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { oxdCommands } from '../../daemon/src/oxd/commands/index.js'
+import type { OxdCommand } from '../../daemon/src/oxd/oxd_command.js'
+import { type Op, startOp } from '../../demosite/src/op.js'
+import { json } from '../support/bent_op/answers.js'
+import { BentOp, withMembers } from '../support/bent_op/index.js'
+import type { TestDaemon } from '../support/daemon.js'
+import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
+import { OxdWire } from '../support/oxd/oxd_wire.js'
+import { Wire } from '../support/wire.js'
+
+const authorization_redirect_uri = 'https://site.example/callback'
+
+let op: Op
+let daemon: TestDaemon
+let client: OxdWire
+/** Whether the OP tells a client of others' tokens. */
+let tells_all: boolean
+
+beforeAll(async () => {
+  op = await startOp({
+    configuration: {
+      scopes: ['openid', 'profile', 'email', 'oxd', 'uma_protection'],
+      features: {
+        clientCredentials: { enabled: true },
+        introspection: {
+          enabled: true,
+          allowedPolicy: (_ctx, { clientId }, token) => tells_all || token.clientId === clientId,
+        },
+      },
+    },
+  })
+  daemon = await startOxdDaemon(
+    { daemon: { default_op: op.issuer } },
+    '3.1',
+    'protect_commands_with_access_token = yes',
+  )
+  client = await OxdWire.connect(daemon.socket)
+})
+
+beforeEach(() => {
+  tells_all = true
+})
+
+afterAll(async () => {
+  client[Symbol.dispose]()
+  await daemon[Symbol.asyncDispose]()
+  await op.close()
+})
+
+/** A site with its setup client, and a token of that. */
+async function setUp(params: object = {}) {
+  const setup = await client.ok('setup_client', { authorization_redirect_uri, ...params })
+  const { oxd_id, client_id, client_secret, op_host } = setup
+  const { access_token } = await client.ok('get_client_token', {
+    client_id,
+    client_secret,
+    op_host,
+  })
+  return { ...setup, protected: { oxd_id, protection_access_token: access_token as string } }
+}
+
+/** A token that a client got of the OP by itself. */
+async function ownToken({ client_id, client_secret }: Record<string, string>, scope: string) {
+  const response = await fetch(`${op.issuer}/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials', scope }),
+  })
+  const { access_token } = (await response.json()) as { access_token: string }
+  return access_token
+}
+
+test('a token of its setup client commands a site, again and again', async () => {
+  const { protected: site } = await setUp()
+  const { authorization_url } = await client.ok('get_authorization_url', site)
+  expect(authorization_url).toContain(op.issuer)
+  expect(authorization_url).not.toContain(site.protection_access_token)
+  await client.ok('get_authorization_url', site)
+  await client.ok('update_site', { ...site, client_name: 'Shop' })
+  expect(await client.ok('remove_site', site)).toEqual({ oxd_id: site.oxd_id })
+})
+
+describe('refused', () => {
+  test.each([{}, { protection_access_token: null }, { protection_access_token: ' ' }])(
+    'without a token: %o',
+    async (blank) => {
+      const { oxd_id } = await setUp()
+      const code = { error: 'blank_protection_access_token' }
+      expect(await client.refused('get_authorization_url', { oxd_id, ...blank })).toMatchObject(
+        code,
+      )
+      // Nor is anybody told which sites there are.
+      const nobodys = { oxd_id: crypto.randomUUID(), ...blank }
+      expect(await client.refused('get_authorization_url', nobodys)).toMatchObject(code)
+    },
+  )
+
+  test('where the setup client of the site is gone', async () => {
+    const { setup_client_oxd_id, protected: site } = await setUp()
+    await client.ok('remove_site', { ...site, oxd_id: setup_client_oxd_id })
+    expect(await client.refused('get_authorization_url', site)).toMatchObject({
+      error: 'no_setup_client_for_oxd_id',
+    })
+  })
+
+  test('with a token that the OP never issued, or has forgotten', async () => {
+    const setup = await setUp()
+    const { protected: site, client_id, client_secret } = setup
+    const inactive = { error: 'inactive_protection_access_token' }
+    const forged = { ...site, protection_access_token: 'forged' }
+    expect(await client.refused('get_authorization_url', forged)).toMatchObject(inactive)
+    await client.ok('get_authorization_url', site)
+    await fetch(`${op.issuer}/token/revocation`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` },
+      body: new URLSearchParams({ token: site.protection_access_token }),
+    })
+    expect(await client.refused('get_authorization_url', site)).toMatchObject(inactive)
+  })
+
+  test('with a token that lacks the scope oxd, where the setup client was registered with it', async () => {
+    const setup = await setUp()
+    const token = await ownToken(setup, 'openid')
+    expect(
+      await client.refused('get_authorization_url', {
+        oxd_id: setup.oxd_id,
+        protection_access_token: token,
+      }),
+    ).toMatchObject({ error: 'protection_access_token_insufficient_scope' })
+  })
+
+  test("with a neighbour's token, whatever the command", async () => {
+    const victim = await setUp()
+    const neighbour = await setUp()
+    const { protection_access_token } = neighbour.protected
+    for (const oxd_id of [victim.oxd_id, victim.setup_client_oxd_id]) {
+      for (const command of ['get_authorization_url', 'remove_site']) {
+        expect(await client.refused(command, { oxd_id, protection_access_token })).toMatchObject({
+          error: 'invalid_protection_access_token',
+        })
+      }
+    }
+    await client.ok('get_authorization_url', victim.protected)
+    // An OP that says nothing of others' tokens.
+    tells_all = false
+    expect(
+      await client.refused('get_authorization_url', {
+        ...victim.protected,
+        protection_access_token,
+      }),
+    ).toMatchObject({ error: 'inactive_protection_access_token' })
+    await client.ok('get_authorization_url', victim.protected)
+  })
+
+  test("with a token of the site's own client", async () => {
+    const { protected: site } = await setUp()
+    const { client_id } = await client
+      .ok('get_rp', { oxd_id: site.oxd_id })
+      .then(({ node }) => node)
+    const token = new op.provider.ClientCredentials({
+      client: (await op.provider.Client.find(client_id)) as never,
+      scope: 'openid oxd',
+    })
+    const protection_access_token = await token.save()
+    expect(
+      await client.refused('get_authorization_url', { ...site, protection_access_token }),
+    ).toMatchObject({ error: 'invalid_protection_access_token' })
+  })
+})
+
+test('an OP that does not say whose the token is, or cannot be asked, protects no less', async () => {
+  await using bent = await BentOp.start({
+    metadata: {
+      grant_types_supported: ['authorization_code', 'client_credentials'],
+      scopes_supported: ['openid', 'profile', 'email'],
+    },
+  })
+  const { protected: site } = await setUp({ op_host: bent.issuer })
+  await client.ok('get_authorization_url', site)
+  for (const [introspection, error] of [
+    [withMembers({ client_id: undefined }), 'invalid_introspection_response'],
+    [withMembers({ client_id: 'another' }), 'invalid_protection_access_token'],
+    [withMembers({ active: false }), 'inactive_protection_access_token'],
+    [withMembers({ exp: 1 }), 'inactive_protection_access_token'],
+    [() => json({ active: 'yes' }), 'invalid_op_response'],
+    [() => json({}, 503), 'op_unreachable'],
+  ] as const) {
+    bent.bend({ introspection })
+    const refused = await client.refused('get_authorization_url', site)
+    expect(refused.details?.reason ?? refused.error).toBe(error)
+  }
+  bent.straighten()
+  await client.ok('get_authorization_url', site)
+})
+
+describe('register_site', () => {
+  test('without a token registers nothing', async () => {
+    expect(await client.refused('register_site', { authorization_redirect_uri })).toMatchObject({
+      error: 'blank_protection_access_token',
+    })
+  })
+
+  test.each([true, false])('binds the site to the client of its token: %s', async (all) => {
+    tells_all = all
+    const { protected: first } = await setUp()
+    const neighbour = await setUp()
+    const { protection_access_token } = first
+    const { oxd_id } = await client.ok('register_site', {
+      authorization_redirect_uri,
+      protection_access_token,
+    })
+    expect(oxd_id).not.toBe(first.oxd_id)
+    await client.ok('get_authorization_url', { oxd_id, protection_access_token })
+    // What else is changed, the site stays bound.
+    await client.ok('update_site', { oxd_id, protection_access_token, client_name: 'Second' })
+    await client.ok('get_authorization_url', { oxd_id, protection_access_token })
+    tells_all = true
+    expect(
+      await client.refused('get_authorization_url', { ...neighbour.protected, oxd_id }),
+    ).toMatchObject({ error: 'invalid_protection_access_token' })
+  })
+
+  test('takes a token that another daemon got', async () => {
+    const setup = await setUp()
+    const protection_access_token = await ownToken(setup, 'oxd')
+    const { oxd_id } = await client.ok('register_site', {
+      authorization_redirect_uri,
+      protection_access_token,
+    })
+    await client.ok('get_authorization_url', { oxd_id, protection_access_token })
+  })
+
+  test('with a token that is no good leaves nothing behind, here or at the OP', async () => {
+    await using bent = await BentOp.start({
+      metadata: { grant_types_supported: ['authorization_code', 'client_credentials'] },
+    })
+    const { protected: site } = await setUp({ op_host: bent.issuer })
+    const { protection_access_token } = site
+    const sites = (await daemon.stored()).sites
+    const start = bent.asked.length
+    const register = (protection_access_token: string, op_host: string) =>
+      client.refused('register_site', {
+        op_host,
+        authorization_redirect_uri,
+        protection_access_token,
+      })
+    expect(await register('forged', bent.issuer)).toMatchObject({
+      error: 'inactive_protection_access_token',
+    })
+    // Good, and of a client that nobody set up for this.
+    bent.bend({ introspection: withMembers({ client_id: 'another' }) })
+    expect(await register(protection_access_token, bent.issuer)).toMatchObject({
+      error: 'invalid_protection_access_token',
+    })
+    bent.straighten()
+    // Of another OP.
+    expect(await register(protection_access_token, op.issuer)).toMatchObject({
+      error: 'inactive_protection_access_token',
+    })
+    await using third = await BentOp.start()
+    expect(await register(protection_access_token, third.issuer)).toMatchObject({
+      error: 'invalid_protection_access_token',
+    })
+    expect(bent.calls(start)).not.toHaveProperty('registration')
+    expect(third.calls(0)).not.toHaveProperty('registration')
+    expect((await daemon.stored()).sites).toBe(sites)
+  })
+})
+
+test('what gets a token, and tells nothing that protects, needs none', async () => {
+  const { oxd_id, setup_client_oxd_id } = await setUp()
+  await client.ok('get_rp', { oxd_id })
+  await client.ok('update_site', { oxd_id: setup_client_oxd_id, client_name: 'Renewed' })
+  expect(await client.refused('update_site', { oxd_id, client_name: 'Mine' })).toMatchObject({
+    error: 'blank_protection_access_token',
+  })
+  const exempt = Object.entries<OxdCommand>(oxdCommands).filter(([, one]) => one.unprotected)
+  expect(Object.fromEntries(exempt.map(([name, one]) => [name, one.unprotected]))).toEqual({
+    setup_client: true,
+    get_client_token: true,
+    get_rp: true,
+    license_status: true,
+    update_site: 'setup_client',
+  })
+  // The others have a site, whose setup client decides; register_site looks for one itself.
+  const without = Object.entries<OxdCommand>(oxdCommands).filter(
+    ([, { params, unprotected }]) => !params['oxd_id']?.required && !unprotected,
+  )
+  expect(without.map(([name]) => name)).toEqual(['register_site'])
+})
+
+test('a realm that is protected serves nobody who could show no token', async () => {
+  const { oxd_id } = await setUp()
+  for (const dialect of ['json', 'msgpack'] as const) {
+    using wire = await Wire.connect(daemon.socket, dialect)
+    for (const command of ['get_site', 'register_site', 'ping']) {
+      const params = command === 'get_site' ? { oxd_id } : {}
+      expect(
+        await wire.refused(command, {
+          ...params,
+          ...(command === 'register_site' && { authorization_redirect_uri }),
+        }),
+      ).toMatchObject({
+        error: 'unsupported_operation',
+        error_description: expect.stringContaining('protect_commands_with_access_token'),
+      })
+    }
+  }
+})
+
+test('no token and no secret is in the log', async () => {
+  const { client_secret, protected: site } = await setUp()
+  await client.ok('get_authorization_url', site)
+  const log = JSON.stringify(daemon.log)
+  expect(log).not.toContain(site.protection_access_token)
+  expect(log).not.toContain(client_secret)
+})
