@@ -81,7 +81,7 @@ test('dialects know frames, and no command', () => {
   const beyond = daemon.filter(
     ({ from, to }) =>
       from.startsWith('daemon/src/server/dialects/') &&
-      /^daemon\/src\/(commands|oxd\/commands|admin|op|store)\//.test(to),
+      /^daemon\/src\/(commands|oxd|admin|op|store)\//.test(to),
   )
   expect(beyond).toEqual([])
 })
