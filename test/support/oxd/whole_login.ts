@@ -1,5 +1,6 @@
 /** What a site does by each of oxd's commands, in the order of its life, whatever library carries it. */
 import { expect } from 'vitest'
+import type { oxdCommands } from '../../../daemon/src/oxd/commands/index.js'
 import type { Op } from '../../../demosite/src/op.js'
 import { EndUser } from '../end_user.js'
 import type { OxdClient } from './clients/index.js'
@@ -85,8 +86,8 @@ const withoutUma =
     expect(await site.refused(name, { ...site.id, ...params })).toBe(error)
   }
 
-/** One for each command. A command without one has not been shown to work. */
-export const steps: Record<string, Step> = {
+/** One for each command, in the order of a site's life. */
+export const steps: Record<keyof typeof oxdCommands, Step> = {
   async license_status(site, name) {
     expect(await site.ok(name, {})).toMatchObject({ valid: true })
   },
