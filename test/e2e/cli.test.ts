@@ -117,8 +117,12 @@ test('check-config says of a realm with oxd clients what that relaxes, and what 
   const better = relyd('check-config', '-c', config(guarded)).stdout
   expect(better).toContain('  each command needs a protection_access_token; clients other than of')
   expect(better).not.toContain(' without ')
-  const unix = config(`[listener a]\naddress = unix:/x\n${realm}`)
-  expect(relyd('check-config', '-c', unix).stdout).not.toMatch(/bearer| without /)
+  const unix = config(`[listener a]\naddress = unix:/x\noxd_http = yes\n${realm}`)
+  const by_http = relyd('check-config', '-c', unix).stdout
+  expect(by_http).not.toMatch(/bearer| without /)
+  expect(by_http).toContain(
+    '  UNSAFE: HTTP at [listener a]: a program here that posts where others',
+  )
 })
 
 test.each([

@@ -232,6 +232,31 @@ describe('register_site', () => {
     await client.ok('get_authorization_url', { oxd_id, protection_access_token })
   })
 
+  test('wants the scope oxd, as every command does', async () => {
+    const protection_access_token = await ownToken(await setUp(), 'openid')
+    expect(
+      await client.refused('register_site', {
+        authorization_redirect_uri,
+        protection_access_token,
+      }),
+    ).toMatchObject({ error: 'protection_access_token_insufficient_scope' })
+  })
+
+  test('goes to whom the token was issued, whoever says that his client is the same', async () => {
+    await using bent = await BentOp.start({ metadata: { registration_endpoint: undefined } })
+    const issued = { client_id: 'issued', client_secret: 'of the OP, long enough for anybody' }
+    bent.addClient({ ...issued, token_endpoint_auth_method: 'client_secret_basic' } as never)
+    const claim = { op_host: bent.issuer, authorization_redirect_uri, ...issued }
+    const liar = await client.ok('setup_client', { ...claim, client_secret: 'a guess' })
+    const { protected: first } = await setUp(claim)
+    const { protection_access_token } = first
+    const { oxd_id } = await client.ok('register_site', { ...claim, protection_access_token })
+    await client.ok('get_authorization_url', { oxd_id, protection_access_token })
+    await client.ok('get_authorization_url', first)
+    // He has a client that the OP does not let in.
+    await client.refused('get_authorization_url', { ...first, oxd_id: liar.oxd_id })
+  })
+
   test('with a token that is no good leaves nothing behind, here or at the OP', async () => {
     await using bent = await BentOp.start({
       metadata: { grant_types_supported: ['authorization_code', 'client_credentials'] },

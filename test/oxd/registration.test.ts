@@ -250,11 +250,12 @@ describe('register_site', () => {
     using wire = await OxdWire.connect(narrow.socket)
     const at = (op_host: string) => ({ authorization_redirect_uri: callback, op_host })
     expect(await wire.refused('register_site', at('https://10.0.0.1'))).toMatchObject({
-      error: 'op_host_not_allowed',
+      error: 'invalid_op_host',
+      details: { reason: 'op_host_not_allowed' },
     })
     expect(await wire.refused('register_site', at(op.issuer))).toMatchObject({
-      error: 'quota_exceeded',
-      details: { quota: 'registrations_per_minute' },
+      error: 'internal_error',
+      details: { reason: 'quota_exceeded', quota: 'registrations_per_minute' },
     })
   })
 })

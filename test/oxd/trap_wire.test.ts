@@ -10,7 +10,7 @@ import { python } from '../support/oxd/clients/python.js'
 import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
 import { OxdWire } from '../support/oxd/oxd_wire.js'
 import { permitted } from '../support/required.js'
-import { registerIssued } from '../support/site.js'
+import { redirect_uri, registerIssued } from '../support/site.js'
 import { Wire } from '../support/wire.js'
 
 const hasIpv6 = permitted('loopback of IPv6', () =>
@@ -176,6 +176,16 @@ test('trap 6: what PHP sends twice is run once', async () => {
     await expect.poll(begun).toBe(before + times)
   }
   expect((await php(daemon.port).request('get_authorization_url', { oxd_id })).status).toBe('ok')
+})
+
+test('trap 6: a registration that is sent twice is one, here and at the OP', async () => {
+  const { sites } = await daemon.stored()
+  using client = await OxdWire.connect(daemon.port)
+  const params = { authorization_redirect_uri: redirect_uri }
+  client.socket.write(frame(JSON.stringify({ command: 'register_site', params })).repeat(2))
+  expect(await client.next()).toMatchObject({ status: 'ok', data: { oxd_id: expect.any(String) } })
+  await client.ok('get_authorization_url', { oxd_id })
+  expect((await daemon.stored()).sites).toBe(sites + 1)
 })
 
 test('trap 6: other requests that were sent ahead are answered in their order', async () => {

@@ -22,10 +22,13 @@ A frame is four digits and that many characters of JSON; replies come in the ord
 - Names of commands may be in upper case. Parameters that a command does not know are ignored; null and blank texts count as
   absent; a text stands for a list of one, a number for its digits.
 - A parameter that is **required** and missing is answered \`bad_request\` for \`oxd_id\`, \`code\` and \`state\`, otherwise
-  \`invalid_request\`; one of another type \`invalid_request\`. The description names it.
+  \`invalid_request\`; one of another type \`invalid_request\`. The description names it. Where oxD had a code for a parameter
+  (\`invalid_http_method\`), it is that one; \`params\` that are no object are an \`internal_error\`.
 - Result members that are **required** are always there, and may be null where the type says so. A result without members is
   \`"data":null\`.
 - \`since\` is the version of oxD that brought the command. It is answered to clients of any version.
+- Every command takes a \`protection_access_token\`. It is looked at where the realm has \`protect_commands_with_access_token = yes\`; then
+  it is required, but where a command says otherwise.
 - Errors have the codes of [errors.md](errors.md), or those by which oxD said the same.`
 
 export function oxdPage(): string {
@@ -42,11 +45,17 @@ export function oxdPage(): string {
   ].join('\n\n')
 }
 
+/** By what the declaration says. */
+const UNPROTECTED: Readonly<Record<string, string>> = {
+  true: 'Needs no `protection_access_token`, in any realm.',
+  setup_client: 'Needs no `protection_access_token` for a setup client itself.',
+}
+
 function section(name: string, command: OxdCommand): string {
   const { doc, since, names = [], unprotected, params, aliases, result } = command
   const others =
     names.length > 0 ? ` Also called ${names.map((one) => `\`${one}\``).join(', ')}.` : ''
-  const access = unprotected ? ' Needs no `protection_access_token`, in any realm.' : ''
+  const access = unprotected ? ` ${UNPROTECTED[String(unprotected)]}` : ''
   return [
     `### ${name}`,
     doc,

@@ -18,6 +18,12 @@ export function oxdTerms(config: Config, realm: RealmPolicy): string[] {
     ...(tcpOf(config, realm).length > 0
       ? ['over TCP an oxd_id is a bearer secret: who knows it speaks for its site']
       : []),
+    ...config.listeners
+      .filter((listener) => listener.oxd_http && realmsOf(listener).has(realm.name))
+      .map(
+        ({ name }) =>
+          `UNSAFE: HTTP at [listener ${name}]: a program here that posts where others say can be made to post commands`,
+      ),
     ...oneFamilyOnly(config, realm).map(
       ({ address, missing }) =>
         `${address} without ${missing}: who tries that for localhost first does not find relyd`,

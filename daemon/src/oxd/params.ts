@@ -1,11 +1,7 @@
 /** Reads parameters as oxd's clients send them: in other spellings, as null, as a text where a list is due, or the other way round. */
 import type { Fields } from '../command.js'
-import { CommandError } from '../errors.js'
 
 type Params = Record<string, unknown>
-
-/** What a request has that brought no object as its params. */
-export const NOT_GIVEN: Params = Object.freeze({})
 
 /**
  * What a command knows of its parameters, each in the type that it is declared with as far as that is
@@ -15,12 +11,6 @@ export function readLeniently(
   { params: fields, aliases = {} }: { params: Fields; aliases?: Readonly<Record<string, string>> },
   given: Params,
 ): Params {
-  if (given === NOT_GIVEN && Object.keys(fields).length > 0) {
-    throw new CommandError(
-      'internal_error',
-      'params are missing; they are an object: {"params":{}}',
-    )
-  }
   const read: Params = {}
   for (const [spelt, value] of Object.entries(given)) {
     const name = Object.hasOwn(fields, spelt) ? spelt : aliases[spelt]

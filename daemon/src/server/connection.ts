@@ -32,7 +32,7 @@ const UNREAD_EVENTS = 2 * UNREAD
  * Milliseconds that a connection's first reply waits where replies keep the order. PHP's client writes
  * each request twice, and its host may let the daemon answer before it comes to the second time.
  */
-const SECOND_COPY = 10
+const SECOND_COPY = 5
 
 /** Milliseconds of quiet after which the kernel asks whether a peer on another host is there. */
 const KEEP_ALIVE = 60_000

@@ -93,7 +93,7 @@ export interface DispatchOptions<C> {
    */
   enter(account: string): () => void
   /** What of the parameters is checked and run; by default all that is not null. */
-  read?(command: C, params: Record<string, unknown>): Record<string, unknown>
+  read?(command: C, request: Request): Record<string, unknown>
   /** What becomes of a reply on the wire; by default it stays as it is. */
   shape?(reply: Reply, command?: string): object
   /** Runs a command whose parameters fit its declaration. */
@@ -112,7 +112,7 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
   record,
   accountOf,
   enter,
-  read = (_, params) => withoutNulls(params),
+  read = (_, { params }) => withoutNulls(params),
   shape = (reply) => reply,
   execute,
 }: DispatchOptions<C>): Dispatch {
@@ -120,7 +120,7 @@ export function createDispatch<C extends { params: Fields; result: Fields }>({
     const row = rows.get(request.command)
     if (!row) throw unknownCommand(request.command, rows)
     row.noteParams(request.params)
-    const params = read(row.command, request.params)
+    const params = read(row.command, request)
     row.validate(params)
     const result = await execute(row.command, params, caller)
     row.noteResult(result as Record<string, unknown>)

@@ -9,6 +9,8 @@ export interface Request {
   id: RequestId
   command: string
   params: Record<string, unknown>
+  /** It brought no object as params, which is no fault of its envelope. */
+  lacks_params?: true
 }
 
 export type Reply =

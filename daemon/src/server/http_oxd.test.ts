@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { askHttp } from '../../../test/support/ask_http.js'
+import { closed } from '../../../test/support/closed.js'
 import type { ListenerConfig } from '../config/config.js'
 import { createLog } from '../log.js'
 import type { Dispatch, OxdDispatch } from './dispatch.js'
@@ -235,7 +236,7 @@ test('who sends nothing, or never ends his request, is cut off in time, however 
   const cut = ['', 'POST /get-rp HTTP/1.1\r\n', head(1000)].map(async (said) => {
     const socket = await open(said)
     const dripping = setInterval(() => socket.write(said === '' ? '' : 'x'), 100)
-    await once(socket.resume(), 'close')
+    await closed(socket.resume())
     clearInterval(dripping)
   })
   await Promise.all(cut)
@@ -252,7 +253,7 @@ test('a command that takes longer than a request may take to arrive is answered'
   await expect.poll(() => ran.length).toBe(1)
   const idle = await open('')
   // Whoever came later, and only waits, is cut off first.
-  await once(idle.resume(), 'close')
+  await closed(idle.resume())
   done({ status: 'ok', data: null })
   expect((await asked).status).toBe(200)
 })
@@ -283,7 +284,7 @@ test('a daemon that stops answers what runs, and cuts who is still sending', asy
   const sending = await open(head(2))
   await expect.poll(() => ran.length).toBe(1)
   const drained = server.drain(5)
-  await once(sending.resume(), 'close')
+  await closed(sending.resume())
   done({ status: 'ok', data: null })
   expect((await asked).status).toBe(200)
   expect(await drained).toBe(0)

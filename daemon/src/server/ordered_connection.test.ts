@@ -113,10 +113,10 @@ test('trap 6: who writes all twice is known by then, and heard once however late
 test('trap 6: who has read the reply may send the same again', async () => {
   const one = await answering(() => {})
   for (let times = 1; times <= 20; times += 1) {
-    one.peer.write(a)
+    one.peer.write(times % 2 === 0 ? a : '0002{}')
     await expect.poll(() => one.replies().length, { interval: 1 }).toBe(times)
   }
-  expect(one.ran).toHaveLength(20)
+  expect(one.ran).toHaveLength(10)
 })
 
 test('a copy that came in part holds nothing up, and is none once it is whole', async () => {

@@ -2,6 +2,7 @@
 
 import { token } from '../command.js'
 import type { OxdGeneration } from '../context.js'
+import { CommandError } from '../errors.js'
 import { oxdCommands } from '../oxd/commands/index.js'
 import { oxdError } from '../oxd/errors.js'
 import type { OxdCommand, OxdContext } from '../oxd/oxd_command.js'
@@ -37,7 +38,10 @@ export function createOxdDispatch({
     ...shared,
     rows,
     record: record && ((command, reply) => record(`oxd/${command}`, reply)),
-    read: readLeniently,
+    read(command, { params, lacks_params }) {
+      if (lacks_params && takesAny(command)) throw withoutParams
+      return readLeniently(command, params)
+    },
     shape: (reply, name = '') => shaped(reply, generation(), rows.get(name)?.command.told_as),
     async execute(command, { protection_access_token, ...params }, caller) {
       const now: OxdContext = {
@@ -57,6 +61,16 @@ export function createOxdDispatch({
       return isProtected()
     },
   }
+}
+
+const withoutParams = new CommandError(
+  'internal_error',
+  'params are missing; they are an object: {"params":{}}',
+)
+
+/** Whether it has parameters of its own. */
+function takesAny({ params: { protection_access_token: _, ...own } }: OxdCommand): boolean {
+  return Object.keys(own).length > 0
 }
 
 /** Every command takes it, whether or not it is looked at. */

@@ -1,8 +1,8 @@
 /** What the operator made unsafe, perhaps for a day, and forgot. */
 import { networkInterfaces } from 'node:os'
-import type { Config } from '../../config/config.js'
+import type { Config, ListenerConfig } from '../../config/config.js'
 import type { Option } from '../../config/option.js'
-import { daemonOptions, realmOptions } from '../../config/options.js'
+import { daemonOptions, listenerOptions, realmOptions } from '../../config/options.js'
 import { oneFamilyOnly } from '../../config/oxd_realm.js'
 import type { RealmPolicy } from '../../context.js'
 import { type Finding, note, warning } from '../finding.js'
@@ -26,7 +26,12 @@ export async function unsafe({ config }: World): Promise<Finding[]> {
       return [warning('[daemon]', why, `take ${name} out of ${config.path}`)]
     },
   )
-  return [...of_daemon, ...of_realms, ...[...config.realms.values()].flatMap(ofOxdClients(config))]
+  return [
+    ...of_daemon,
+    ...of_realms,
+    ...[...config.realms.values()].flatMap(ofOxdClients(config)),
+    ...config.listeners.flatMap(ofOxdHttp(config)),
+  ]
 }
 
 /** Chosen with open eyes, and for as long as such clients are there: a note, but for what is easily mended. */
@@ -51,6 +56,20 @@ function ofOxdClients(config: Config) {
       ),
     ]
   }
+}
+
+function ofOxdHttp({ path }: Config) {
+  const { unsafe: why_not } = listenerOptions.oxd_http
+  return ({ name, oxd_http }: ListenerConfig): Finding[] =>
+    oxd_http
+      ? [
+          note(
+            `[listener ${name}]`,
+            `oxd_http is on: ${why_not}`,
+            `nothing, while clients use it; those of the socket need it not, so else take oxd_http out of ${path}`,
+          ),
+        ]
+      : []
 }
 
 function hasBothFamilies(): boolean {

@@ -1,7 +1,6 @@
 /** The oxd dialect: for the client libraries of oxD, whatever their language and version. */
 import { CommandError } from '../../errors.js'
 import { isObject } from '../../is_object.js'
-import { NOT_GIVEN } from '../../oxd/params.js'
 import type { ReadRequest } from '../envelope.js'
 import type { Dialect } from './dialect.js'
 import { encodeOxd, LONGEST, OxdDecoder } from './oxd_frames.js'
@@ -24,6 +23,11 @@ function readRequest(message: unknown): ReadRequest {
   if (typeof command !== 'string') {
     return { id: null, request: new CommandError('unsupported_operation', 'command is missing') }
   }
-  const given = isObject(params) ? params : NOT_GIVEN
-  return { id: null, request: { id: null, command: command.toLowerCase(), params: given } }
+  const request = { id: null, command: command.toLowerCase() }
+  return {
+    id: null,
+    request: isObject(params)
+      ? { ...request, params }
+      : { ...request, params: {}, lacks_params: true },
+  }
 }
