@@ -242,6 +242,28 @@ describe('register_site', () => {
     ).toMatchObject({ error: 'protection_access_token_insufficient_scope' })
   })
 
+  test('has OPs asked about no more tokens than the realm may ask', async () => {
+    await using modest = await startOxdDaemon(
+      { daemon: { default_op: op.issuer } },
+      '3.1',
+      'lookups_per_minute = 3',
+    )
+    using wire = await OxdWire.connect(modest.socket)
+    await wire.ok('setup_client', { authorization_redirect_uri })
+    const codes: string[] = []
+    for (let guess = 0; guess < 4; guess += 1) {
+      const { error, details } = await wire.refused('register_site', {
+        authorization_redirect_uri,
+        protection_access_token: `guess-${guess}`,
+      })
+      codes.push(details?.reason ?? error)
+    }
+    expect(codes).toEqual([
+      ...Array(2).fill('inactive_protection_access_token'),
+      ...Array(2).fill('quota_exceeded'),
+    ])
+  })
+
   test('goes to whom the token was issued, whoever says that his client is the same', async () => {
     await using bent = await BentOp.start({ metadata: { registration_endpoint: undefined } })
     const issued = { client_id: 'issued', client_secret: 'of the OP, long enough for anybody' }

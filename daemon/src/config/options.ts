@@ -255,7 +255,7 @@ export const realmOptions = {
     read: wholeNumber(1, 100_000),
   },
   lookups_per_minute: {
-    doc: 'Questions to OPs in a minute that are about no site: get_issuer, get_discovery and get_jwks of an OP that is not known, and get_client_token of oxd clients for a client that relyd has not set up.',
+    doc: 'Questions to OPs in a minute that are about no site: get_issuer, get_discovery and get_jwks of an OP that is not known, and of oxd clients get_client_token for a client that relyd has not set up, and register_site with a protection_access_token.',
     default: '60',
     reload: true,
     read: wholeNumber(1, 100_000),

@@ -5,7 +5,7 @@
 import { LRUCache } from 'lru-cache'
 import { sha256 } from '../digest.js'
 import { CommandError } from '../errors.js'
-import { lookUp } from '../lookups.js'
+import { lookUp, takeLookup } from '../lookups.js'
 import { type Introspection, introspect } from '../op/introspection.js'
 import type { Site } from '../store/store.js'
 import type { OxdCommand, OxdContext } from './oxd_command.js'
@@ -112,6 +112,8 @@ export async function setupClientForNewSite(
   checkShown(context)
   if (token === undefined) return undefined
   const { issuer } = await lookUp(context, op_host, op_discovery_path)
+  // Nobody's site yet: else made-up tokens would have an OP asked without end.
+  takeLookup(realm)
   const { told, asked_as } = await introspectAsAny(context, issuer, token)
   const client_id = clientOf(told)
   const named = await store.setupClientsOf(realm.name, issuer, client_id)
