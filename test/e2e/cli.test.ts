@@ -103,11 +103,12 @@ test('check-config says of a realm with oxd clients what that relaxes, and what 
   const realm = '[realm default]\noxd_clients = 3.0\n'
   const { status, stdout } = relyd('check-config', '-c', config(one + realm))
   expect(status).toBe(0)
-  expect(stdout.split('\n').slice(0, 7)).toEqual([
+  expect(stdout.split('\n').slice(0, 8)).toEqual([
     '[listener a] tcp:127.0.0.1:8099, realm default, oxd clients (3.0)',
     '[realm default] oxd clients, answered as by oxD 3.0',
     '  UNSAFE: their logins are bound to no browser (login CSRF)',
     '  iss may be missing in a callback, where all sites with its redirect URI use one OP',
+    '  state may be missing in a callback, where one login of the site waits',
     '  no command needs a protection_access_token',
     '  over TCP an oxd_id is a bearer secret: who knows it speaks for its site',
     '  tcp:127.0.0.1:8099 without tcp:[::1]:8099: who tries that for localhost first does not find relyd',

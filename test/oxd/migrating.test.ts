@@ -4,6 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readConfig } from '../../daemon/src/config/load.js'
+import { sampleConfig } from '../../daemon/src/config/sample.js'
 import { type Op, startOp } from '../../demosite/src/op.js'
 import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
@@ -37,9 +38,11 @@ function blocks(heading: string): string[] {
 }
 
 test('relyd.cfg makes one realm of both families of loopback, and check-config says what is shown', async () => {
-  const [cfg = '', , shown = ''] = blocks('## 2.')
+  const [added = '', , shown = ''] = blocks('## 2.')
+  const cfg = `${sampleConfig()}${added}`
   const { listeners, realms } = readConfig(cfg, 'relyd.cfg', {})
   expect(listeners.map(({ address, realm }) => [address.text, realm])).toEqual([
+    ['unix:/run/relyd/relyd.sock', 'default'],
     ['tcp:127.0.0.1:8099', 'oxd'],
     ['tcp:[::1]:8099', 'oxd'],
   ])
