@@ -1,5 +1,6 @@
 /** What a site does by each of oxd's commands, in the order of its life, whatever library carries it. */
 import { expect } from 'vitest'
+import type { oxdCommands } from '../../../daemon/src/oxd/commands/index.js'
 import type { Op } from '../../../demosite/src/op.js'
 import { EndUser } from '../end_user.js'
 import type { OxdClient } from './clients/index.js'
@@ -85,8 +86,8 @@ const withoutUma =
     expect(await site.refused(name, { ...site.id, ...params })).toBe(error)
   }
 
-/** One for each command. A command without one has not been shown to work. */
-export const steps: Record<string, Step> = {
+/** One for each command, in the order of a site's life. */
+export const steps: Record<keyof typeof oxdCommands, Step> = {
   async license_status(site, name) {
     expect(await site.ok(name, {})).toMatchObject({ valid: true })
   },
@@ -142,13 +143,6 @@ export const steps: Record<string, Step> = {
     expect(claims).toMatchObject({ sub: ['alice'], name: ['Alice Ångström'] })
   },
 
-  async get_access_token_by_refresh_token(site, name) {
-    const { refresh_token } = site.tokens
-    const refreshed = await site.ok(name, { ...site.id, refresh_token })
-    expect(refreshed).toMatchObject({ access_token: text, expires_in: an_hour })
-    expect(refreshed.access_token).not.toBe(site.tokens.access_token)
-  },
-
   async introspect_access_token(site, name) {
     const { access_token } = site.tokens
     const told = await site.ok(name, { ...site.id, access_token })
@@ -166,12 +160,20 @@ export const steps: Record<string, Step> = {
 
   async access_token_status(site, name) {
     const { id_token, access_token } = site.tokens
+    // Until a refresh: this OP's ID Tokens have no at_hash, and the session keeps the latest.
     expect(await site.ok(name, { ...site.id, id_token, access_token })).toMatchObject({
       active: true,
       expires_at: expect.any(Number),
     })
     const forged = { ...site.id, id_token, access_token: 'forged' }
     expect(await site.ok(name, forged)).toMatchObject({ active: false })
+  },
+
+  async get_access_token_by_refresh_token(site, name) {
+    const { refresh_token } = site.tokens
+    const refreshed = await site.ok(name, { ...site.id, refresh_token })
+    expect(refreshed).toMatchObject({ access_token: text, expires_in: an_hour })
+    expect(refreshed.access_token).not.toBe(site.tokens.access_token)
   },
 
   async get_logout_uri(site, name) {
