@@ -17,6 +17,7 @@ import { oxd } from './dialects/oxd.js'
 import type { Caller, Dispatch } from './dispatch.js'
 import type { Request, RequestId } from './envelope.js'
 import { Replies } from './replies.js'
+import type { SecondCopies } from './second_copies.js'
 import type { Turns } from './turns.js'
 
 /** Bytes that are decoded ahead of their turn, so that a chunk full of tiny frames takes no long while. */
@@ -29,8 +30,9 @@ const UNREAD = MAX_FRAME_BYTES
 const UNREAD_EVENTS = 2 * UNREAD
 
 /**
- * Milliseconds that a connection's first reply waits where replies keep the order. PHP's client writes
- * each request twice, and its host may let the daemon answer before it comes to the second time.
+ * Milliseconds that a connection's first reply waits where replies keep the order, unless the site's
+ * client is known. PHP's writes each request twice, and its host may let the daemon answer before it
+ * comes to the second time.
  */
 const SECOND_COPY = 5
 
@@ -73,6 +75,7 @@ export interface ConnectionOptions {
   dispatch: Dispatch
   turns: Turns
   buffers: Buffers
+  copies: SecondCopies
   /** The listener's, which may change. */
   limits: Readonly<TimeLimits>
   /** Answered instead of anything else, where the listener takes no further connection. */
@@ -107,8 +110,8 @@ export class Connection implements Caller {
   /** When the frame that has not arrived whole began. */
   #partialSince: number | undefined
   #activeAt = performance.now()
-  /** Until the peer has shown whether it writes each request twice. */
-  #second_copy: Promise<void> | undefined
+  /** Whether a first request was, or is. */
+  #answered = false
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
@@ -321,16 +324,15 @@ export class Connection implements Caller {
     const account = dispatch.accountOf(request)
     const request_id = dispatch.nextRequestId()
     this.#lane = laneOf(dispatch, account)
-    this.#answer(dispatch.run(request, request_id, account, this))
+    this.#answer(dispatch.run(request, request_id, account, this), account)
   }
 
   /** @param reply never rejects: the dispatcher answers its own failures */
-  #answer(reply: Promise<Buffer>): void {
+  #answer(reply: Promise<Buffer>, account = ''): void {
     this.#running += 1
-    void (this.#isOrdered ? this.#afterReading(reply) : reply).then((frame) => {
+    void (this.#isOrdered ? this.#afterReading(reply, account) : reply).then((frame) => {
       this.#running -= 1
       this.#activeAt = performance.now()
-      this.#decoder?.answered?.()
       if (!this.#ended && !this.gone) this.#replies.push(frame)
       this.#pull()
     })
@@ -340,12 +342,17 @@ export class Connection implements Caller {
    * Waits until the socket was looked at once more: what has come by then was sent without waiting for
    * the reply, and may be what is answered, for a second time.
    */
-  async #afterReading(reply: Promise<Buffer>): Promise<Buffer> {
-    this.#second_copy ??= sleep(SECOND_COPY, undefined, { ref: false })
-    const [frame] = await Promise.all([reply, this.#second_copy])
+  async #afterReading(reply: Promise<Buffer>, account: string): Promise<Buffer> {
+    const { copies } = this.#options
+    const isFirst = !this.#answered
+    this.#answered = true
+    const waits = isFirst && copies.mayFollow(account)
+    const [frame] = await Promise.all([reply, waits && sleep(SECOND_COPY)])
     // The first may come before the event loop reads, the second comes behind it.
     await turnOfLoop()
     await turnOfLoop()
+    const came = this.#decoder?.answered?.() ?? false
+    if (isFirst || came) copies.note(account, came)
     return frame
   }
 

@@ -12,8 +12,8 @@ export type RequestFrame = Frame | { repeat: true }
 export interface RequestDecoder {
   push(chunk: Buffer): RequestFrame[]
   readonly pending: number
-  /** Where replies come in the order of requests: the first that was not answered is so now. */
-  answered?(): void
+  /** Where replies come in the order of requests: the first that was not answered is so now. @returns whether it came again */
+  answered?(): boolean
 }
 
 export interface Dialect {

@@ -49,14 +49,15 @@ export class OxdDecoder implements RequestDecoder {
     return frames
   }
 
-  answered(): void {
+  answered(): boolean {
     const [first] = this.#unanswered
-    if (first === undefined) return
+    if (first === undefined) return false
     const [text, came_again] = first
     this.#unanswered.delete(text)
     // Whoever has begun to send the next did not wait for this answer; nor does who writes all twice.
     const may_come = this.pending > 0 || (this.#doubles && !came_again)
     this.#answered = may_come ? text : undefined
+    return came_again
   }
 
   #next(): RequestFrame | undefined {
