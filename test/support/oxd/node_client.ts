@@ -37,7 +37,6 @@ export class NodeClient implements AsyncDisposable {
   call(method: string, params: object = {}): Promise<OxdReply> {
     this.#calls += 1
     const id = this.#calls
-    this.#child.send({ id, config: this.#config, method, params })
     return new Promise((resolve, reject) => {
       const ended = () => reject(new Error(`oxd-node ended: ${this.#stderr}`))
       const answered = (answer: Answer) => {
@@ -47,6 +46,9 @@ export class NodeClient implements AsyncDisposable {
         else resolve(answer.response)
       }
       this.#child.on('message', answered).once('exit', ended)
+      this.#child.send({ id, config: this.#config, method, params }, (error) => {
+        if (error) ended()
+      })
     })
   }
 

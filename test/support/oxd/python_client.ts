@@ -40,6 +40,8 @@ export class PythonClient implements AsyncDisposable {
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text
     })
+    // Once it has ended, the next answer tells why.
+    this.#child.stdin.on('error', () => {})
     this.#lines = createInterface(this.#child.stdout)[Symbol.asyncIterator]()
   }
 
