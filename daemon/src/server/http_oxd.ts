@@ -96,7 +96,7 @@ export class HttpOxdConnection implements Caller {
     this.#status = statusOf(envelope)
     const frame = Buffer.from(JSON.stringify(envelope))
     if (frame.length <= MAX_FRAME_BYTES) return frame
-    throw tooLong(MAX_FRAME_BYTES)
+    throw tooLong(`${MAX_FRAME_BYTES} bytes`)
   }
 
   drain(): void {
