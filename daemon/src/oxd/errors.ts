@@ -120,10 +120,13 @@ const others: Record<Exclude<ErrorCode, OxdCode>, Told> & Partial<Record<ErrorCo
 /** Parameters of which oxd said `bad_request` where they were missing. */
 const BAD_REQUEST_FIELDS: unknown[] = ['oxd_id', 'code', 'state']
 
-/** @param told_as the command's own names of codes */
+/**
+ * @param generation none where no oxd client is served; it is told what all of them can read
+ * @param told_as the command's own names of codes
+ */
 export function oxdError(
   data: ErrorData,
-  generation: OxdGeneration,
+  generation: OxdGeneration | undefined,
   told_as: Partial<Record<string, OxdCode>> = {},
 ): OxdErrorData {
   const { error: reason, error_description, details, request_id } = data

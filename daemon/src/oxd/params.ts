@@ -17,7 +17,9 @@ export function readLeniently(
     if (name === undefined || !Object.hasOwn(fields, name)) continue
     // Of two spellings the proper one counts.
     if (name !== spelt && Object.hasOwn(read, name)) continue
-    const one = asDeclared(fields[name]?.schema as Declared, value)
+    // Quotas, turns and log go by a text, as it was sent.
+    const isOdd = name === 'oxd_id' && Array.isArray(value)
+    const one = isOdd ? value : asDeclared(fields[name]?.schema as Declared, value)
     if (one !== undefined) read[name] = one
   }
   return read

@@ -32,7 +32,8 @@ export const tooLong = (longest: string) =>
 
 const unwritable = new CommandError('internal_error', 'the reply could not be written as a frame')
 
-const noOxdClients = new CommandError(
+/** Why nobody answers an oxd client. */
+export const noOxdClients = new CommandError(
   'unsupported_operation',
   'oxd clients are not served here; the operator may allow them by oxd_clients in the realm of relyd.cfg',
 )
