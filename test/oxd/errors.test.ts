@@ -152,7 +152,7 @@ describe('what the client says wrong', () => {
     ['bad_request', 'get_tokens_by_code', { code: ' ', state }],
     ['bad_request', 'get_tokens_by_code', { code, state }],
     ['bad_request', 'validate', { code, state: '' }],
-    ['bad_request', 'validate', { code, state }],
+    ['invalid_state', 'validate', { code, state }],
     ['invalid_request', 'get_user_info', {}],
     ['invalid_request', 'get_authorization_url', { prompt: 'none login' }],
     ['unsupported_operation', 'get_user_infos', {}],
@@ -168,11 +168,21 @@ describe('what the client says wrong', () => {
     const asked = world.op.asked.length
     expect(await site.refused('get_user_info', { access_token: 'x' })).toMatchObject({
       error: 'http_status_401',
-      error_description: expect.stringContaining('"invalid_token"'),
+      error_description: expect.stringMatching(/^(?!.*session_id).*"invalid_token".*log in again/),
       details: { reason: 'unknown_access_token' },
     })
     expect((await old.refused('get_user_info', { access_token: 'x' })).error).toBe('internal_error')
     expect(world.op.asked.length).toBe(asked)
+  })
+})
+
+test('a login whose response is more than a code asks for what an oxd client can do', async () => {
+  using hybrid = await world.site('3.1', { response_type: 'code id_token' })
+  const { hash } = await hybrid.callback({ prompt: undefined })
+  const { code, state } = Object.fromEntries(new URLSearchParams(hash.slice(1)))
+  expect(await hybrid.refused('get_tokens_by_code', { code, state })).toMatchObject({
+    error_description: expect.stringMatching(/^(?!.*get_tokens_by_callback).* as url/),
+    details: { field: 'code' },
   })
 })
 

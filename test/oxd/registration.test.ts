@@ -209,6 +209,28 @@ describe('register_site', () => {
     expect((await login(oxd_id)).get('client_id')).toBe('issued')
   })
 
+  test('tells the log what of an issued client the OP does not hear', async () => {
+    await register({ ...issued, contacts: ['admin@site.example'], client_name: 'Shop' })
+    expect(daemon.log).toContainEqual(expect.objectContaining({ left_out: ['contacts'] }))
+  })
+
+  test.each(['authorization_redirect_uri', 'redirect_uris'])(
+    'refuses {op} in %s, of which no reply could tell what it becomes',
+    async (field) => {
+      const uri = 'https://site.example/{op}/callback'
+      const oxd_id = await register()
+      const params = { [field]: field === 'redirect_uris' ? [uri] : uri }
+      const refusal = {
+        error: 'invalid_authorization_redirect_uri',
+        error_description: expect.stringContaining('{op}'),
+        details: { field },
+      }
+      const whole = { authorization_redirect_uri: callback, ...params }
+      expect(await client.refused('register_site', whole)).toMatchObject(refusal)
+      expect(await client.refused('update_site', { oxd_id, ...params })).toMatchObject(refusal)
+    },
+  )
+
   test("says in oxd's names what an issued client lacks", async () => {
     const params = { authorization_redirect_uri: callback, client_id: 'issued' }
     const client_token_endpoint_auth_method = 'private_key_jwt'
@@ -359,12 +381,70 @@ describe('of a client that the OP has issued, update_site', () => {
     ['client_logout_uris', ['https://site.example/out']],
     ['claims_redirect_uri', ['https://site.example/claims']],
     ['trusted_client', true],
-  ])('refuses %s, which the OP alone could change', async (name, given) => {
-    const params = { oxd_id, [name]: given, scope: ['openid'] }
+  ])('refuses %s alone, which the OP alone could change', async (name, given) => {
+    const params = { oxd_id, [name]: given }
     expect(await client.refused('update_site', params)).toMatchObject({
       error: 'invalid_registration_client_url',
       error_description: expect.stringMatching(new RegExp(`^${name} `)),
       details: { field: name },
+    })
+  })
+
+  test('takes what register_site took: a whole cfg, of which the OP hears nothing', async () => {
+    const cfg = {
+      ...issued,
+      authorization_redirect_uri: callback,
+      grant_types: ['authorization_code', 'refresh_token'],
+      contacts: ['admin@site.example'],
+      scope: ['openid'],
+    }
+    const start = op.asked.length
+    const site = { oxd_id: await register(cfg) }
+    expect(await client.ok('update_site', { ...site, ...cfg })).toEqual(site)
+    expect(await client.ok('update_site', { ...site, ...cfg, scope: ['openid', 'email'] })).toEqual(
+      site,
+    )
+    expect(op.calls(start)).toEqual({})
+    expect((await login(site.oxd_id)).get('scope')).toBe('openid email')
+    expect(daemon.log).toContainEqual(
+      expect.objectContaining({ left_out: ['grant_types', 'contacts'] }),
+    )
+  })
+
+  test('takes over another secret, which its token requests have then', async () => {
+    const known = op.clients.get('issued') as BentClient
+    const client_secret = 'a fresh marker secret'
+    op.addClient({ ...known, client_secret })
+    try {
+      const tokens = async () => {
+        const { authorization_url } = await client.ok('get_authorization_url', { oxd_id })
+        const { searchParams } = new URL(op.authorize(authorization_url))
+        const response = Object.fromEntries(searchParams)
+        return client.call('get_tokens_by_code', { oxd_id, ...response })
+      }
+      expect((await tokens()).status).toBe('error')
+      expect(await client.ok('update_site', { oxd_id, client_secret })).toEqual({ oxd_id })
+      expect((await tokens()).status).toBe('ok')
+      const cfg = { oxd_id, ...issued, client_secret, scope: ['openid'] }
+      expect(await client.ok('update_site', cfg)).toEqual({ oxd_id })
+      expect((await tokens()).status).toBe('ok')
+    } finally {
+      op.addClient(known)
+    }
+  })
+
+  test('refuses another client_id, and a secret that does not fit', async () => {
+    const other = { oxd_id, ...issued, client_id: 'another', scope: ['openid'] }
+    expect(await client.refused('update_site', other)).toMatchObject({
+      error: 'invalid_request',
+      details: { field: 'client_id' },
+    })
+    const site = { authorization_redirect_uri: callback, client_id: 'issued' }
+    const { oxd_id: without } = await client.ok('register_site', site)
+    const { client_secret } = issued
+    expect(await client.refused('update_site', { oxd_id: without, client_secret })).toMatchObject({
+      error: 'invalid_request',
+      details: { field: 'client_secret' },
     })
     expect((await login(oxd_id)).get('scope')).toBe('openid profile email')
   })
@@ -402,9 +482,12 @@ test('a site that the operator added is changed and removed by the operator only
     ...issued,
     redirect_uris: [callback],
   })
-  expect(await client.refused('update_site', { oxd_id, scope: ['openid'] })).toMatchObject({
-    error_description: expect.stringContaining('relyd sites update'),
-  })
+  for (const change of [{ scope: ['openid'] }, { client_secret: 'another marker secret' }]) {
+    expect(await client.refused('update_site', { oxd_id, ...change })).toMatchObject({
+      error: 'invalid_request',
+      error_description: expect.stringContaining('relyd sites update'),
+    })
+  }
   expect(await client.refused('remove_site', { oxd_id })).toMatchObject({
     error: 'remove_site_failed',
     error_description: expect.stringContaining('relyd sites remove'),
@@ -428,6 +511,33 @@ describe('what an OP does not offer', () => {
     expect(await clientOf(oxd_id)).toMatchObject({
       client_name: 'Store',
       grant_types: ['authorization_code'],
+    })
+  })
+
+  test('takes along the response types that need it', async () => {
+    await using narrow = await BentOp.start({
+      metadata: {
+        response_types_supported: ['code', 'id_token'],
+        grant_types_supported: ['authorization_code', 'refresh_token'],
+      },
+    })
+    const registered = () => [...narrow.clients.values()].at(-1)
+    const response_types = ['code', 'id_token']
+    const { oxd_id } = await client.ok('register_site', {
+      op_host: narrow.issuer,
+      authorization_redirect_uri: callback,
+      response_types,
+      grant_types: ['authorization_code', 'implicit'],
+    })
+    const left = { response_types: ['code'], grant_types: ['authorization_code'] }
+    expect(registered()).toMatchObject(left)
+    await client.ok('update_site', { oxd_id, response_types })
+    expect(registered()).toMatchObject(left)
+    const grant_types = ['authorization_code', 'implicit', 'refresh_token']
+    await client.ok('update_site', { oxd_id, grant_types })
+    expect(registered()).toMatchObject({
+      response_types: ['code'],
+      grant_types: ['authorization_code', 'refresh_token'],
     })
   })
 

@@ -59,6 +59,15 @@ test('trap 14: a whole login with unknown parameters, nulls, blanks, and texts w
   await site.ok('license_status', noise)
 })
 
+test('trap 14: booleans and numbers may be texts', async () => {
+  using site = await world.site()
+  expect(await site.refused('get_rp', { list: 'True' })).toMatchObject({
+    details: { field: 'list' },
+  })
+  expect(await site.ok('get_rp', { list: ' false ' })).toMatchObject({ node: {} })
+  expect(await site.refused('get_rp', { list: 'yes' })).toMatchObject({ error: 'invalid_request' })
+})
+
 test('trap 14: an oxd_id that is null or blank is refused as missing', async () => {
   using site = await world.site()
   for (const oxd_id of [null, '', ' ']) {

@@ -53,6 +53,8 @@ test.each<[command: string, params: object, code: string]>([
   ['uma_rs_protect', { resources: [] }, 'invalid_uma_request'],
   ['uma_rs_protect', { resources: '[]' }, 'invalid_uma_request'],
   ['uma_rs_protect', { resources: 'photos' }, 'invalid_request'],
+  // It has room in a frame, and none on the stack of who looks into it.
+  ['uma_rs_protect', { resources: `${'['.repeat(4900)}${']'.repeat(4900)}` }, 'invalid_request'],
   ['uma_rs_protect', { resources: [...resources, ...resources] }, 'http_method_not_unique'],
   ['uma_rs_check_access', { http_method: 'GET' }, 'invalid_path_parameter'],
   ['uma_rs_check_access', { path: '/photos' }, 'invalid_http_method'],
@@ -94,6 +96,19 @@ test('trap 16: every failure to get an RPT is one that oxdpython notices', async
     [{ ticket: { no: 'text' } }, 'invalid_request'],
   ] as const) {
     expect(await client.refused('uma_rp_get_rpt', { oxd_id, ...params })).toMatchObject({
+      error: 'internal_error',
+      details: { reason },
+    })
+  }
+})
+
+test('trap 16: nor does it notice a site that is not there by another code', async () => {
+  const unknown = 'e1ec8c9c-2a43-4e34-9a3d-4f6c1a0c7d11'
+  for (const [oxd_id, reason] of [
+    [unknown, 'invalid_oxd_id'],
+    ['', 'invalid_request'],
+  ] as const) {
+    expect(await client.refused('uma_rp_get_rpt', { oxd_id, ticket })).toMatchObject({
       error: 'internal_error',
       details: { reason },
     })

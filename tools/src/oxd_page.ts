@@ -20,7 +20,7 @@ A frame is four digits and that many characters of JSON; replies come in the ord
 \`\`\`
 
 - Names of commands may be in upper case. Parameters that a command does not know are ignored; null and blank texts count as
-  absent; a text stands for a list of one, a number for its digits.
+  absent; a text stands for a list of one, a number for its digits, \`"true"\` for true.
 - A parameter that is **required** and missing is answered \`bad_request\` for \`oxd_id\`, \`code\` and \`state\`, otherwise
   \`invalid_request\`; one of another type \`invalid_request\`. The description names it. Where oxD had a code for a parameter
   (\`invalid_http_method\`), it is that one; \`params\` that are no object are an \`internal_error\`.
@@ -52,7 +52,7 @@ const UNPROTECTED: Readonly<Record<string, string>> = {
 }
 
 function section(name: string, command: OxdCommand): string {
-  const { doc, since, names = [], unprotected, params, aliases, result } = command
+  const { doc, since, names = [], unprotected, params, result } = command
   const others =
     names.length > 0 ? ` Also called ${names.map((one) => `\`${one}\``).join(', ')}.` : ''
   const access = unprotected ? ` ${UNPROTECTED[String(unprotected)]}` : ''
@@ -60,7 +60,7 @@ function section(name: string, command: OxdCommand): string {
     `### ${name}`,
     doc,
     `Since oxD ${since}.${others}${access}`,
-    fieldTable('params', params, aliases),
+    fieldTable('params', params),
     fieldTable('result', result),
   ].join('\n\n')
 }

@@ -60,18 +60,11 @@ function eventSection(name: string, { doc, spec, data }: EventSpec): string {
   ].join('\n\n')
 }
 
-/** @param aliases other spellings, each with the field that it stands for */
-export function fieldTable(
-  title: string,
-  fields: Fields,
-  aliases: Readonly<Record<string, string>> = {},
-): string {
+export function fieldTable(title: string, fields: Fields): string {
   const rows = Object.entries(fields).map(([name, field]) => {
-    const others = Object.keys(aliases).filter((other) => aliases[other] === name)
-    const spelt = [name, ...others].map((one) => `\`${one}\``).join(', ')
     const marks = [field.required ? '**required**' : '', field.secret ? 'secret' : '']
     const type = typeOf(field.schema).replaceAll(' | ', ' \\| ')
-    return `| ${spelt} | \`${type}\` | ${marks.filter(Boolean).join(', ')} | ${sentence(field)} |`
+    return `| \`${name}\` | \`${type}\` | ${marks.filter(Boolean).join(', ')} | ${sentence(field)} |`
   })
   if (rows.length === 0) return `No ${title}.`
   return [`| ${title} | type | | |`, '|---|---|---|---|', ...rows].join('\n')

@@ -12,7 +12,9 @@ export function oxdTerms(config: Config, realm: RealmPolicy): string[] {
   return [
     'UNSAFE: their logins are bound to no browser (login CSRF)',
     'iss may be missing in a callback, where all sites with its redirect URI use one OP',
-    'state may be missing in a callback, where one login of the site waits',
+    ...(oxd_clients === '2.4'
+      ? ['state may be missing in a callback, where one login of the site waits']
+      : []),
     protect_commands_with_access_token
       ? 'each command needs a protection_access_token; clients other than of oxD are not served'
       : 'no command needs a protection_access_token',

@@ -32,16 +32,26 @@ export async function asFarAsOffered<T>(
   }
 }
 
-/** What relyd itself saw to be missing. */
+/** OIDC Registration 2: whether a response type needs the grant type `implicit`. */
+export function isImplicit(response_type: string): boolean {
+  return /\b(id_token|token)\b/.test(response_type)
+}
+
+/** What relyd itself saw to be missing. Response types go with the grant type that they need. */
 function fewerTypes(error: CommandError, asked: Asked, { needed = [] }: Offer): object | undefined {
   const { field, offered } = error.details ?? {}
   if (field !== 'response_types' && field !== 'grant_types') return undefined
   const list = asked[field]
   if (!Array.isArray(list) || !Array.isArray(offered)) return undefined
   const left = list.filter((one) => offered.some((other) => isSameWords(one, other)))
-  if (left.length === list.length) return undefined
-  const isMissed = field === 'grant_types' && needed.some((one) => !left.includes(one))
-  return isMissed ? undefined : { [field]: left }
+  // Without these no login of an oxd client goes well: what the OP lacks is to be told then.
+  const kept = field === 'grant_types' ? ['authorization_code', ...needed] : ['code']
+  if (left.length === list.length || kept.some((one) => !left.includes(one))) return undefined
+  const { response_types: types } = asked
+  if (field === 'response_types' || !Array.isArray(types) || left.includes('implicit')) {
+    return { [field]: left }
+  }
+  return { grant_types: left, response_types: types.filter((type) => !isImplicit(type)) }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What oxd's clients get to hear of a refusal: codes that they know, with relyd's own beside them as `reason`. */
 import type { OxdGeneration } from '../context.js'
 import type { ErrorCode, ErrorData } from '../errors.js'
+import type { OxdCommand } from './oxd_command.js'
 
 export interface OxdErrorData {
   error: string
@@ -117,22 +118,37 @@ const others: Record<Exclude<ErrorCode, OxdCode>, Told> & Partial<Record<ErrorCo
   claims_provider_not_trusted: 'internal_error',
 }
 
+/** Where relyd's own clients are told what to do, and an oxd client could not do it. */
+const WORDS: Partial<Record<ErrorCode, string>> = {
+  invalid_binding:
+    "this login was begun by a client of relyd's own, and is bound to a browser: only such a client can complete it; start another one",
+  tokens_kept_by_daemon:
+    'relyd keeps the tokens of this site (tokens = daemon), and oxd clients know nothing else; let the site have them, or use a client of relyd',
+  unknown_access_token:
+    'the access token came of no login of this site that relyd still knows; log in again',
+}
+
 /** Parameters of which oxd said `bad_request` where they were missing. */
 const BAD_REQUEST_FIELDS: unknown[] = ['oxd_id', 'code', 'state']
 
-/** @param told_as the command's own names of codes */
+/** @param command that was refused, if there is such a one */
 export function oxdError(
   data: ErrorData,
   generation: OxdGeneration,
-  told_as: Partial<Record<string, OxdCode>> = {},
+  { told_as = {}, heeded }: Pick<OxdCommand, 'told_as' | 'heeded'> = {},
 ): OxdErrorData {
-  const { error: reason, error_description, details, request_id } = data
-  const told = told_as[reason] ?? toldOf(reason as ErrorCode, details)
+  const { error: reason, details, request_id } = data
+  const error_description = WORDS[reason as ErrorCode] ?? data.error_description
+  const usual = told_as[reason as ErrorCode] ?? toldOf(reason as ErrorCode, details)
+  const told = heeded?.every((code) => code !== usual) ? 'internal_error' : usual
   // Older clients turn each name into an attribute, and know no details.
   if (generation !== '3.1') {
     return { error: typeof told === 'string' ? told : 'internal_error', error_description }
   }
-  const now = typeof told === 'string' ? { error: told, error_description } : answered(told, data)
+  const now =
+    typeof told === 'string'
+      ? { error: told, error_description }
+      : answered(told, { ...data, error_description })
   return { ...now, details: { ...details, request_id, ...(now.error !== reason && { reason }) } }
 }
 

@@ -27,26 +27,17 @@ export interface OxdCommandSpec<P extends Fields, R extends Fields> {
   asks_op?: true
   /** Runs without a protection_access_token where the realm wants one. */
   unprotected?: Unprotected
-  /** What its clients hear instead of a code, where they look at a few codes of this command only. */
+  /** What its clients hear instead of a code. */
   told_as?: Partial<Record<ErrorCode, OxdCode>>
+  /** The only codes that its clients take for errors: they hear each other one as `internal_error`. */
+  heeded?: readonly OxdCode[]
   params: P
-  /** Other spellings of parameters. */
-  aliases?: Readonly<Record<string, keyof P & string>>
   result: R
   run(context: OxdContext, site: SiteOf<P>, params: Values<P>): Promise<Values<R>>
 }
 
 /** A command of any shape, as the dispatcher and the generators see it. */
-export interface OxdCommand {
-  doc: string
-  since: string
-  names?: readonly string[]
-  asks_op?: true
-  unprotected?: Unprotected
-  told_as?: Partial<Record<ErrorCode, OxdCode>>
-  params: Fields
-  aliases?: Readonly<Record<string, string>>
-  result: Fields
+export interface OxdCommand extends Omit<OxdCommandSpec<Fields, Fields>, 'run'> {
   run(context: OxdContext, site: never, params: never): Promise<object>
 }
 

@@ -1,4 +1,5 @@
-/** Reads parameters as oxd's clients send them: in other spellings, as null, as a text where a list is due, or the other way round. */
+/** Reads parameters as oxd's clients send them: as null, as a text where a list is due, or the other way round. */
+import { isDeeperThan, MAX_DEPTH } from '@relyd/sdk/framing'
 import type { Fields } from '../command.js'
 
 type Params = Record<string, unknown>
@@ -7,16 +8,10 @@ type Params = Record<string, unknown>
  * What a command knows of its parameters, each in the type that it is declared with as far as that is
  * plain. Others are dropped: clients send their whole configuration along.
  */
-export function readLeniently(
-  { params: fields, aliases = {} }: { params: Fields; aliases?: Readonly<Record<string, string>> },
-  given: Params,
-): Params {
+export function readLeniently({ params: fields }: { params: Fields }, given: Params): Params {
   const read: Params = {}
-  for (const [spelt, value] of Object.entries(given)) {
-    const name = Object.hasOwn(fields, spelt) ? spelt : aliases[spelt]
-    if (name === undefined || !Object.hasOwn(fields, name)) continue
-    // Of two spellings the proper one counts.
-    if (name !== spelt && Object.hasOwn(read, name)) continue
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(fields, name)) continue
     const one = asDeclared(fields[name]?.schema as Declared, value)
     if (one !== undefined) read[name] = one
   }
@@ -25,11 +20,13 @@ export function readLeniently(
 
 interface Declared {
   type?: string
+  minLength?: number
   items?: Declared
 }
 
-function asDeclared({ type, items }: Declared, value: unknown): unknown {
-  if (isBlank(value)) return undefined
+function asDeclared({ type, items, minLength }: Declared, value: unknown): unknown {
+  // A text that may be empty tells who sent one from who sent none.
+  if (isBlank(value)) return minLength === 0 ? '' : undefined
   switch (type) {
     case 'array': {
       // A list of objects may come as its JSON text, from those who keep it as one.
@@ -46,6 +43,10 @@ function asDeclared({ type, items }: Declared, value: unknown): unknown {
       if (isBlank(one)) return undefined
       return typeof one === 'number' || typeof one === 'boolean' ? String(one) : one
     }
+    case 'boolean':
+      return typeof value === 'string' && /^\s*(true|false)\s*$/i.test(value)
+        ? value.trim().toLowerCase() === 'true'
+        : value
     case 'object':
       // PHP's empty array, which its JSON cannot tell from an empty list.
       return Array.isArray(value) && value.length === 0 ? undefined : value
@@ -54,9 +55,11 @@ function asDeclared({ type, items }: Declared, value: unknown): unknown {
   }
 }
 
+/** What is nested deeper than a frame may be stays a text, which fits no list. */
 function fromJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    return isDeeperThan(value, MAX_DEPTH) ? text : value
   } catch {
     return text
   }

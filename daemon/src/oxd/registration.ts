@@ -1,14 +1,13 @@
 /** Sites of oxd clients: registered and changed by relyd's own commands, as oxd would have read the parameters. */
-import { isDeepStrictEqual } from 'node:util'
 import type { Values } from '../command.js'
 import { register_site } from '../commands/register_site.js'
 import { update_site } from '../commands/update_site.js'
 import { CommandError } from '../errors.js'
-import { metadataFields } from '../op/client_metadata.js'
 import { readOpHost } from '../op/op_host.js'
 import { refused } from '../refused.js'
 import type { Site } from '../store/store.js'
-import { type Asked, asFarAsOffered } from './as_far_as_offered.js'
+import { type Asked, asFarAsOffered, isImplicit } from './as_far_as_offered.js'
+import { changesOfIssued, newSecretOf, takeOver, wishesOfIssued } from './issued_client.js'
 import type { OxdContext } from './oxd_command.js'
 import { inNamesOf } from './registration_names.js'
 import { type registrationFields, registrationRows } from './registration_params.js'
@@ -41,7 +40,7 @@ export async function registerOxdSite(
     )
   }
   const wished = relydsParams(context, params, { needed })
-  const asked = params.client_id === undefined ? wished : ofUseForIssued(wished)
+  const asked = params.client_id === undefined ? wished : wishesOfIssued(context, wished)
   const { op, settings } = context
   const namedOp = () =>
     readOpHost(op.http, String(params.op_host ?? settings.default_op), params.op_discovery_path)
@@ -68,14 +67,25 @@ export async function updateOxdSite(
   params: RegistrationParams,
 ): Promise<void> {
   const asked = relydsParams(context, params, { site })
+  const secret = newSecretOf(site, params)
   await inNamesOf(params, async () => {
-    const changes = site.registered_by === 'operator' ? ofIssued(site, asked) : asked
+    const is_issued = site.registered_by === 'operator'
+    const changes = is_issued ? changesOfIssued(context, site, asked, secret) : asked
     // The SDK's clients are told that they forgot something; oxd put everything there again.
-    if (Object.keys(changes).length === 0) return
+    if (Object.keys(changes).length === 0 && secret === undefined) return
+    if (site.name) {
+      return context.refuse(
+        'invalid_request',
+        'the operator of relyd added this site, who alone can change it (`relyd sites update`)',
+      )
+    }
     const { oxd_id, op_host } = site
-    await asFarAsOffered(context, changes, { op_host: () => op_host }, (offered) =>
-      update_site.run(context, site, { ...offered, oxd_id } as never),
-    )
+    if (Object.keys(changes).length > 0) {
+      await asFarAsOffered(context, changes, { op_host: () => op_host }, (offered) =>
+        update_site.run(context, site, { ...offered, oxd_id } as never),
+      )
+    }
+    if (secret !== undefined) await takeOver(context, site, secret)
   })
 }
 
@@ -98,11 +108,24 @@ function relydsParams(
     const more = first ? (given[name] as string[]).length - 1 : 0
     if (more > 0) log.warn({ parameter: name, left_out: more }, 'only the first address is used')
   }
+  checkRedirectUris(asked)
   checkClaimsRedirectUris(metadata['claims_redirect_uris'] as string[] | undefined)
   if (Object.keys(metadata).length > 0) {
     asked.metadata = { ...(site?.settings.metadata?.['metadata'] as object), ...metadata }
   }
   return withNeededTypes(asked, site?.settings.metadata, needed)
+}
+
+/** relyd would make other addresses of these, of which no reply of oxd's tells. */
+function checkRedirectUris(asked: Asked): void {
+  for (const field of ['authorization_redirect_uri', 'redirect_uris']) {
+    if (![asked[field]].flat().some((uri) => String(uri).includes('{op}'))) continue
+    throw new CommandError(
+      'invalid_authorization_redirect_uri',
+      `${field} has {op} in it, which is for clients of relyd's own; write the address out`,
+      { details: { field } },
+    )
+  }
 }
 
 /** UMA Grant 3.3.2. */
@@ -124,46 +147,14 @@ function withNeededTypes(
   needed: readonly string[],
 ): Asked {
   const given = asked as { response_types?: string[]; grant_types?: string[] }
-  const types = given.response_types && [...new Set([...given.response_types, 'code'])]
+  const types = given.response_types
+    ? [...new Set([...given.response_types, 'code'])]
+    : given.grant_types && (before['response_types'] as string[] | undefined)
   const grants = given.grant_types ?? (types && (before['grant_types'] as string[] | undefined))
   const with_types = { ...asked, ...(types && { response_types: types }) }
   // relyd chooses by what the OP offers.
   if (grants === undefined && needed.length === 0) return with_types
-  const all = types ?? (before['response_types'] as string[] | undefined) ?? ['code']
-  const isImplicit = all.some((type) => /\b(id_token|token)\b/.test(type))
-  const implicit = isImplicit ? ['implicit'] : []
+  const implicit = types?.some(isImplicit) ? ['implicit'] : []
   const wanted = [...(grants ?? []), 'authorization_code', ...implicit, ...needed]
   return { ...with_types, grant_types: [...new Set(wanted)] }
-}
-
-/** Without what nobody would hear of: clients send their whole cfg, and oxd never looked at it. */
-function ofUseForIssued(asked: Asked): Asked {
-  const useful = Object.entries(asked).filter(
-    ([name]) => name === 'token_endpoint_auth_method' || !Object.hasOwn(metadataFields, name),
-  )
-  return Object.fromEntries(useful)
-}
-
-/**
- * What of this relyd can change for a client that the OP's operator issued.
- *
- * @throws CommandError `invalid_registration_client_url` for the rest
- */
-function ofIssued({ client }: Site, asked: Asked): Asked {
-  const known: Record<string, unknown> = {
-    response_types: ['code'],
-    grant_types: ['authorization_code'],
-    token_endpoint_auth_method: client.token_endpoint_auth_method,
-  }
-  const changes = Object.entries(asked).filter(([name, value]) => {
-    if (!Object.hasOwn(metadataFields, name)) return true
-    if (isDeepStrictEqual(value, known[name])) return false
-    const field = name === 'metadata' ? `metadata.${Object.keys(value as object)[0]}` : name
-    throw new CommandError(
-      'invalid_registration_client_url',
-      `${field} can be changed at the OP only, whose operator issued this client: have it changed there, and leave it out`,
-      { details: { field } },
-    )
-  })
-  return Object.fromEntries(changes)
 }

@@ -42,7 +42,7 @@ export function createOxdDispatch({
       if (lacks_params && takesAny(command)) throw withoutParams
       return readLeniently(command, params)
     },
-    shape: (reply, name = '') => shaped(reply, generation(), rows.get(name)?.command.told_as),
+    shape: (reply, name = '') => shaped(reply, generation(), rows.get(name)?.command),
     async execute(command, { protection_access_token, ...params }, caller) {
       const now: OxdContext = {
         ...context(caller),
@@ -84,9 +84,9 @@ function withToken(commands: Record<string, OxdCommand>): Record<string, OxdComm
   )
 }
 
-function shaped(reply: Reply, generation: OxdGeneration, told_as: OxdCommand['told_as']): object {
+function shaped(reply: Reply, generation: OxdGeneration, command?: OxdCommand): object {
   const { status, data } = reply
-  if (status === 'error') return { status, data: oxdError(data, generation, told_as) }
+  if (status === 'error') return { status, data: oxdError(data, generation, command) }
   return { status, data: Object.keys(data).length > 0 ? data : null }
 }
 

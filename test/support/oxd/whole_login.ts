@@ -121,7 +121,7 @@ export const steps: Record<keyof typeof oxdCommands, Step> = {
   async validate(site, name) {
     expect(await site.ok(name, { ...site.id, ...(await site.logIn()) })).toBeNull()
     const unknown = { ...site.id, code: 'x', state: 'y' }
-    expect(await site.refused(name, unknown)).toBe('bad_request')
+    expect(await site.refused(name, unknown)).toBe('invalid_state')
   },
 
   async get_tokens_by_code(site, name) {
@@ -160,7 +160,6 @@ export const steps: Record<keyof typeof oxdCommands, Step> = {
 
   async access_token_status(site, name) {
     const { id_token, access_token } = site.tokens
-    // Until a refresh: this OP's ID Tokens have no at_hash, and the session keeps the latest.
     expect(await site.ok(name, { ...site.id, id_token, access_token })).toMatchObject({
       active: true,
       expires_at: expect.any(Number),

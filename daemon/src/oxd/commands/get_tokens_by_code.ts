@@ -15,7 +15,10 @@ export const get_tokens_by_code = oxdCommand({
     oxd_id,
     code: string({ doc: 'The code that the callback brought.', secret: true }),
     state: string({
-      doc: 'The state that the callback brought. oxD 2.4 asked for none: without it the login is completed if it is the only one of the site that waits.',
+      doc: 'The state that the callback brought. Clients of 2.4 may know none: in a realm with `oxd_clients = 2.4`, where there is no such parameter at all, the login is completed if it is the only one of the site that waits.',
+      minLength: 0,
+      // It alone ties a login of theirs to its callback.
+      secret: true,
     }),
     iss: string({ doc: 'The iss that the callback brought (RFC 9207), from who knows of it.' }),
     url: token({
@@ -36,13 +39,10 @@ export const get_tokens_by_code = oxdCommand({
   async run(context, site, params) {
     const { realm, refuse } = context
     if (tokenPolicy(realm, site) === 'daemon') {
-      return refuse(
-        'tokens_kept_by_daemon',
-        'relyd keeps the tokens of this site (tokens = daemon), and oxd clients know nothing else; let the site have them, or use a client of relyd',
-      )
+      return refuse('tokens_kept_by_daemon', 'relyd keeps the tokens of this site')
     }
     const brought = broughtBy(context, params)
-    const { tokens } = await completeLogin(context, site, brought).catch(withoutBinding)
+    const { tokens } = await completeLogin(context, site, brought).catch(inWordsOfOxd)
     const { access_token = null, expires_in = -1, id_token, refresh_token = null } = tokens
     const id_token_claims = oxdClaims(withoutSources(tokens.id_token_claims), realm)
     return { access_token, expires_in, id_token, refresh_token, id_token_claims }
@@ -57,11 +57,17 @@ interface Given {
 }
 
 /** What the client has of the callback. */
-function broughtBy({ refuse }: OxdContext, { code, state, iss, url }: Given): BroughtBack {
+function broughtBy({ realm, refuse }: OxdContext, { code, state, iss, url }: Given): BroughtBack {
   if (code === undefined) {
     if (url !== undefined) return { ...readCallback(url), callback: url }
     return refuse('invalid_request', 'code is missing: pass what the callback brought', {
       details: { field: 'code' },
+    })
+  }
+  // A blank one is from a client that knows it, and whose callback came without.
+  if (!state && !(state === undefined && realm.oxd_clients === '2.4')) {
+    return refuse('invalid_request', 'state is missing: pass what the callback brought', {
+      details: { field: 'state' },
     })
   }
   return {
@@ -75,11 +81,23 @@ function broughtBy({ refuse }: OxdContext, { code, state, iss, url }: Given): Br
   }
 }
 
-/** What relyd's own clients are told to do about it, oxd's cannot. */
-function withoutBinding(error: unknown): never {
-  if (!(error instanceof CommandError) || error.code !== 'invalid_binding') throw error
-  throw new CommandError(
-    'invalid_binding',
-    "this login was begun by a client of relyd's own, and is bound to a browser: only such a client can complete it; start another one",
-  )
+/** Where relyd's own clients are told of another command, or to pass what an oxd client did not pick out. */
+function inWordsOfOxd(error: unknown): never {
+  if (!(error instanceof CommandError)) throw error
+  const { code, details = {} } = error
+  if (details['field'] === 'code') {
+    throw new CommandError(
+      code,
+      "this site's logins come back with more than a code (response_type): pass the whole address of the callback as url, or register the site for code alone",
+      { details },
+    )
+  }
+  if (details['parameter'] === 'iss' && details['received'] === undefined) {
+    throw new CommandError(
+      code,
+      'the callback lacks `iss`, which this OP sends with every answer: pass it beside code and state, or give each OP a redirect URI of its own',
+      { details },
+    )
+  }
+  throw error
 }

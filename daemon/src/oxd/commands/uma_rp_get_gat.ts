@@ -9,7 +9,6 @@ export const uma_rp_get_gat = oxdCommand({
     oxd_id,
     scopes: required(strings({ doc: 'The scopes.' })),
   },
-  aliases: { scope: 'scopes' },
   result: { rpt: required(token({ doc: 'The token.' })) },
   run: async (context) => uma1(context),
 })

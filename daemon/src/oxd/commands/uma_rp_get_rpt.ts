@@ -6,19 +6,8 @@ export const uma_rp_get_rpt = oxdCommand({
   doc: 'Asks the AS for an RPT.',
   since: '2.4.4',
   asks_op: true,
-  // Beside need_info and invalid_ticket, oxdpython takes every other code for success without an RPT.
-  told_as: {
-    no_uma_discovery_response: 'internal_error',
-    invalid_ticket_parameter: 'internal_error',
-    invalid_request: 'internal_error',
-    unsupported_operation: 'internal_error',
-    blank_protection_access_token: 'internal_error',
-    inactive_protection_access_token: 'internal_error',
-    invalid_protection_access_token: 'internal_error',
-    protection_access_token_insufficient_scope: 'internal_error',
-    no_setup_client_for_oxd_id: 'internal_error',
-    invalid_introspection_response: 'internal_error',
-  },
+  // oxdpython takes every other code for success without an RPT.
+  heeded: ['need_info', 'invalid_ticket'],
   params: {
     oxd_id,
     ticket,

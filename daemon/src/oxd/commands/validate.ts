@@ -8,10 +8,11 @@ export const validate = oxdCommand({
   doc: 'Validates the parts of an authorization response before its code is redeemed: the login that it answers still waits afterwards. oxD refused every ID Token that was good.',
   since: '3.1.0',
   asks_op: true,
+  told_as: { invalid_state: 'invalid_state', invalid_id_token_bad_nonce: 'invalid_nonce' },
   params: {
     oxd_id,
     code: required(string({ doc: 'The code.', secret: true })),
-    state: required(string({ doc: 'The state.' })),
+    state: required(string({ doc: 'The state.', secret: true })),
     id_token: token({
       doc: 'The ID Token that came with them, which must have the hashes of what it came with.',
     }),
