@@ -13,6 +13,8 @@ import { hasOpenssl, TestCa } from '../support/certificates.js'
 import { relyd } from '../support/cli.js'
 import { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
+import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
+import { OxdWire } from '../support/oxd/oxd_wire.js'
 import { redirect_uri, registerIssued } from '../support/site.js'
 import { Wire } from '../support/wire.js'
 
@@ -42,6 +44,23 @@ async function hangUp(daemon: TestDaemon) {
   await expect.poll(() => lines().length, { interval: 5, timeout: 10_000 }).toBe(before + 1)
   return lines().at(-1)
 }
+
+test('a realm that serves no oxd clients any more runs nothing for those that are connected', async () => {
+  await using daemon = await startOxdDaemon()
+  using wire = await Wire.connect(daemon.socket)
+  const oxd_id = await registerIssued(wire, op)
+  using client = await OxdWire.connect(daemon.socket)
+  await client.ok('get_authorization_url', { oxd_id })
+  edit(daemon, (text) => text.replace('oxd_clients = 3.1', ''))
+  await hangUp(daemon)
+  for (const command of ['get_authorization_url', 'remove_site']) {
+    expect(await client.refused(command, { oxd_id })).toEqual({
+      error: 'unsupported_operation',
+      error_description: expect.stringContaining('oxd_clients'),
+    })
+  }
+  await wire.ok('get_authorization_url', { oxd_id })
+})
 
 test('a changed file is taken over by connections that are open, and what cannot be is named', async () => {
   await using daemon = await TestDaemon.start()

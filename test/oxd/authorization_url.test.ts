@@ -38,6 +38,12 @@ test('hd and custom_parameters travel to the OP', async () => {
   expect(searchParams.get('prompt')).toBeNull()
 })
 
+test('an oxd_id in a list, by which quotas and log would not know the site, is refused', async () => {
+  using client = await OxdWire.connect(daemon.socket)
+  const { details } = await client.refused('get_authorization_url', { oxd_id: [oxd_id] })
+  expect(details).toMatchObject({ field: 'oxd_id' })
+})
+
 test('a realm that is not marked refuses oxd clients, in a frame that they can read', async () => {
   await using plain = await TestDaemon.start()
   using client = await OxdWire.connect(plain.socket)

@@ -8,7 +8,6 @@ import { onTestFinished } from 'vitest'
 import { Buffers } from '../../daemon/src/server/buffers.js'
 import { Connection } from '../../daemon/src/server/connection.js'
 import type { Dispatch } from '../../daemon/src/server/dispatch.js'
-import { SecondCopies } from '../../daemon/src/server/second_copies.js'
 import { Turns } from '../../daemon/src/server/turns.js'
 
 export interface ConnectionPair {
@@ -18,10 +17,7 @@ export interface ConnectionPair {
 }
 
 /** Over a Unix socket, until the test has finished. */
-export async function connectionPair(
-  dispatch: Dispatch,
-  copies = new SecondCopies(),
-): Promise<ConnectionPair> {
+export async function connectionPair(dispatch: Dispatch): Promise<ConnectionPair> {
   const folder = mkdtempSync(join(tmpdir(), 'relyd-pair-'))
   const server = createServer({ allowHalfOpen: true }).listen(join(folder, 'socket'))
   const accepted = once(server, 'connection')
@@ -37,7 +33,6 @@ export async function connectionPair(
     dispatch,
     turns: new Turns(),
     buffers: new Buffers(128),
-    copies,
     limits: { frame_timeout: 30, idle_timeout: 3600 },
   })
   return { peer, connection, closed: once(socket, 'close') }

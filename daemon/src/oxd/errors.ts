@@ -131,10 +131,13 @@ const WORDS: Partial<Record<ErrorCode, string>> = {
 /** Parameters of which oxd said `bad_request` where they were missing. */
 const BAD_REQUEST_FIELDS: unknown[] = ['oxd_id', 'code', 'state']
 
-/** @param command that was refused, if there is such a one */
+/**
+ * @param generation none where no oxd client is served; it is told what all of them can read
+ * @param command that was refused, if there is such a one
+ */
 export function oxdError(
   data: ErrorData,
-  generation: OxdGeneration,
+  generation: OxdGeneration | undefined,
   { told_as = {}, heeded }: Pick<OxdCommand, 'told_as' | 'heeded'> = {},
 ): OxdErrorData {
   const { error: reason, details, request_id } = data

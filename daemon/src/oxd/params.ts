@@ -12,7 +12,9 @@ export function readLeniently({ params: fields }: { params: Fields }, given: Par
   const read: Params = {}
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(fields, name)) continue
-    const one = asDeclared(fields[name]?.schema as Declared, value)
+    // Quotas, turns and log go by a text, as it was sent.
+    const isOdd = name === 'oxd_id' && Array.isArray(value)
+    const one = isOdd ? value : asDeclared(fields[name]?.schema as Declared, value)
     if (one !== undefined) read[name] = one
   }
   return read

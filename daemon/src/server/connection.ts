@@ -1,27 +1,18 @@
 /** One connection: frames in by turns, requests run side by side or one after another, and their replies. */
 import type { Socket } from 'node:net'
-import { setTimeout as sleep, setImmediate as turnOfLoop } from 'node:timers/promises'
 import { FrameError, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
 import type { Buffers } from './buffers.js'
-import {
-  chooseDialect,
-  type Dialect,
-  LONGEST_MAGIC,
-  type RequestDecoder,
-  type RequestFrame,
-} from './dialects/dialect.js'
+import type { Dialect, RequestFrame } from './dialects/dialect.js'
 import { json } from './dialects/json.js'
 import { oxd } from './dialects/oxd.js'
 import type { Caller, Dispatch } from './dispatch.js'
 import type { Request, RequestId } from './envelope.js'
+import { InOrder } from './in_order.js'
+import { Incoming } from './incoming.js'
 import { Replies } from './replies.js'
-import type { SecondCopies } from './second_copies.js'
 import type { Turns } from './turns.js'
-
-/** Bytes that are decoded ahead of their turn, so that a chunk full of tiny frames takes no long while. */
-const SLICE_BYTES = 2048
 
 /** Bytes of replies that wait for the peer to read; beyond them nothing more is started for it. */
 const UNREAD = MAX_FRAME_BYTES
@@ -29,26 +20,20 @@ const UNREAD = MAX_FRAME_BYTES
 /** Bytes that wait for the peer to read with which another event costs it the connection. */
 const UNREAD_EVENTS = 2 * UNREAD
 
-/**
- * Milliseconds that a connection's first reply waits where replies keep the order, unless the site's
- * client is known. PHP's writes each request twice, and its host may let the daemon answer before it
- * comes to the second time.
- */
-const SECOND_COPY = 5
-
 /** Milliseconds of quiet after which the kernel asks whether a peer on another host is there. */
 const KEEP_ALIVE = 60_000
 
 /** Why a reply is not sent. */
-export const tooLong = (bytes: number) =>
+export const tooLong = (longest: string) =>
   new CommandError(
     'frame_too_large',
-    `the reply is longer than ${bytes} bytes and cannot be sent; what the command changes is changed`,
+    `the reply is longer than ${longest} and cannot be sent; what the command changes is changed`,
   )
 
 const unwritable = new CommandError('internal_error', 'the reply could not be written as a frame')
 
-const noOxdClients = new CommandError(
+/** Why nobody answers an oxd client. */
+export const noOxdClients = new CommandError(
   'unsupported_operation',
   'oxd clients are not served here; the operator may allow them by oxd_clients in the realm of relyd.cfg',
 )
@@ -75,7 +60,6 @@ export interface ConnectionOptions {
   dispatch: Dispatch
   turns: Turns
   buffers: Buffers
-  copies: SecondCopies
   /** The listener's, which may change. */
   limits: Readonly<TimeLimits>
   /** Answered instead of anything else, where the listener takes no further connection. */
@@ -87,12 +71,9 @@ export class Connection implements Caller {
   readonly #options: ConnectionOptions
   /** Of the dialect, once it is known. */
   #dispatch: Dispatch
-  #dialect: Dialect | undefined
-  #decoder: RequestDecoder | undefined
-  #head = Buffer.alloc(0)
-  /** Bytes that arrived and were not given to the decoder yet. */
-  #unread: Buffer = Buffer.alloc(0)
-  #waiting: RequestFrame[] = []
+  readonly #incoming = new Incoming()
+  /** Where replies come in the order of their requests. */
+  #order: InOrder | undefined
   #running = 0
   readonly #replies: Replies
   /** The site that this connection last spoke for; it waits among that site's. */
@@ -107,11 +88,7 @@ export class Connection implements Caller {
   #ended = false
   /** Bytes that the listener's buffers count for this connection. */
   #held = 0
-  /** When the frame that has not arrived whole began. */
-  #partialSince: number | undefined
   #activeAt = performance.now()
-  /** Whether a first request was, or is. */
-  #answered = false
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
@@ -120,7 +97,7 @@ export class Connection implements Caller {
     this.#lane = laneOf(options.dispatch, '')
     this.#replies = new Replies(socket, () => {
       this.#count()
-      if (this.#waiting.length > 0) this.#pull()
+      if (this.#incoming.next) this.#pull()
     })
     options.buffers.add(this)
     if (options.refusal) setTimeout(() => socket.destroy(), LINGER).unref()
@@ -154,7 +131,7 @@ export class Connection implements Caller {
 
   deliver(event: DaemonEvent): void {
     if (this.#ended || this.gone) return
-    const frame = (this.#dialect ?? json).encode(event)
+    const frame = this.#dialect.encode(event)
     const { unread } = this.#replies
     // To lose the connection is a sign to subscribe again; a lost event would be none.
     if (frame.length > MAX_FRAME_BYTES || unread >= UNREAD_EVENTS) this.destroy()
@@ -162,16 +139,16 @@ export class Connection implements Caller {
   }
 
   encode(envelope: object): Buffer {
-    const dialect = this.#dialect ?? json
+    const { encode, longest_reply } = this.#dialect
     let frame: Buffer
     try {
-      frame = dialect.encode(envelope)
+      frame = encode(envelope)
     } catch {
       // Whatever an encoder stumbles over came from outside, and must not end the process.
       throw unwritable
     }
     // The caller's decoder would give the whole connection up.
-    if (frame.length > dialect.longest_reply) throw tooLong(dialect.longest_reply)
+    if (frame.length > longest_reply.bytes) throw tooLong(longest_reply.told)
     return frame
   }
 
@@ -199,51 +176,42 @@ export class Connection implements Caller {
     if (over(this.#replies.unreadSince, frame_timeout)) this.destroy()
     else if (this.#socket.isPaused()) {
       // What is not read cannot arrive.
-      if (this.#partialSince !== undefined) this.#partialSince = now
-    } else if (over(this.#partialSince, frame_timeout)) {
-      this.#partialSince = undefined
+      this.#incoming.waitAnew(now)
+    } else if (over(this.#incoming.partialSince, frame_timeout)) {
       this.#refuse(`the frame did not arrive whole within ${frame_timeout} s (frame_timeout)`)
     } else if (this.#isQuiet() && over(this.#activeAt, idle_timeout)) {
-      const stays = this.#dialect?.may_be_closed_idle === false || this.#dispatch.events.has(this)
+      const stays = !this.#dialect.may_be_closed_idle || this.#dispatch.events.has(this)
       if (!stays) this.#end()
     }
   }
 
-  #read(chunk: Buffer): void {
-    if (this.#inputEnded) return
-    if (this.#decoder) {
-      this.#unread = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk])
-    } else if (!this.#choose(chunk)) return
-    this.#pull()
+  /** Until it is known, the one that everybody can read. */
+  get #dialect(): Dialect {
+    return this.#incoming.dialect ?? json
   }
 
-  /** @returns whether the dialect is known by now */
-  #choose(chunk: Buffer): boolean {
-    this.#head = Buffer.concat([this.#head, chunk])
-    const choice = chooseDialect(this.#head)
-    if (choice === 'undecided') {
-      this.#partialSince ??= performance.now()
-      // Blank so far, if longer than any magic: nothing that would have to be kept.
-      if (this.#head.length > LONGEST_MAGIC) this.#head = Buffer.alloc(0)
-      return false
-    }
-    this.#partialSince = undefined
+  #read(chunk: Buffer): void {
+    if (this.#inputEnded) return
+    const wasKnown = this.#incoming.dialect !== undefined
+    this.#incoming.add(chunk)
+    if (wasKnown || this.#choose()) this.#pull()
+  }
+
+  /** @returns whether there is a dialect to go on with */
+  #choose(): boolean {
+    const choice = this.#incoming.choose()
+    if (choice === 'undecided') return false
     if ('refusal' in choice) {
       this.#refuse(choice.refusal)
       return false
     }
-    this.#dialect = choice.dialect
-    this.#decoder = choice.dialect.decoder()
+    if (choice.dialect.in_flight === 1) this.#order = new InOrder()
     const barred = this.#enter(choice.dialect)
     const { refusal = barred } = this.#options
-    if (refusal) {
-      this.#answerRefused(null, refusal)
-      this.#stopReading()
-      return false
-    }
-    this.#unread = this.#head.subarray(choice.dialect.magic.length)
-    this.#head = Buffer.alloc(0)
-    return true
+    if (!refusal) return true
+    this.#answerRefused(null, refusal)
+    this.#stopReading()
+    return false
   }
 
   /** Finds who answers in this dialect. @returns why nobody does */
@@ -258,54 +226,31 @@ export class Connection implements Caller {
   /** Asks for a turn if there is a frame to handle, else for more bytes. */
   #pull(): void {
     if (this.#queued) return
-    this.#decode()
-    if (this.#waiting.length === 0) {
+    this.#incoming.decode()
+    const { next } = this.#incoming
+    if (!next) {
       this.#count()
       this.#resume()
       this.#endIfIdle()
       return
     }
     this.#socket.pause()
-    // Replies, and their being read, make room for more.
-    if (this.#running >= (this.#dialect?.in_flight ?? 0) && !this.#isRepeat) return
+    // Replies, and their being read, make room for more; a copy is dropped, and needs none.
+    if (this.#running >= this.#dialect.in_flight && !this.#order?.isCopy(next)) return
     if (this.#replies.unread >= UNREAD) return
     this.#queued = true
     this.#options.turns.take(this.#lane, () => {
       this.#queued = false
-      const frame = this.#waiting.shift()
+      const frame = this.#incoming.shift()
       if (frame) this.#start(frame)
       this.#pull()
     })
   }
 
-  /** Decodes until there is a frame, or nothing is left to decode. */
-  #decode(): void {
-    const decoder = this.#decoder
-    if (!decoder) return
-    while (this.#waiting.length === 0 && this.#unread.length > 0) {
-      const frames = decoder.push(this.#unread.subarray(0, SLICE_BYTES))
-      this.#unread = this.#unread.subarray(SLICE_BYTES)
-      this.#waiting = frames
-      if (frames.length > 0) this.#partialSince = undefined
-    }
-    if (decoder.pending === 0) this.#partialSince = undefined
-    else if (this.#waiting.length === 0) this.#partialSince ??= performance.now()
-  }
-
-  /** Whether replies come in the order of their requests. */
-  get #isOrdered(): boolean {
-    return this.#dialect?.in_flight === 1
-  }
-
-  /** Whether what waits is dropped in its turn, and need not wait for a reply. */
-  get #isRepeat(): boolean {
-    const [next] = this.#waiting
-    return next !== undefined && 'repeat' in next
-  }
-
   #start(frame: RequestFrame): void {
     this.#activeAt = performance.now()
-    if ('repeat' in frame) return
+    if (this.#order?.isCopy(frame)) return
+    this.#order?.begin(frame)
     if ('error' in frame) {
       const { code, message, fatal } = frame.error
       this.#answerRefused(null, new CommandError(code, message))
@@ -313,7 +258,7 @@ export class Connection implements Caller {
       if (fatal) this.#stopReading()
       return
     }
-    const { id, request } = (this.#dialect ?? json).readRequest(frame.message)
+    const { id, request } = this.#dialect.readRequest(frame.message)
     if (request instanceof CommandError) this.#answerRefused(id, request)
     else if (this.#draining) this.#answerRefused(id, stopping)
     else this.#run(request)
@@ -324,53 +269,36 @@ export class Connection implements Caller {
     const account = dispatch.accountOf(request)
     const request_id = dispatch.nextRequestId()
     this.#lane = laneOf(dispatch, account)
-    this.#answer(dispatch.run(request, request_id, account, this), account)
+    this.#answer(dispatch.run(request, request_id, account, this))
   }
 
   /** @param reply never rejects: the dispatcher answers its own failures */
-  #answer(reply: Promise<Buffer>, account = ''): void {
+  #answer(reply: Promise<Buffer>): void {
     this.#running += 1
-    void (this.#isOrdered ? this.#afterReading(reply, account) : reply).then((frame) => {
+    void (this.#order?.afterReading(reply) ?? reply).then((frame) => {
       this.#running -= 1
       this.#activeAt = performance.now()
+      this.#order?.answered(this.#incoming.arrived)
       if (!this.#ended && !this.gone) this.#replies.push(frame)
       this.#pull()
     })
-  }
-
-  /**
-   * Waits until the socket was looked at once more: what has come by then was sent without waiting for
-   * the reply, and may be what is answered, for a second time.
-   */
-  async #afterReading(reply: Promise<Buffer>, account: string): Promise<Buffer> {
-    const { copies } = this.#options
-    const isFirst = !this.#answered
-    this.#answered = true
-    const waits = isFirst && copies.mayFollow(account)
-    const [frame] = await Promise.all([reply, waits && sleep(SECOND_COPY)])
-    // The first may come before the event loop reads, the second comes behind it.
-    await turnOfLoop()
-    await turnOfLoop()
-    const came = this.#decoder?.answered?.() ?? false
-    if (isFirst || came) copies.note(account, came)
-    return frame
   }
 
   #answerRefused(id: RequestId, error: CommandError): void {
     if (this.#ended || this.gone) return
     const request_id = this.#dispatch.nextRequestId()
     const frame = this.encode(this.#dispatch.refuse(id, error, request_id))
-    if (this.#isOrdered) this.#answer(Promise.resolve(frame))
+    if (this.#order) this.#answer(Promise.resolve(frame))
     else this.#replies.push(frame)
   }
 
   #resume(): void {
-    if (this.#waiting.length === 0 && !this.#socket.writableNeedDrain) this.#socket.resume()
+    if (!this.#incoming.next && !this.#socket.writableNeedDrain) this.#socket.resume()
   }
 
   /** Tells the listener's buffers what is held here, and goes if that is too much. */
   #count(): void {
-    const held = (this.#decoder?.pending ?? 0) + this.#socket.writableLength
+    const held = this.#incoming.pending + this.#socket.writableLength
     const grown = held - this.#held
     this.#held = held
     if (this.#options.buffers.grow(this, grown)) return
@@ -380,10 +308,10 @@ export class Connection implements Caller {
   }
 
   #refuse(why: string): void {
-    if (this.#isOrdered && this.#running > 0) {
+    if (this.#order && this.#running > 0) {
       // Or it would be taken for the answer to what runs.
       this.#socket.pause()
-      this.#waiting = [{ error: new FrameError('invalid_frame', why, true) }]
+      this.#incoming.fail(new FrameError('invalid_frame', why, true))
       return
     }
     this.#answerRefused(null, new CommandError('invalid_frame', why))
@@ -393,15 +321,12 @@ export class Connection implements Caller {
   /** Reads no more: what follows could not be understood, or is not wanted. */
   #stopReading(): void {
     this.#inputEnded = true
-    this.#waiting = []
-    this.#unread = Buffer.alloc(0)
-    this.#decoder = undefined
-    this.#partialSince = undefined
+    this.#incoming.clear()
     this.#endIfIdle()
   }
 
   #isQuiet(): boolean {
-    return this.#running === 0 && this.#waiting.length === 0 && this.#unread.length === 0
+    return this.#running === 0 && this.#incoming.isEmpty
   }
 
   /** Closes if the peer sends no more and nothing is left to answer. */

@@ -258,12 +258,21 @@ test('a command that takes longer than a request may take to arrive is answered'
   expect((await asked).status).toBe(200)
 })
 
-test('of requests behind one another in one connection the first is run', async () => {
-  const one = `${head(2)}{}`
-  const told = await text(await open(one + one + one))
-  expect(told.match(/^HTTP\/1.1 200 /gm)).toHaveLength(1)
-  expect(ran).toHaveLength(1)
-})
+test.each(['1.1', '1.0'])(
+  'of requests behind one another in one connection the first is run: HTTP/%s',
+  async (version) => {
+    let done = (_: object) => {}
+    answer = new Promise((resolve) => {
+      done = resolve
+    })
+    const one = `${head(2).replace('1.1\r\n', `${version}\r\nconnection: keep-alive\r\n`)}{}`
+    const told = text(await open(one + one + one))
+    await expect.poll(() => ran.length).toBe(1)
+    done({ status: 'ok', data: null })
+    expect((await told).match(/^HTTP\/1.1 \d+ /gm)).toEqual(['HTTP/1.1 200 '])
+    expect(ran).toHaveLength(1)
+  },
+)
 
 test('frames are spoken beside it, and places are counted together', async () => {
   const frames = await open('{"id":1,"command":"ping"}\n')

@@ -36,10 +36,12 @@ export interface HttpOxdOptions {
 export function httpOxd(options: HttpOxdOptions): (socket: Socket) => HttpOxdConnection {
   const open = new WeakMap<Socket, HttpOxdConnection>()
   const server = createServer({ maxHeaderSize: HEAD_BYTES }, (request, response) => {
-    void open.get(request.socket)?.serve(request, response)
+    const connection = open.get(request.socket)
+    open.delete(request.socket)
+    if (connection) void connection.serve(request, response)
+    // What a client sends behind its request is not run. The connection ends before this is told.
+    else response.writeHead(503).end()
   })
-  // What a client sends behind its request is not looked at.
-  server.maxRequestsPerSocket = 1
   // Time is measured by `check`.
   server.timeout = 0
   return (socket) => {
@@ -96,7 +98,7 @@ export class HttpOxdConnection implements Caller {
     this.#status = statusOf(envelope)
     const frame = Buffer.from(JSON.stringify(envelope))
     if (frame.length <= MAX_FRAME_BYTES) return frame
-    throw tooLong(MAX_FRAME_BYTES)
+    throw tooLong(`${MAX_FRAME_BYTES} bytes`)
   }
 
   drain(): void {

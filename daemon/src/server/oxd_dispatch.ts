@@ -9,6 +9,7 @@ import type { OxdCommand, OxdContext } from '../oxd/oxd_command.js'
 import { readLeniently } from '../oxd/params.js'
 import { checkProtection, checkShown, isExempt } from '../oxd/protection.js'
 import type { Site } from '../store/store.js'
+import { noOxdClients } from './connection.js'
 import { createDispatch, type DispatchOptions, type OxdDispatch, rowsOf } from './dispatch.js'
 import type { Reply } from './envelope.js'
 
@@ -20,7 +21,8 @@ export interface OxdDispatchOptions
     DispatchOptions<OxdCommand>,
     'realm' | 'events' | 'log' | 'metrics' | 'record' | 'accountOf' | 'enter'
   > {
-  generation(): OxdGeneration
+  /** None, once the realm serves no oxd clients any more. */
+  generation(): OxdGeneration | undefined
   isProtected(): boolean
   context(caller: OxdContext['caller']): OxdContext
   siteFor(context: OxdContext, command: OxdCommand, params: object): Promise<object>
@@ -44,6 +46,8 @@ export function createOxdDispatch({
     },
     shape: (reply, name = '') => shaped(reply, generation(), rows.get(name)?.command),
     async execute(command, { protection_access_token, ...params }, caller) {
+      // On connections of before.
+      if (generation() === undefined) throw noOxdClients
       const now: OxdContext = {
         ...context(caller),
         ...(typeof protection_access_token === 'string' && { protection_access_token }),
@@ -84,7 +88,7 @@ function withToken(commands: Record<string, OxdCommand>): Record<string, OxdComm
   )
 }
 
-function shaped(reply: Reply, generation: OxdGeneration, command?: OxdCommand): object {
+function shaped(reply: Reply, generation: OxdGeneration | undefined, command?: OxdCommand): object {
   const { status, data } = reply
   if (status === 'error') return { status, data: oxdError(data, generation, command) }
   return { status, data: Object.keys(data).length > 0 ? data : null }

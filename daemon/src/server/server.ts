@@ -12,7 +12,6 @@ import type { Dispatch } from './dispatch.js'
 import { type HttpServer, refuseHttp, tellApart } from './http_or_frames.js'
 import { type HttpOxdOptions, httpOxd } from './http_oxd.js'
 import { listen } from './listen.js'
-import { SecondCopies } from './second_copies.js'
 import { type SecureServer, secureServer } from './tls.js'
 import { Turns } from './turns.js'
 
@@ -116,7 +115,7 @@ export class Server {
   ): Promise<string> {
     const limits: ListenerLimits = { ...listener }
     const buffers = new Buffers(limits.buffer_megabytes)
-    const shared = { turns: this.#turns, buffers, copies: new SecondCopies(), limits }
+    const shared = { turns: this.#turns, buffers, limits }
     const open = new InFlight(openAtMost(limits))
     let told = 0
     /** Takes a place for as long as the connection lives; `then` is given why there is none. */

@@ -58,7 +58,7 @@ export function createSiteDispatch(inForce: () => RealmInForce, record?: Recorde
   }
   const oxd = createOxdDispatch({
     ...shared,
-    generation: () => now().realm.oxd_clients ?? '3.1',
+    generation: () => now().realm.oxd_clients,
     isProtected: () => now().realm.protect_commands_with_access_token,
     context: (caller) => ({ ...now(), caller }),
     siteFor: (context, command, params) => siteFor(context, command, params as Params),

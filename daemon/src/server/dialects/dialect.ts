@@ -5,15 +5,20 @@ import { json } from './json.js'
 import { msgpack } from './msgpack.js'
 import { oxd } from './oxd.js'
 
-/** A frame, or that one came again before it was answered. */
-export type RequestFrame = Frame | { repeat: true }
+/** What tells whether a frame came twice, of clients that may write one so. */
+export interface Mark {
+  /** The same for the same bytes. */
+  digest: string
+  /** Bytes of the connection that came before it. */
+  at: number
+}
+
+export type RequestFrame = Frame & { mark?: Mark }
 
 /** Turns what a connection sends into requests. */
 export interface RequestDecoder {
   push(chunk: Buffer): RequestFrame[]
   readonly pending: number
-  /** Where replies come in the order of requests: the first that was not answered is so now. @returns whether it came again */
-  answered?(): boolean
 }
 
 export interface Dialect {
@@ -23,8 +28,8 @@ export interface Dialect {
   decoder(): RequestDecoder
   /** Encodes the envelope of a reply, or an event. */
   encode: Encode
-  /** Bytes of the longest reply. */
-  longest_reply: number
+  /** Bytes of the longest reply, and how a person is told. */
+  longest_reply: { bytes: number; told: string }
   readRequest(message: unknown): ReadRequest
   /** Requests of one connection that run at the same time; further ones wait unread. Of one, replies keep the order. */
   in_flight: number

@@ -9,6 +9,12 @@ export class Held {
   #isOwn = false
   #start = 0
   #end = 0
+  #taken = 0
+
+  /** Bytes that were taken so far. */
+  get taken(): number {
+    return this.#taken
+  }
 
   get length(): number {
     return this.#end - this.#start
@@ -33,6 +39,7 @@ export class Held {
 
   take(bytes: number): void {
     this.#start += bytes
+    this.#taken += bytes
   }
 
   /** Lets go of memory that what is left does not need, such as that of a chunk. */

@@ -8,7 +8,7 @@ export const json: Dialect = {
   magic: Buffer.alloc(0),
   decoder: () => new JsonDecoder(),
   encode: encodeJson,
-  longest_reply: MAX_FRAME_BYTES,
+  longest_reply: { bytes: MAX_FRAME_BYTES, told: `${MAX_FRAME_BYTES} bytes` },
   readRequest,
   in_flight: 256,
   may_be_closed_idle: true,

@@ -10,7 +10,7 @@ export const oxd: Dialect = {
   magic: Buffer.alloc(0),
   decoder: () => new OxdDecoder(),
   encode: encodeOxd,
-  longest_reply: 4 + LONGEST,
+  longest_reply: { bytes: 4 + LONGEST, told: `${LONGEST} characters` },
   readRequest,
   // Replies carry no id: their order tells which is whose.
   in_flight: 1,

@@ -20,7 +20,6 @@ const prefixes: Record<string, (length: number) => string> = {
   'five digits': (length) => String(length).padStart(5, '0'),
 }
 
-/** Of what is never answered, so that it does not matter when the chunks come. */
 function read(chunks: Iterable<Buffer>): unknown[] {
   const decoder = new OxdDecoder()
   const frames = [...chunks].flatMap((chunk) => decoder.push(chunk))
@@ -28,7 +27,7 @@ function read(chunks: Iterable<Buffer>): unknown[] {
 }
 
 function outlined(frame: RequestFrame): unknown {
-  return 'error' in frame ? (frame.error.fatal ? 'lost' : 'invalid') : 'repeat'
+  return 'error' in frame && frame.error.fatal ? 'lost' : 'invalid'
 }
 
 function* cut(bytes: Buffer, sizes: number[]): Generator<Buffer> {
@@ -98,7 +97,7 @@ test('a body of multi-byte characters counted in units arrives at its last byte,
   const frame = Buffer.from(`00${text.length}${text}`)
   const decoder = new OxdDecoder()
   for (const byte of frame.subarray(0, -1)) expect(decoder.push(Buffer.of(byte))).toEqual([])
-  expect(decoder.push(frame.subarray(-1))).toEqual([{ message: { a: '漢字🙂' } }])
+  expect(decoder.push(frame.subarray(-1))).toMatchObject([{ message: { a: '漢字🙂' } }])
   expect(decoder.pending).toBe(0)
 })
 
@@ -178,37 +177,25 @@ describe('what cannot be read', () => {
   })
 })
 
-describe('what came twice', () => {
-  const a = Buffer.from('0008{"id":5}')
-  const b = Buffer.from('0008{"id":6}')
-  const repeat = { repeat: true }
-
-  test('is told apart until it is answered, in one chunk or several', () => {
+describe('the mark of a frame', () => {
+  const marks = (chunks: Iterable<Buffer>) => {
     const decoder = new OxdDecoder()
-    expect(decoder.push(Buffer.concat([a, a]))).toEqual([{ message: { id: 5 } }, repeat])
-    expect(decoder.push(a)).toEqual([repeat])
-    expect(decoder.push(b)).toEqual([{ message: { id: 6 } }])
-    decoder.answered()
-    expect(decoder.push(a)).toEqual([{ message: { id: 5 } }])
-    expect(decoder.push(b)).toEqual([repeat])
-  })
+    return [...chunks].flatMap((chunk) => decoder.push(chunk)).map(({ mark }) => mark)
+  }
 
-  test('so is what came in part before the answer', () => {
-    const decoder = new OxdDecoder()
-    decoder.push(Buffer.concat([a, a.subarray(0, 5)]))
-    decoder.answered()
-    expect(decoder.push(a.subarray(5))).toEqual([repeat])
-    expect(decoder.push(a)).toEqual([{ message: { id: 5 } }])
+  test('says where it began and what it was, however it is cut', () => {
+    const bytes = Buffer.from('0008{"id":5}\r\n0008{"id":5}0003abc 0003abc0009{"a":"é"}')
+    const whole = marks([bytes])
+    expect(whole.map((mark) => mark?.at)).toEqual([0, 14, 26, 34, 41])
+    const [first, again, bad, bad_again, other] = whole.map((mark) => mark?.digest)
+    expect([again, bad_again]).toEqual([first, bad])
+    expect(new Set([first, bad, other]).size).toBe(3)
+    expect(marks(bytewise(bytes))).toEqual(whole)
   })
 
   test('the same body with another length is another request', () => {
-    expect(new OxdDecoder().push(Buffer.concat([a, Buffer.from('008{"id":5}')]))).toHaveLength(2)
-    expect(new OxdDecoder().push(Buffer.from('0008{"id":5}008{"id":5}'))).not.toContainEqual(repeat)
-  })
-
-  test('what cannot be read is told once, too', () => {
-    const bad = Buffer.from('0003abc0003abc')
-    expect(new OxdDecoder().push(bad)).toEqual([{ error: expect.any(Error) }, repeat])
+    const [one, other] = marks([Buffer.from('0008{"id":5}008{"id":5}')])
+    expect(one?.digest).not.toBe(other?.digest)
   })
 })
 

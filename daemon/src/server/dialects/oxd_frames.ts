@@ -1,5 +1,6 @@
 /** Frames of oxd: a length in digits and a JSON text; read leniently, written so that every client can read them. */
 import { isUtf8 } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { type Encode, FrameError, isDeeperThan, jsonText, MAX_DEPTH } from '@relyd/sdk/framing'
 import type { RequestDecoder, RequestFrame } from './dialect.js'
 import { Held } from './held.js'
@@ -17,22 +18,13 @@ interface Body {
   end: number
 }
 
-/**
- * Reads requests whose length counts bytes or characters, white space in front of the body or not. One
- * that is not answered yet comes once: PHP's client writes each request twice, and reads one reply.
- */
+/** Reads requests whose length counts bytes or characters, white space in front of the body or not. */
 export class OxdDecoder implements RequestDecoder {
   readonly #held = new Held()
   /** Of the frame that is arriving, once its length is known. */
   #body: Body | undefined
   /** Looks for the end of a body that is no JSON text by bytes. */
   #scan: ObjectScan | undefined
-  /** Frames that are not answered, in their order, and whether each came again. */
-  readonly #unanswered = new Map<string, boolean>()
-  /** One that was answered, and may yet come again. */
-  #answered: string | undefined
-  /** The peer writes each request twice. */
-  #doubles = false
 
   get pending(): number {
     return this.#held.length
@@ -47,17 +39,6 @@ export class OxdDecoder implements RequestDecoder {
     }
     this.#held.settle()
     return frames
-  }
-
-  answered(): boolean {
-    const [first] = this.#unanswered
-    if (first === undefined) return false
-    const [text, came_again] = first
-    this.#unanswered.delete(text)
-    // Whoever has begun to send the next did not wait for this answer; nor does who writes all twice.
-    const may_come = this.pending > 0 || (this.#doubles && !came_again)
-    this.#answered = may_come ? text : undefined
-    return came_again
   }
 
   #next(): RequestFrame | undefined {
@@ -96,19 +77,12 @@ export class OxdDecoder implements RequestDecoder {
   }
 
   #take(end: number, frame: RequestFrame): RequestFrame {
-    const text = this.#held.bytes.toString('latin1', 0, end)
-    const isRepeat = this.#unanswered.has(text) || text === this.#answered
+    const digest = createHash('sha256').update(this.#held.bytes.subarray(0, end)).digest('base64')
+    const mark = { digest, at: this.#held.taken }
     this.#held.take(end)
     this.#body = undefined
     this.#scan = undefined
-    this.#answered = undefined
-    if (isRepeat) {
-      this.#doubles = true
-      if (this.#unanswered.has(text)) this.#unanswered.set(text, true)
-      return { repeat: true }
-    }
-    this.#unanswered.set(text, false)
-    return frame
+    return { ...frame, mark }
   }
 }
 
