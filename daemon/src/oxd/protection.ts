@@ -62,7 +62,7 @@ export async function checkProtection(context: ProtectionContext, site: Site): P
   const { realm, protection_access_token: token } = context
   if (!realm.protect_commands_with_access_token) return
   checkShown(context)
-  const setup_client = await setupClientOf(context, site)
+  const setup_client = await setupClientOfSite(context, site)
   const told = await introspect(context.op, setup_client, token as string)
   if (!told.active) throw inactive()
   const client_id = clientOf(told)
@@ -75,7 +75,7 @@ export async function checkProtection(context: ProtectionContext, site: Site): P
 }
 
 /** The site whose tokens protect this one, with a registration that is good now. */
-async function setupClientOf(
+async function setupClientOfSite(
   { realm, sites, renewals }: ProtectionContext,
   site: Site,
 ): Promise<Site> {

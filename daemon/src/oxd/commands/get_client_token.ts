@@ -49,7 +49,7 @@ export const get_client_token = oxdCommand({
   },
   async run(context, _site, { op_host, op_discovery_path, scope = [], ...client }) {
     const provider = await lookUp(context, op_host, op_discovery_path)
-    const setup_client = await setupClientOf(context, provider, client)
+    const setup_client = await knownSetupClient(context, provider, client)
     const asked = scopeFor(setup_client, scope)
     const answer = setup_client
       ? await ofSetupClient(context, setup_client, asked)
@@ -75,7 +75,7 @@ interface GivenClient {
  * The setup client that shows its secret: its registration here may authenticate otherwise by now, with
  * keys that nobody else has.
  */
-async function setupClientOf(
+async function knownSetupClient(
   { store, realm }: OxdContext,
   { issuer }: Provider,
   { client_id, client_secret }: GivenClient,
