@@ -10,9 +10,6 @@ export interface OxdContext extends Context<ErrorCode> {
   protection_access_token?: string | undefined
 }
 
-/** `true`, always; `setup_client`, for setup clients themselves. */
-type Unprotected = true | 'setup_client'
-
 /**
  * A command whole. Parameters are read leniently (`params.ts`) before they are checked. A result
  * without members is `"data": null` on the wire.
@@ -26,7 +23,7 @@ export interface OxdCommandSpec<P extends Fields, R extends Fields> {
   /** It may wait for an answer of the OP's, beyond the documents that are cached. */
   asks_op?: true
   /** Runs without a protection_access_token where the realm wants one. */
-  unprotected?: Unprotected
+  unprotected?: true
   /** What its clients hear instead of a code, where they look at a few codes of this command only. */
   told_as?: Partial<Record<ErrorCode, OxdCode>>
   params: P
@@ -42,7 +39,7 @@ export interface OxdCommand {
   since: string
   names?: readonly string[]
   asks_op?: true
-  unprotected?: Unprotected
+  unprotected?: true
   told_as?: Partial<Record<ErrorCode, OxdCode>>
   params: Fields
   aliases?: Readonly<Record<string, string>>
