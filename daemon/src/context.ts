@@ -1,4 +1,5 @@
 /** What a command's handler may reach. */
+import type { LRUCache } from 'lru-cache'
 import type { Clock } from './clock.js'
 import type { CommandErrorOptions, CommonErrorCode, ErrorCode } from './errors.js'
 import type { EventHub, Subscriber } from './events.js'
@@ -44,6 +45,8 @@ export interface Realm extends RealmPolicy {
   op_names: OpNames
   /** For refresh tokens that no session has. */
   passed_on: PassedOn
+  /** Whose tokens of setup clients were, by their hashes: a hint which client to ask the OP as. */
+  client_tokens: LRUCache<string, string>
   /** Commands that run. */
   requests: InFlight
   /** Registrations that the realm may still make at this moment. */

@@ -84,6 +84,7 @@ export function settingsOf(params: WishedSettings): SiteSettings {
     tokens: params.tokens ?? 'site',
     ...Object.fromEntries(given),
     ...(params.setup_client && { setup_client: params.setup_client }),
+    ...(params.told_client_id && { told_client_id: params.told_client_id }),
     ...(Object.keys(metadata).length > 0 && { metadata }),
   }
 }

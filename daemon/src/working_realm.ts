@@ -1,5 +1,6 @@
 /** A realm at work: opened at the start, and changed when its policy is. */
 import { isDeepStrictEqual } from 'node:util'
+import { LRUCache } from 'lru-cache'
 import type { Realm, RealmPolicy, Services } from './context.js'
 import { observeOpCalls } from './metrics/op_metrics.js'
 import { OpNames } from './metrics/op_names.js'
@@ -9,6 +10,9 @@ import { limitsOf, type OpConfig } from './op_limits.js'
 import { PassedOn } from './passed_on.js'
 import { InFlight, quotaExceeded } from './quota.js'
 import { Throttle } from './throttle.js'
+
+/** Tokens of setup clients of which it is remembered whose they are. */
+const REMEMBERED_TOKENS = 1000
 
 /** What a realm has for itself, so that no other realm can use it up. */
 export class WorkingRealm {
@@ -38,6 +42,7 @@ export class WorkingRealm {
       }),
       op_names,
       passed_on: new PassedOn(clock),
+      client_tokens: new LRUCache({ max: REMEMBERED_TOKENS }),
       requests: new InFlight(quotas.requests),
       registrations: new Throttle(clock, ...rateOf(quotas.registrations_per_minute)),
       lookups: new Throttle(clock, ...rateOf(quotas.lookups_per_minute)),

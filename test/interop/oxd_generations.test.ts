@@ -11,8 +11,8 @@ import { hasPython27 } from '../support/python27.js'
 const text = expect.stringMatching(/./)
 const an_hour = expect.closeTo(3600, -2)
 
-/** Where each generation's realm is, by the place of its listener. */
-const places = { Client243: 2, Client301: 3, Client311: 4, guarded: 5 }
+/** Of each realm, the place of its listener. */
+const places = { of_2_4: 2, of_3_0: 3, of_3_1: 4, guarded: 5 }
 
 describe.skipIf(!hasPython27())('the generation of', () => {
   let op: Op
@@ -25,7 +25,7 @@ describe.skipIf(!hasPython27())('the generation of', () => {
         realmAt('of_2_4', '2.4'),
         realmAt('of_3_0', '3.0'),
         realmAt('of_3_1', '3.1'),
-        realmAt('guarded', '3.1', 'protect_commands_with_access_token = yes'),
+        realmAt('guarded', '3.0', 'protect_commands_with_access_token = yes'),
       ].join(''),
     })
   })
@@ -36,14 +36,14 @@ describe.skipIf(!hasPython27())('the generation of', () => {
   })
 
   function website(
-    name: Exclude<keyof typeof places, 'guarded'>,
+    name: 'Client243' | 'Client301' | 'Client311',
+    realm: keyof typeof places,
     client: Record<string, string> = {},
-    place: keyof typeof places = name,
   ): PythonClient {
     return new PythonClient(
       { module: 'oxd_generations', class: name },
       {
-        oxd: { host: '127.0.0.1', port: daemon.portOf(places[place]), id: '' },
+        oxd: { host: '127.0.0.1', port: daemon.portOf(places[realm]), id: '' },
         client: {
           op_host: op.issuer,
           authorization_redirect_uri: 'https://site.example/callback',
@@ -88,7 +88,7 @@ describe.skipIf(!hasPython27())('the generation of', () => {
   }
 
   test('2.4.3: names with dots and _fields, registered by its first login, no state', async () => {
-    await using site = website('Client243', {
+    await using site = website('Client243', 'of_2_4', {
       client_logout_uris: 'https://site.example/logout',
     })
     const url = await site.call('get_authorization_url', [['urn:gold']])
@@ -113,7 +113,7 @@ describe.skipIf(!hasPython27())('the generation of', () => {
   })
 
   test('3.0.1: tokens as a namedtuple, and UMA 1 told in its own way that there is none', async () => {
-    await using site = website('Client301')
+    await using site = website('Client301', 'of_3_0')
     const url = await site.call('get_authorization_url', [], {
       prompt: 'login',
       scope: ['openid', 'profile', 'email', 'odd'],
@@ -142,8 +142,12 @@ describe.skipIf(!hasPython27())('the generation of', () => {
     await endLife(site, url, true)
   })
 
-  test('3.1.1: refresh, and a connection a call', async () => {
-    await using site = website('Client311', { scope: 'openid,profile,email' })
+  test.each([
+    ['of_3_0', 'openid,profile,email,odd'],
+    // As long as no claim has a name that is none for Python.
+    ['of_3_1', 'openid,profile,email'],
+  ] as const)('3.1.1 in a realm %s: refresh, and a connection a call', async (realm, scope) => {
+    await using site = website('Client311', realm, { scope })
     await site.call('register_site')
     const url = await site.call('get_authorization_url', [], {
       custom_parameters: { ui_theme: 'dark' },
@@ -156,12 +160,25 @@ describe.skipIf(!hasPython27())('the generation of', () => {
     const refreshed = await site.call('get_access_token_by_refresh_token', [tokens.refresh_token])
     expect(refreshed).toMatchObject({ access_token: text, expires_in: an_hour })
     await expectLogout(await site.call('get_logout_uri', [tokens.id_token]))
+
+    for (const [method, args, code] of [
+      ['uma_rs_check_access', ['', '/x', 'GET'], 'no_uma_discovery_response'],
+      ['uma_rp_get_rpt', ['a ticket'], 'internal_error'],
+      ['uma_rp_get_rpt', [''], 'internal_error'],
+      [
+        'uma_rp_get_claims_gathering_url',
+        ['a ticket', 'https://site.example/claims'],
+        'no_uma_discovery_response',
+      ],
+    ] as const) {
+      await expect(site.call(method, [...args])).rejects.toThrow(`RuntimeError: ${code}: `)
+    }
     await endLife(site, url, 'ok')
   })
 
   test('3.1.1: a login without a refresh token has one that is null', async () => {
     const settings = { scope: 'openid', grant_types: 'authorization_code' }
-    await using site = website('Client311', settings)
+    await using site = website('Client311', 'of_3_0', settings)
     await site.call('register_site')
     const { code, state } = await callbackOf(await site.call('get_authorization_url'))
     const tokens = await site.call('get_tokens_by_code', [code, state])
@@ -169,8 +186,7 @@ describe.skipIf(!hasPython27())('the generation of', () => {
   })
 
   test('3.1.1 behind protection: setup_client, and each call brings its token', async () => {
-    const settings = { scope: 'openid,profile,email' }
-    await using site = website('Client311', settings, 'guarded')
+    await using site = website('Client311', 'guarded')
     const { client_id, client_secret } = await site.call('setup_client')
     expect(site.cfg).toContain(`client_secret = ${client_secret}\n`)
     expect(client_id).toEqual(text)

@@ -1,7 +1,8 @@
 /** get_authorization_url as oxd clients know it. */
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
-import { TestDaemon } from '../support/daemon.js'
+import type { TestDaemon } from '../support/daemon.js'
 import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
 import { OxdWire } from '../support/oxd/oxd_wire.js'
 import { registerIssued } from '../support/site.js'
@@ -13,7 +14,10 @@ let oxd_id: string
 
 beforeAll(async () => {
   op = await startOp()
-  daemon = await startOxdDaemon({ daemon: { default_op: op.issuer } })
+  daemon = await startOxdDaemon({
+    daemon: { default_op: op.issuer },
+    sections: '[listener plain]\naddress = unix:{folder}/plain.sock\nrealm = plain',
+  })
   using wire = await Wire.connect(daemon.socket)
   oxd_id = await registerIssued(wire, op)
 })
@@ -45,8 +49,7 @@ test('an oxd_id in a list, by which quotas and log would not know the site, is r
 })
 
 test('a realm that is not marked refuses oxd clients, in a frame that they can read', async () => {
-  await using plain = await TestDaemon.start()
-  using client = await OxdWire.connect(plain.socket)
+  using client = await OxdWire.connect(join(daemon.folder, 'plain.sock'))
   expect(await client.refused('get_authorization_url', { oxd_id })).toMatchObject({
     error: 'unsupported_operation',
     error_description: expect.stringContaining('oxd_clients'),

@@ -4,22 +4,32 @@ import { type Op, startOp } from '../../demosite/src/op.js'
 import type { TestDaemon } from '../support/daemon.js'
 import { oxdClients } from '../support/oxd/clients/index.js'
 import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
+import { OxdWire } from '../support/oxd/oxd_wire.js'
 import { issuedSite } from '../support/site.js'
 import { Wire } from '../support/wire.js'
 
-/** Makes replies longer than a read of Python's, and brings their own length, whatever it is, into them. */
-const LENGTHS = Array.from({ length: 200 }, (_, i) => 1150 + i).join('')
+/** Numbers of four digits that go into each reply, so that it is longer than a read of Python's. */
+const NUMBERS = 200
 
 let op: Op
 let daemon: TestDaemon
 let oxd_id: string
+/** The numbers around the length of the reply that tells them: it has its own length in it. */
+let lengths: string
 
 beforeAll(async () => {
   op = await startOp()
   daemon = await startOxdDaemon({ daemon: { default_op: op.issuer } })
   using wire = await Wire.connect(daemon.socket)
-  const site = { ...issuedSite(op), scope: ['openid', LENGTHS] }
-  oxd_id = (await wire.ok('register_site', site)).oxd_id
+  using oxd = await OxdWire.connect(daemon.socket)
+  const ask = async (digits: string) => {
+    const site = { ...issuedSite(op), scope: ['openid', digits] }
+    oxd_id = (await wire.ok('register_site', site)).oxd_id
+    return JSON.stringify(await oxd.call('get_authorization_url', { oxd_id })).length
+  }
+  const length = await ask('0'.repeat(4 * NUMBERS))
+  lengths = Array.from({ length: NUMBERS }, (_, i) => length - NUMBERS / 2 + i).join('')
+  expect(await ask(lengths)).toBe(length)
 })
 
 afterAll(async () => {
@@ -36,7 +46,7 @@ describe.each(oxdClients)('%s', (_, connect) => {
       const { status, data } = await client.request('get_authorization_url', { oxd_id })
       expect(status).toBe('ok')
       const { searchParams } = new URL(data.authorization_url)
-      expect(searchParams.get('scope')).toBe(`openid ${LENGTHS}`)
+      expect(searchParams.get('scope')).toBe(`openid ${lengths}`)
       states.add(searchParams.get('state'))
     }
     expect(states.size).toBe(2)

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   answers,
   type Bends,
-  type BentOp,
+  BentOp,
   expectNoSecrets,
   hang,
   html,
@@ -129,10 +129,13 @@ describe('what an OP answers', () => {
 })
 
 test('an OP that is down is an internal_error', async () => {
-  await using other = await OxdWorld.bent()
-  using here = await other.site()
-  const callback = codeAndState(await here.callback())
-  await other.op[Symbol.asyncDispose]()
+  await using other = await BentOp.start()
+  // A redirect URI of its own: oxd clients do not say which OP a callback is from.
+  const authorization_redirect_uri = 'https://site.example/other'
+  using here = await world.site('3.1', { op_host: other.issuer, authorization_redirect_uri })
+  const { authorization_url } = await here.ok('get_authorization_url')
+  const callback = codeAndState(new URL(other.authorize(authorization_url)))
+  await other[Symbol.asyncDispose]()
   expect(await here.refused('get_tokens_by_code', callback)).toMatchObject({
     error: 'internal_error',
     details: { reason: 'op_unreachable', login_retry: 'later' },

@@ -16,7 +16,14 @@ address = tcp:127.0.0.1:0
 oxd_http = yes
 [listener proxied]
 address = unix:{folder}/http.sock
-oxd_http = OXD.example.com`
+oxd_http = OXD.example.com
+[listener guarded]
+address = tcp:127.0.0.1:0
+realm = guarded
+oxd_http = yes
+[realm guarded]
+oxd_clients = 3.1
+protect_commands_with_access_token = yes`
 
 let op: Op
 let daemon: TestDaemon
@@ -106,13 +113,8 @@ test('a stale token is no hindrance where commands are not protected, and stays 
 })
 
 test('where commands are protected, those without a token are forbidden', async () => {
-  await using guarded = await startOxdDaemon(
-    { daemon: { default_op: op.issuer }, sections },
-    '3.1',
-    'protect_commands_with_access_token = yes',
-  )
   const post = (path: string) =>
-    askHttp(guarded.portOf(2), path, {
+    askHttp(daemon.portOf(4), path, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ oxd_id }),

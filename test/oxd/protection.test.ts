@@ -1,4 +1,5 @@
 /** protect_commands_with_access_token: who may command a site of oxd clients, and who may not. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { oxdCommands } from '../../daemon/src/oxd/commands/index.js'
 import type { OxdCommand } from '../../daemon/src/oxd/oxd_command.js'
@@ -156,9 +157,7 @@ describe('refused', () => {
 
   test("with a token of the site's own client", async () => {
     const { protected: site } = await setUp()
-    const { client_id } = await client
-      .ok('get_rp', { oxd_id: site.oxd_id })
-      .then(({ node }) => node)
+    const { client_id } = await client.ok('get_rp', site).then(({ node }) => node)
     const token = new op.provider.ClientCredentials({
       client: (await op.provider.Client.find(client_id)) as never,
       scope: 'openid oxd',
@@ -246,7 +245,7 @@ describe('register_site', () => {
     await using modest = await startOxdDaemon(
       { daemon: { default_op: op.issuer } },
       '3.1',
-      'lookups_per_minute = 3',
+      'lookups_per_minute = 3\nprotect_commands_with_access_token = yes',
     )
     using wire = await OxdWire.connect(modest.socket)
     await wire.ok('setup_client', { authorization_redirect_uri })
@@ -316,26 +315,160 @@ describe('register_site', () => {
   })
 })
 
-test('what gets a token, and tells nothing that protects, needs none', async () => {
+test('only what gets a token needs none, whosever site it is, and whether there is one', async () => {
   const { oxd_id, setup_client_oxd_id } = await setUp()
-  await client.ok('get_rp', { oxd_id })
-  await client.ok('update_site', { oxd_id: setup_client_oxd_id, client_name: 'Renewed' })
-  expect(await client.refused('update_site', { oxd_id, client_name: 'Mine' })).toMatchObject({
-    error: 'blank_protection_access_token',
-  })
+  for (const id of [oxd_id, setup_client_oxd_id, crypto.randomUUID()]) {
+    for (const command of ['update_site', 'update_site_registration', 'get_rp', 'remove_site']) {
+      expect(await client.refused(command, { oxd_id: id, client_name: 'Mine' })).toMatchObject({
+        error: 'blank_protection_access_token',
+      })
+    }
+  }
   const exempt = Object.entries<OxdCommand>(oxdCommands).filter(([, one]) => one.unprotected)
-  expect(Object.fromEntries(exempt.map(([name, one]) => [name, one.unprotected]))).toEqual({
-    setup_client: true,
-    get_client_token: true,
-    get_rp: true,
-    license_status: true,
-    update_site: 'setup_client',
-  })
+  expect(exempt.map(([name]) => name)).toEqual([
+    'get_client_token',
+    'license_status',
+    'setup_client',
+  ])
   // The others have a site, whose setup client decides; register_site looks for one itself.
   const without = Object.entries<OxdCommand>(oxdCommands).filter(
     ([, { params, unprotected }]) => !params['oxd_id']?.required && !unprotected,
   )
-  expect(without.map(([name]) => name)).toEqual(['register_site'])
+  expect(without.map(([name]) => name)).toEqual(['get_rp', 'register_site'])
+})
+
+describe('a setup client', () => {
+  test.each([
+    { client_token_endpoint_auth_method: 'none' },
+    { client_jwks_uri: 'https://site.example/jwks' },
+    { response_types: ['code', 'id_token token'] },
+    { grant_types: ['authorization_code', 'password'] },
+  ])('gives its tokens to nobody else, also with one of them: %o', async (change) => {
+    const { setup_client_oxd_id, protected: site } = await setUp()
+    const itself = { ...site, oxd_id: setup_client_oxd_id }
+    const [field] = Object.keys(change)
+    expect(await client.refused('update_site', { ...itself, ...change })).toMatchObject({
+      error: 'invalid_request',
+      details: { field },
+    })
+    await client.ok('get_authorization_url', site)
+  })
+
+  test('keeps its grant types, whatever else of it is changed', async () => {
+    const { client_id, client_secret, setup_client_oxd_id, protected: site } = await setUp()
+    const itself = { ...site, oxd_id: setup_client_oxd_id }
+    const changes = { client_name: 'Key', grant_types: ['authorization_code'] }
+    await client.ok('update_site', { ...itself, ...changes })
+    const { node } = await client.ok('get_rp', itself)
+    expect(node).toMatchObject({ client_name: 'Key' })
+    expect(node.grant_types).toContain('client_credentials')
+    await client.ok('get_client_token', { client_id, client_secret })
+  })
+
+  test('is registered without what would bring others its tokens, whatever the site wants', async () => {
+    const { client_id } = await setUp({ response_types: ['code', 'id_token'] })
+    const registered = await op.provider.Client.find(client_id)
+    expect(registered?.metadata()).toMatchObject({ response_types: ['code'] })
+    expect(registered?.metadata().grant_types).not.toContain('implicit')
+  })
+
+  test('logs nobody in, so that nobody else has tokens of it', async () => {
+    const { setup_client_oxd_id, protected: site } = await setUp()
+    const itself = { ...site, oxd_id: setup_client_oxd_id }
+    expect(await client.refused('get_authorization_url', itself)).toMatchObject({
+      error: 'bad_request',
+      details: { field: 'oxd_id' },
+    })
+  })
+})
+
+describe('a setup client that was issued, and logs people in, too', () => {
+  const issued = { client_id: 'both', client_secret: 'of the OP, long enough for anybody' }
+
+  /** @param scope what its operator at the OP allows it */
+  async function startIssuing(scope?: string) {
+    const bent = await BentOp.start({ metadata: { registration_endpoint: undefined } })
+    const method = { token_endpoint_auth_method: 'client_secret_basic' }
+    bent.addClient({ ...issued, ...method, ...(scope && { scope }) } as never)
+    return bent
+  }
+
+  test("is not spoken for by its End-Users' tokens", async () => {
+    await using bent = await startIssuing()
+    const { protected: site } = await setUp({ op_host: bent.issuer, ...issued })
+    await client.ok('get_authorization_url', site)
+    const { access_token } = bent.grant(issued.client_id)
+    const shown = { ...site, protection_access_token: access_token }
+    const registration = { op_host: bent.issuer, authorization_redirect_uri, ...issued }
+    for (const [command, params] of [
+      ['get_authorization_url', shown],
+      ['register_site', { ...registration, protection_access_token: access_token }],
+    ] as const) {
+      expect(await client.refused(command, params)).toMatchObject({
+        error: 'protection_access_token_insufficient_scope',
+      })
+    }
+    // Whoever begins the login may add the scope.
+    bent.bend({ introspection: withMembers({ scope: 'openid oxd' }) })
+    expect(await client.refused('get_authorization_url', shown)).toMatchObject({
+      error: 'invalid_protection_access_token',
+      error_description: expect.stringContaining('End-User'),
+    })
+    await client.ok('get_authorization_url', site)
+  })
+
+  test('has no token at an OP that does not know the scope, and hears why', async () => {
+    await using bent = await startIssuing('openid profile email')
+    await client.ok('setup_client', {
+      op_host: bent.issuer,
+      authorization_redirect_uri,
+      ...issued,
+    })
+    const refused = await client.refused('get_client_token', { op_host: bent.issuer, ...issued })
+    expect(refused.error_description).toContain('invalid_scope')
+  })
+})
+
+test('tokens are known again after a reload, at an OP that tells a client of its own only', async () => {
+  tells_all = false
+  await using own = await startOxdDaemon(
+    { daemon: { default_op: op.issuer } },
+    '3.1',
+    'protect_commands_with_access_token = yes\nlookups_per_minute = 4',
+  )
+  using wire = await OxdWire.connect(own.socket)
+  const setups: Record<string, string>[] = []
+  for (let made = 0; made < 7; made += 1) {
+    setups.push(await wire.ok('setup_client', { authorization_redirect_uri }))
+  }
+  const { client_id, client_secret } = setups.at(-1) as Record<string, string>
+  const token = await wire.ok('get_client_token', { client_id, client_secret })
+  const text = readFileSync(own.config, 'utf8')
+  writeFileSync(own.config, text.replace('lookups_per_minute = 4', 'lookups_per_minute = 5'))
+  process.kill(own.pid, 'SIGHUP')
+  await expect.poll(() => own.log.map(({ msg }) => msg)).toContain('reloaded')
+  const { access_token: protection_access_token } = token
+  await wire.ok('register_site', { authorization_redirect_uri, protection_access_token })
+})
+
+test('a token that nobody remembers finds its owner among many', async () => {
+  tells_all = false
+  await using own = await startOxdDaemon(
+    { daemon: { default_op: op.issuer } },
+    '3.1',
+    'protect_commands_with_access_token = yes',
+  )
+  using wire = await OxdWire.connect(own.socket)
+  let last: Record<string, string> = {}
+  for (let made = 0; made < 7; made += 1) {
+    last = await wire.ok('setup_client', { authorization_redirect_uri })
+  }
+  const protection_access_token = await ownToken(last, 'oxd')
+  const { oxd_id } = await wire.ok('register_site', {
+    authorization_redirect_uri,
+    protection_access_token,
+  })
+  await wire.ok('get_authorization_url', { oxd_id, protection_access_token })
 })
 
 test('a realm that is protected serves nobody who could show no token', async () => {

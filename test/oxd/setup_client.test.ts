@@ -192,6 +192,74 @@ describe('a client that relyd does not know', () => {
   })
 })
 
+describe('a setup client whose secret relyd renews', () => {
+  test.each<[how: string, uri: Members, client_ids: number]>([
+    ['by an update', {}, 1],
+    ['by another registration', { registration_client_uri: undefined }, 2],
+  ])('is let in with what its website was told: %s', async (_, members, client_ids) => {
+    await using bent = await startBentOp()
+    bent.renews_secrets = true
+    bent.client_secret_lifetime = 2
+    bent.bend({ registration: withMembers(members) })
+    const setup = await setUp({ op_host: bent.issuer })
+    const { client_id, client_secret, setup_client_oxd_id } = setup
+    bent.client_secret_lifetime = 3600
+    const renewed = () =>
+      daemon.log.filter(
+        ({ msg, site }) =>
+          msg === 'registration renewed' && site === setup_client_oxd_id.slice(0, 8),
+      )
+    await expect.poll(renewed, { timeout: 6000 }).toHaveLength(1)
+    const [now] = renewed()
+    expect(new Set([client_id, now?.['client_id']]).size).toBe(client_ids)
+    // It ends with its secret.
+    if (client_ids > 1) bent.clients.delete(client_id)
+    // What was told is good, whatever is changed, and nothing else.
+    const at = { op_host: bent.issuer, client_id }
+    await client.ok('get_client_token', { ...at, client_secret })
+    await client.ok('update_site', { oxd_id: setup_client_oxd_id, ui_locales: ['de'] })
+    await client.ok('get_client_token', { ...at, client_secret })
+    await client.refused('get_client_token', { ...at, client_secret: 'a guess' })
+    await client.refused('get_client_token', { ...at, client_id: 'another', client_secret })
+    expect(daemon.output).not.toContain(client_secret)
+  })
+})
+
+test('guesses at the secret of a setup client are as few as other questions, and not told from it', async () => {
+  await using bent = await startBentOp()
+  await using modest = await startOxdDaemon({}, '3.1', 'lookups_per_minute = 4')
+  using wire = await OxdWire.connect(modest.socket)
+  const { client_id, client_secret } = await wire.ok('setup_client', {
+    op_host: bent.issuer,
+    authorization_redirect_uri,
+  })
+  const at = { op_host: bent.issuer, client_id }
+  // Who knows it may come as often as he likes.
+  for (let time = 0; time < 6; time += 1) {
+    await wire.ok('get_client_token', { ...at, client_secret })
+  }
+  const codeOf = async (guess: string) => {
+    const { data } = await wire.call('get_client_token', { ...at, client_secret: guess })
+    return data.details?.reason ?? data.error
+  }
+  for (let guess = 0; guess < 3; guess += 1) await codeOf(`guess ${guess}`)
+  expect(await codeOf('one more')).toBe('quota_exceeded')
+  expect(await codeOf(client_secret)).toBe('quota_exceeded')
+})
+
+test('an OP that registers no scopes that it does not know, and does not say which, sets up a client', async () => {
+  await using bent = await startBentOp({ metadata: { scopes_supported: undefined } })
+  bent.bend({
+    registration: (answer, { body }) =>
+      /oxd|uma_protection/.test(JSON.parse(body).scope ?? '')
+        ? json({ error: 'invalid_client_metadata' }, 400)
+        : answer,
+  })
+  const { client_id, client_secret } = await setUp({ op_host: bent.issuer })
+  const at = { op_host: bent.issuer, client_id, client_secret }
+  expect(await client.ok('get_client_token', at)).toMatchObject({ scope: 'openid' })
+})
+
 test('the second registration fails: the first is removed again', async () => {
   await using bent = await startBentOp()
   const before = await sites()
@@ -267,7 +335,8 @@ test('an issued client is both, and nothing is registered', async () => {
   })
   expect(setup.oxd_id).not.toBe(setup.setup_client_oxd_id)
   const { scope } = await client.ok('get_client_token', { op_host: bent.issuer, ...issued })
-  expect(scope).toBe('')
+  // For it logs people in, too, and their tokens must not be taken for its own.
+  expect(scope).toBe('oxd')
   const { client_secret: _, ...secretless } = issued
   expect(
     await client.refused('setup_client', {
@@ -367,7 +436,7 @@ test.each([undefined, 0, 0.5])(
   },
 )
 
-test('trap 17: with protection off an old token is not looked at, but at register_site, which it binds', async () => {
+test('trap 17: with protection off an old token is not looked at, but at register_site, where a good one binds', async () => {
   await using bent = await startBentOp()
   await using own = await startOxdDaemon(
     { daemon: { default_op: bent.issuer } },
@@ -390,9 +459,10 @@ test('trap 17: with protection off an old token is not looked at, but at registe
     expect(bent.calls(start)).toEqual({ token: 1 })
     const register = (protection_access_token: string) =>
       wire.call('register_site', { authorization_redirect_uri, protection_access_token })
-    expect(await register('stale')).toMatchObject({
-      data: { error: 'inactive_protection_access_token' },
-    })
+    expect(await register('stale')).toMatchObject({ status: 'ok' })
+    expect(own.log).toContainEqual(
+      expect.objectContaining({ level: 40, outcome: 'inactive_protection_access_token' }),
+    )
     const { data } = await register(token)
     bound = data.oxd_id
   }

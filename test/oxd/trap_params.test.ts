@@ -26,14 +26,14 @@ test('trap 14: a whole login with unknown parameters, nulls, blanks, and texts w
   using site = await world.site()
   const { authorization_url } = await site.ok('get_authorization_url', {
     ...noise,
-    scope: 'openid',
+    scope: ' openid  profile ',
     acr_values: [''],
     prompt: '',
     hd: null,
     custom_parameters: null,
   })
   const asked = new URL(authorization_url).searchParams
-  expect(asked.get('scope')).toBe('openid')
+  expect(asked.get('scope')).toBe('openid profile')
   for (const name of ['acr_values', 'prompt', 'hd']) expect(asked.has(name)).toBe(false)
 
   const callback = codeAndState(await site.browse(authorization_url))

@@ -7,6 +7,7 @@ import type { TestDaemon } from '../support/daemon.js'
 import { oxdClients } from '../support/oxd/clients/index.js'
 import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
 import { startOxdOp } from '../support/oxd/oxd_op.js'
+import { OxdWire } from '../support/oxd/oxd_wire.js'
 import { OxdSite, steps } from '../support/oxd/whole_login.js'
 
 let op: Op
@@ -24,6 +25,12 @@ afterAll(async () => {
 
 test('each command has a step', () => {
   expect(Object.keys(steps).sort()).toEqual(Object.keys(oxdCommands).sort())
+})
+
+test('a site that names no OP is refused, where none is the default', async () => {
+  using wire = await OxdWire.connect(daemon.socket)
+  const site = { authorization_redirect_uri: 'https://site.example/callback', op_host: null }
+  expect(await wire.refused('register_site', site)).toMatchObject({ error: 'invalid_op_host' })
 })
 
 test.each(oxdClients)(

@@ -45,17 +45,11 @@ export function oxdPage(): string {
   ].join('\n\n')
 }
 
-/** By what the declaration says. */
-const UNPROTECTED: Readonly<Record<string, string>> = {
-  true: 'Needs no `protection_access_token`, in any realm.',
-  setup_client: 'Needs no `protection_access_token` for a setup client itself.',
-}
-
 function section(name: string, command: OxdCommand): string {
   const { doc, since, names = [], unprotected, params, result } = command
   const others =
     names.length > 0 ? ` Also called ${names.map((one) => `\`${one}\``).join(', ')}.` : ''
-  const access = unprotected ? ` ${UNPROTECTED[String(unprotected)]}` : ''
+  const access = unprotected ? ' Needs no `protection_access_token`, in any realm.' : ''
   return [
     `### ${name}`,
     doc,

@@ -237,7 +237,7 @@ export const realmOptions = {
     read: oneOf('no', '3.1', '3.0', '2.4'),
   },
   protect_commands_with_access_token: {
-    doc: '`yes` wants a protection_access_token with every command of oxd clients, but for the few that get one, and serves nobody else in the realm. As the option of this name of oxD.',
+    doc: '`yes` wants a protection_access_token with every command of oxd clients, but for the few that get one, and serves nobody else in the realm; connections that subscribed to events before a reload get them until they are closed. As the option of this name of oxD.',
     default: 'no',
     reload: true,
     read: oneOf('yes', 'no'),
@@ -255,7 +255,7 @@ export const realmOptions = {
     read: wholeNumber(1, 100_000),
   },
   lookups_per_minute: {
-    doc: 'Questions to OPs in a minute that are about no site: get_issuer, get_discovery and get_jwks of an OP that is not known, and of oxd clients get_client_token for a client that relyd has not set up, and register_site with a protection_access_token.',
+    doc: 'Questions to OPs in a minute that are about no site: get_issuer, get_discovery and get_jwks of an OP that is not known, and of oxd clients get_client_token for a client that relyd has not set up or with a wrong secret, and register_site with a protection_access_token that relyd does not remember.',
     default: '60',
     reload: true,
     read: wholeNumber(1, 100_000),

@@ -10,9 +10,6 @@ export interface OxdContext extends Context<ErrorCode> {
   protection_access_token?: string | undefined
 }
 
-/** `true`, always; `setup_client`, for setup clients themselves. */
-type Unprotected = true | 'setup_client'
-
 /**
  * A command whole. Parameters are read leniently (`params.ts`) before they are checked. A result
  * without members is `"data": null` on the wire.
@@ -26,7 +23,7 @@ export interface OxdCommandSpec<P extends Fields, R extends Fields> {
   /** It may wait for an answer of the OP's, beyond the documents that are cached. */
   asks_op?: true
   /** Runs without a protection_access_token where the realm wants one. */
-  unprotected?: Unprotected
+  unprotected?: true
   /** What its clients hear instead of a code. */
   told_as?: Partial<Record<ErrorCode, OxdCode>>
   /** The only codes that its clients take for errors: they hear each other one as `internal_error`. */

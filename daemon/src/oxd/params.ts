@@ -14,7 +14,9 @@ export function readLeniently({ params: fields }: { params: Fields }, given: Par
     if (!Object.hasOwn(fields, name)) continue
     // Quotas, turns and log go by a text, as it was sent.
     const isOdd = name === 'oxd_id' && Array.isArray(value)
-    const one = isOdd ? value : asDeclared(fields[name]?.schema as Declared, value)
+    // RFC 6749 3.3: no scope has a blank in it, so that a text of several is a list of them.
+    const parted = name === 'scope' && typeof value === 'string' ? value.split(/\s+/) : value
+    const one = isOdd ? value : asDeclared(fields[name]?.schema as Declared, parted)
     if (one !== undefined) read[name] = one
   }
   return read

@@ -2,13 +2,12 @@
  * Protection of oxd's commands: each shows an access token of the setup client of its site, and the OP
  * tells whose it is.
  */
-import { LRUCache } from 'lru-cache'
 import { sha256 } from '../digest.js'
 import { CommandError } from '../errors.js'
 import { lookUp, takeLookup } from '../lookups.js'
 import { type Introspection, introspect } from '../op/introspection.js'
 import type { Site } from '../store/store.js'
-import type { OxdCommand, OxdContext } from './oxd_command.js'
+import type { OxdContext } from './oxd_command.js'
 
 /** In the place of an oxd_id, of a setup client: its own tokens protect its commands. */
 export const SELF = 'self'
@@ -25,21 +24,12 @@ type ProtectionContext = Pick<
   | 'renewals'
   | 'settings'
   | 'refuse'
+  | 'log'
   | 'protection_access_token'
 >
 
 export function isSetupClient({ settings }: Pick<Site, 'settings'>): boolean {
   return settings.setup_client === SELF
-}
-
-/**
- * Whether a command may run without a token, whatever the realm wants.
- *
- * @param site absent, as long as nobody has looked for it
- */
-export function isExempt({ unprotected }: Pick<OxdCommand, 'unprotected'>, site?: Site): boolean {
-  if (unprotected === 'setup_client') return site !== undefined && isSetupClient(site)
-  return unprotected === true
 }
 
 /** @throws CommandError `blank_protection_access_token`, where the realm wants a token and there is none */
@@ -62,20 +52,17 @@ export async function checkProtection(context: ProtectionContext, site: Site): P
   const { realm, protection_access_token: token } = context
   if (!realm.protect_commands_with_access_token) return
   checkShown(context)
-  const setup_client = await setupClientOf(context, site)
+  const setup_client = await setupClientOfSite(context, site)
   const told = await introspect(context.op, setup_client, token as string)
   if (!told.active) throw inactive()
-  const client_id = clientOf(told)
-  checkScope(told, setup_client)
-  if (client_id === setup_client.client.client_id) return
-  throw new CommandError(
-    'invalid_protection_access_token',
-    'the protection_access_token was issued to another client than the setup client of this site',
-  )
+  if (clientOf(told) !== setup_client.client.client_id) {
+    throw invalid('was issued to another client than the setup client of this site')
+  }
+  checkIsItsOwn(told, setup_client)
 }
 
 /** The site whose tokens protect this one, with a registration that is good now. */
-async function setupClientOf(
+async function setupClientOfSite(
   { realm, sites, renewals }: ProtectionContext,
   site: Site,
 ): Promise<Site> {
@@ -94,32 +81,44 @@ async function setupClientOf(
   )
 }
 
-/** Setup clients that are asked as, where nobody remembers whose a token may be. */
-const CANDIDATES = 5
-
 /**
  * The setup client that a new site is to belong to: that whose token its register_site shows. It is
  * found before anything is registered.
  *
- * @returns its oxd_id; undefined where no token is shown, nor wanted
+ * @returns its oxd_id; undefined where no token is shown that is good, nor wanted
  * @throws CommandError
  */
 export async function setupClientForNewSite(
   context: ProtectionContext,
-  { op_host, op_discovery_path }: { op_host?: string; op_discovery_path?: string },
+  op: { op_host?: string; op_discovery_path?: string },
 ): Promise<string | undefined> {
-  const { realm, store, protection_access_token: token } = context
+  const { realm, log, protection_access_token: token } = context
   checkShown(context)
   if (token === undefined) return undefined
+  try {
+    return await ownerOf(context, token, op)
+  } catch (error) {
+    if (realm.protect_commands_with_access_token || !(error instanceof CommandError)) throw error
+    // Clients send old ones along.
+    log.warn({ outcome: error.code }, 'a protection_access_token is not good, and binds no site')
+    return undefined
+  }
+}
+
+async function ownerOf(
+  context: ProtectionContext,
+  token: string,
+  { op_host, op_discovery_path }: { op_host?: string; op_discovery_path?: string },
+): Promise<string> {
+  const { realm, store } = context
   const { issuer } = await lookUp(context, op_host, op_discovery_path)
-  // Nobody's site yet: else made-up tokens would have an OP asked without end.
-  takeLookup(realm)
   const { told, asked_as } = await introspectAsAny(context, issuer, token)
   const client_id = clientOf(told)
-  const named = await store.setupClientsOf(realm.name, issuer, client_id)
+  const found = await store.setupClientsOf(realm.name, issuer, client_id)
+  const named = found.filter(({ client }) => client.client_id === client_id)
   const owner = named.find(({ oxd_id }) => oxd_id === asked_as.oxd_id) ?? named[0]
   if (!owner) throw ofNoSetupClient()
-  checkScope(told, owner)
+  checkIsItsOwn(told, owner)
   return owner.oxd_id
 }
 
@@ -129,19 +128,24 @@ async function introspectAsAny(
   issuer: string,
   token: string,
 ): Promise<{ told: Introspection; asked_as: Site }> {
-  const remembered = issuedTokens(realm).get(keyOf(token))
+  const remembered = realm.client_tokens.get(keyOf(token))
   const first = remembered === undefined ? undefined : await sites.get(remembered, realm.name)
-  const others = await store.setupClients(realm.name, issuer, CANDIDATES)
+  // More than may be asked as, nobody need read.
+  const all = await store.setupClients(realm.name, issuer, realm.quotas.lookups_per_minute)
+  const others = all.filter(({ oxd_id }) => oxd_id !== remembered)
   const candidates = [...(first ? [first] : []), ...others].filter(
     (one) => isSetupClient(one) && one.issuer === issuer,
   )
   let failure: CommandError | undefined
   for (const candidate of candidates) {
+    // Nobody's token, perhaps: made-up ones must not have an OP asked without end.
+    if (candidate !== first) takeLookup(realm)
     try {
       const asked_as = await renewals.ifExpired(realm, candidate)
       const told = await introspect(op, asked_as, token)
       if (told.active) return { told, asked_as }
       failure = inactive()
+      if (candidate === first) break
     } catch (error) {
       if (!(error instanceof CommandError)) throw error
       failure ??= error
@@ -159,13 +163,29 @@ function clientOf({ client_id }: Introspection): string {
   )
 }
 
-function checkScope({ scope = '' }: Introspection, setup_client: Site): void {
-  const isRegistered = registeredScope(setup_client).includes(PROTECTION_SCOPE)
-  if (!isRegistered || scope.split(' ').includes(PROTECTION_SCOPE)) return
-  throw new CommandError(
-    'protection_access_token_insufficient_scope',
-    `the protection_access_token lacks the scope ${PROTECTION_SCOPE}; have get_client_token ask for it`,
+/** Not one of an End-User's, who gets tokens of the same client where it logs people in, too. */
+function checkIsItsOwn({ scope = '', sub, client_id }: Introspection, setup_client: Site): void {
+  if (!scope.split(' ').includes(PROTECTION_SCOPE) && needsScope(setup_client)) {
+    throw new CommandError(
+      'protection_access_token_insufficient_scope',
+      `the protection_access_token lacks the scope ${PROTECTION_SCOPE}; have get_client_token ask for it`,
+    )
+  }
+  // RFC 9068 5. One that relyd registered logs nobody in, so that its tokens may have any subject.
+  if (isMadeHere(setup_client) || sub === undefined || sub === client_id) return
+  throw invalid(
+    "was issued on an End-User's behalf, as far as the OP tells, and is not the client's own; where an OP gives those a subject, let relyd register the setup client",
   )
+}
+
+/** Whether it was registered for its tokens alone. */
+export function isMadeHere({ registered_by }: Pick<Site, 'registered_by'>): boolean {
+  return registered_by === 'relyd'
+}
+
+/** An OP may not have the scope. Then what was registered for its tokens alone goes without. */
+function needsScope(setup_client: Site): boolean {
+  return !isMadeHere(setup_client) || registeredScope(setup_client).includes(PROTECTION_SCOPE)
 }
 
 /** What a client may ask for: the OP's word, and where it said nothing, what it was asked for. */
@@ -181,25 +201,12 @@ function inactive(): CommandError {
   )
 }
 
-function ofNoSetupClient(): CommandError {
-  return new CommandError(
-    'invalid_protection_access_token',
-    'the protection_access_token was issued to no setup client that this realm has at this OP',
-  )
+function invalid(why: string): CommandError {
+  return new CommandError('invalid_protection_access_token', `the protection_access_token ${why}`)
 }
 
-/** Tokens of setup clients that a realm remembers. */
-const REMEMBERED = 1000
-
-/** Whose a token was, by its hash: of use to ask the OP as the right client, and believed in nothing else. */
-const remembered_tokens = new WeakMap<OxdContext['realm'], LRUCache<string, string>>()
-
-function issuedTokens(realm: OxdContext['realm']): LRUCache<string, string> {
-  const known = remembered_tokens.get(realm)
-  if (known) return known
-  const made = new LRUCache<string, string>({ max: REMEMBERED })
-  remembered_tokens.set(realm, made)
-  return made
+function ofNoSetupClient(): CommandError {
+  return invalid('was issued to no setup client that this realm has at this OP')
 }
 
 function keyOf(token: string): string {
@@ -208,5 +215,5 @@ function keyOf(token: string): string {
 
 /** Remembers for which setup client this daemon got a token. */
 export function rememberToken({ realm }: ProtectionContext, token: string, { oxd_id }: Site): void {
-  issuedTokens(realm).set(keyOf(token), oxd_id)
+  realm.client_tokens.set(keyOf(token), oxd_id)
 }

@@ -1,6 +1,6 @@
 /** Sites of oxd clients: registered and changed by relyd's own commands, as oxd would have read the parameters. */
 import type { Values } from '../command.js'
-import { register_site } from '../commands/register_site.js'
+import { registerAs } from '../commands/register_site.js'
 import { update_site } from '../commands/update_site.js'
 import { CommandError } from '../errors.js'
 import { readOpHost } from '../op/op_host.js'
@@ -49,7 +49,7 @@ export async function registerOxdSite(
       context,
       asked,
       { needed, op_host: namedOp },
-      (offered) => register_site.run(context, undefined, { ...offered, setup_client } as never),
+      (offered) => registerAs(context, offered as never, setup_client),
     )
     return { oxd_id, op_host }
   })

@@ -7,7 +7,7 @@ import { oxdCommands } from '../oxd/commands/index.js'
 import { oxdError } from '../oxd/errors.js'
 import type { OxdCommand, OxdContext } from '../oxd/oxd_command.js'
 import { readLeniently } from '../oxd/params.js'
-import { checkProtection, checkShown, isExempt } from '../oxd/protection.js'
+import { checkProtection, checkShown } from '../oxd/protection.js'
 import type { Site } from '../store/store.js'
 import { noOxdClients } from './connection.js'
 import { createDispatch, type DispatchOptions, type OxdDispatch, rowsOf } from './dispatch.js'
@@ -53,9 +53,9 @@ export function createOxdDispatch({
         ...(typeof protection_access_token === 'string' && { protection_access_token }),
       }
       // Before the site is looked for, so that nobody learns which there are.
-      if (command.unprotected === undefined) checkShown(now)
+      if (!command.unprotected) checkShown(now)
       const site = 'oxd_id' in params ? ((await siteFor(now, command, params)) as Site) : undefined
-      if (site && !isExempt(command, site)) await checkProtection(now, site)
+      if (site && !command.unprotected) await checkProtection(now, site)
       return command.run(now, site as never, params as never)
     },
   })

@@ -73,24 +73,40 @@ test('setup clients are found by realm, issuer and client_id, and by an index', 
     one('early', { created_at: NOW - 1 }),
     one('made', { registered_by: 'relyd' }),
     one('late'),
+    // Registered anew since.
+    one('anew', {
+      settings: { ...self, told_client_id: 'client' },
+      client: { client_id: 'new' },
+      created_at: NOW + 1,
+    }),
   ]
   await store.addSites([...others, ...made], NOW, quotas)
   const issuer = 'https://op.example'
   const found = await store.setupClientsOf('shop', issuer, 'client')
   // Anybody may say that he was issued a client; one that relyd registered goes before.
-  expect(found.map(({ oxd_id }) => oxd_id)).toEqual(['made', 'early', 'late'])
+  expect(found.map(({ oxd_id }) => oxd_id)).toEqual(['made', 'early', 'late', 'anew'])
   expect(found[0]?.secrets).toEqual({ client_secret: 'marker of made' })
   expect(await store.setupClientsOf('shop', issuer, "client' OR 1")).toEqual([])
   const any = await store.setupClients('shop', issuer, 5)
-  expect(any.map(({ oxd_id }) => oxd_id)).toEqual(['made'])
+  expect(any.map(({ oxd_id }) => oxd_id)).toEqual(['made', 'early', 'another', 'late', 'anew'])
   expect(await store.setupClients('shop', issuer, 0)).toEqual([])
   // Who asks need not be anybody's site: no request may go through all that there are.
   const db = openKept(join(folder, 'data', 'relyd.db'))
   const where = "realm = '' AND issuer = '' AND settings ->> 'setup_client' = 'self'"
-  const plan = db.prepare(
-    `EXPLAIN QUERY PLAN SELECT * FROM sites WHERE ${where} AND client ->> 'client_id' = ''`,
-  )
-  expect(JSON.stringify(plan.all())).toContain('SEARCH sites USING INDEX setup_clients')
+  for (const [rest, index] of [
+    ["AND client ->> 'client_id' = ''", 'setup_clients (realm=? AND issuer=? AND <expr>=?)'],
+    [
+      "AND settings ->> 'told_client_id' = ''",
+      'told_setup_clients (realm=? AND issuer=? AND <expr>=?)',
+    ],
+    [
+      'ORDER BY registered_by DESC, created_at, oxd_id',
+      'setup_clients_by_age (realm=? AND issuer=?)',
+    ],
+  ]) {
+    const plan = db.prepare(`EXPLAIN QUERY PLAN SELECT * FROM sites WHERE ${where} ${rest}`)
+    expect(plan.all()).toMatchObject([{ detail: `SEARCH sites USING INDEX ${index}` }])
+  }
   db.close()
 })
 

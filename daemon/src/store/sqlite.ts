@@ -214,7 +214,9 @@ export class SqliteStore implements Store {
   }
 
   async setupClientsOf(realm: string, issuer: string, client_id: string): Promise<Site[]> {
-    return this.#sql.setupClientsOf.all(realm, issuer, client_id).map((row) => this.#site(row))
+    const named = [realm, issuer, client_id] as const
+    const rows = this.#sql.setupClientsOf.all(...named, ...named)
+    return rows.map((row) => this.#site(row))
   }
 
   async usageOfRealms(): Promise<RealmUsage[]> {

@@ -267,11 +267,18 @@ export function prepareStatements(db: Database) {
     ),
     setupClients: statement<[realm: string, issuer: string, limit: number], SiteRow>(
       `SELECT * FROM sites WHERE realm = ? AND issuer = ? AND ${IS_SETUP_CLIENT}
-         AND registered_by = 'relyd' LIMIT ?`,
+         ORDER BY registered_by DESC, created_at, oxd_id LIMIT ?`,
     ),
-    setupClientsOf: statement<[realm: string, issuer: string, client_id: string], SiteRow>(
-      `SELECT * FROM sites WHERE realm = ? AND issuer = ? AND ${IS_SETUP_CLIENT}
-         AND client ->> 'client_id' = ? ORDER BY registered_by DESC, created_at, oxd_id LIMIT 10`,
+    setupClientsOf: statement<
+      [realm: string, issuer: string, id: string, realm: string, issuer: string, id: string],
+      SiteRow
+    >(
+      `SELECT * FROM sites WHERE oxd_id IN (
+           SELECT oxd_id FROM sites WHERE realm = ? AND issuer = ? AND ${IS_SETUP_CLIENT}
+             AND client ->> 'client_id' = ?
+           UNION SELECT oxd_id FROM sites WHERE realm = ? AND issuer = ? AND ${IS_SETUP_CLIENT}
+             AND settings ->> 'told_client_id' = ?)
+         ORDER BY registered_by DESC, created_at, oxd_id LIMIT 10`,
     ),
     removeSite: deleteOfSite('sites'),
     removeRegistration: deleteOfSite('registrations'),

@@ -103,6 +103,8 @@ export interface SiteSettings {
    * which has `self` here.
    */
   setup_client?: string
+  /** Of a setup client: what its website knows it by, whatever it is registered as by now. */
+  told_client_id?: string
   /** `none` lets a callback come from another browser than the one that started the login. */
   login_binding: 'required' | 'none'
   /** `daemon` keeps tokens from the site, but access tokens that it asks for. */
@@ -111,6 +113,8 @@ export interface SiteSettings {
 
 export interface SiteSecrets {
   client_secret?: string
+  /** Of a setup client: SHA-256 of the secret that its website was told, in base64. */
+  told_secret_hash?: string
   registration_access_token?: string
   /** What the OP wants to see before it registers the site, as the site gave it (RFC 7591 3). */
   initial_access_token?: string
@@ -409,10 +413,10 @@ export interface Store {
   /** Whether a site of the realm is at this OP. */
   hasSiteAt(realm: string, op_host: string): Promise<boolean>
 
-  /** @returns some setup clients of the realm at this issuer, of those that relyd registered */
+  /** @returns some setup clients of the realm at this issuer: those that relyd registered first, and of them the oldest */
   setupClients(realm: string, issuer: string, limit: number): Promise<Site[]>
   /**
-   * @returns those of this client_id, ten at most: that which relyd registered first, for anybody may
+   * @returns those of this client_id, or that had it when their websites were told, ten at most: that which relyd registered first, for anybody may
    * say that he was issued any client
    */
   setupClientsOf(realm: string, issuer: string, client_id: string): Promise<Site[]>

@@ -117,19 +117,20 @@ export function revoke(inside: Inside, asked: Asked): Answer {
 
 /** RFC 7662 2. */
 export function introspect(inside: Inside, asked: Asked): Answer {
-  const { form, client } = readForm(inside, asked)
+  const { form } = readForm(inside, asked)
   const known = inside.active.get(form.get('token') ?? '')
   if (!known) return json({ active: false })
   const now = Math.floor(Date.now() / 1000)
   return json({
     active: true,
     scope: known.scope,
-    client_id: client.client_id,
+    client_id: known.client_id,
     token_type: 'Bearer',
     exp: now + 300,
     iat: now,
-    sub: inside.face.sub,
-    aud: client.client_id,
+    // A client's own has none.
+    ...(known.grant && { sub: inside.face.sub }),
+    aud: known.client_id,
     iss: inside.face.issuer,
   })
 }

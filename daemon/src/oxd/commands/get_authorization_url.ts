@@ -10,7 +10,9 @@ import {
   strings,
 } from '../../command.js'
 import { get_authorization_url as relyds } from '../../commands/get_authorization_url.js'
+import { refused } from '../../refused.js'
 import { oxdCommand } from '../oxd_command.js'
+import { isSetupClient } from '../protection.js'
 import { unbound } from '../unbound.js'
 
 export const get_authorization_url = oxdCommand({
@@ -32,6 +34,12 @@ export const get_authorization_url = oxdCommand({
     authorization_url: required(string({ doc: 'Where to send the browser.' })),
   },
   async run(context, site, { hd, custom_parameters, params, ...request }) {
+    if (isSetupClient(site)) {
+      throw refused(
+        'oxd_id',
+        'is that of a setup client, which logs nobody in; give that of the site, which setup_client answers as oxd_id',
+      )
+    }
     const custom = textsOf({ ...params, ...custom_parameters, ...(hd !== undefined && { hd }) })
     const { authorization_url } = await relyds.run(context, unbound(site), {
       ...request,

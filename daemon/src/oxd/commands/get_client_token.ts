@@ -8,7 +8,8 @@ import { isBearerToken } from '../../op/token_text.js'
 import { refused } from '../../refused.js'
 import type { Site } from '../../store/store.js'
 import { type OxdContext, orNull, oxdCommand } from '../oxd_command.js'
-import { PROTECTION_SCOPE, registeredScope, rememberToken } from '../protection.js'
+import { isMadeHere, PROTECTION_SCOPE, registeredScope, rememberToken } from '../protection.js'
+import { secretHashesOf } from '../setup_clients.js'
 
 /** Seconds, where the OP says none: clients get a new one then, so that a short time costs little. */
 const UNSAID_LIFETIME = 300
@@ -26,7 +27,7 @@ export const get_client_token = oxdCommand({
       doc: 'Path between op_host and `/.well-known/openid-configuration`.',
     }),
     scope: strings({
-      doc: 'What the token shall be good for. A client that setup_client made gets `openid` and `oxd` besides, as far as it was registered with them.',
+      doc: 'What the token shall be good for. A client that setup_client made gets `openid` and `oxd` besides, as far as it was registered with them; one that was issued, `oxd`.',
       spec: 'RFC 6749 3.3',
     }),
     authentication_method: string({
@@ -49,7 +50,9 @@ export const get_client_token = oxdCommand({
   },
   async run(context, _site, { op_host, op_discovery_path, scope = [], ...client }) {
     const provider = await lookUp(context, op_host, op_discovery_path)
-    const setup_client = await setupClientOf(context, provider, client)
+    // Whose secret is guessed, a site's or one at the OP, a guess costs the same.
+    takeLookup(context.realm)
+    const setup_client = await knownSetupClient(context, provider, client)
     const asked = scopeFor(setup_client, scope)
     const answer = setup_client
       ? await ofSetupClient(context, setup_client, asked)
@@ -75,14 +78,18 @@ interface GivenClient {
  * The setup client that shows its secret: its registration here may authenticate otherwise by now, with
  * keys that nobody else has.
  */
-async function setupClientOf(
+async function knownSetupClient(
   { store, realm }: OxdContext,
   { issuer }: Provider,
   { client_id, client_secret }: GivenClient,
 ): Promise<Site | undefined> {
-  const known = await store.setupClientsOf(realm.name, issuer, client_id)
+  const named = await store.setupClientsOf(realm.name, issuer, client_id)
   const given = sha256(client_secret)
-  return known.find(({ secrets }) => sameDigest(sha256(secrets.client_secret ?? ''), given))
+  const known = named.find((site) =>
+    secretHashesOf(site, client_id).some((hash) => sameDigest(hash, given)),
+  )
+  if (known) realm.lookups.giveBack()
+  return known
 }
 
 async function ofSetupClient(
@@ -97,9 +104,9 @@ async function ofSetupClient(
   return answer
 }
 
-/** Whoever it is, the OP decides, and the realm's share of questions about no site is spent. */
+/** Whoever it is, the OP decides. */
 async function ofOther(
-  { op, realm }: OxdContext,
+  { op }: OxdContext,
   provider: Provider,
   { client_id, client_secret, authentication_method: method }: GivenClient,
   scope: string | undefined,
@@ -110,7 +117,6 @@ async function ofOther(
       'must be client_secret_basic or client_secret_post for a client that relyd did not register, for it has no key of it; leave it out',
     )
   }
-  takeLookup(realm)
   const answer = await passingClientToken(op, provider, { client_id, client_secret, scope, method })
   checkText(answer)
   return answer
@@ -118,7 +124,8 @@ async function ofOther(
 
 /** oxd asked for `openid` always; not every OP grants it to who logs nobody in. */
 function scopeFor(setup_client: Site | undefined, scope: readonly string[]): string | undefined {
-  if (setup_client?.registered_by !== 'relyd') return scope.join(' ') || undefined
+  if (!setup_client) return scope.join(' ') || undefined
+  if (!isMadeHere(setup_client)) return [...new Set([...scope, PROTECTION_SCOPE])].join(' ')
   const registered = registeredScope(setup_client)
   const wanted = new Set(['openid', ...scope, PROTECTION_SCOPE])
   return registered.filter((one) => wanted.has(one)).join(' ') || undefined

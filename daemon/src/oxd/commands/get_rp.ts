@@ -6,7 +6,6 @@ import { siteRecord } from '../site_record.js'
 export const get_rp = oxdCommand({
   doc: 'What is known of the site, without its secrets.',
   since: '3.1.4',
-  unprotected: true,
   params: {
     oxd_id: { ...oxd_id, required: false as const },
     list: boolean({ doc: 'Refused: whoever knows the oxd_id of a site may speak for it.' }),

@@ -6,9 +6,10 @@ import { refused } from '../../refused.js'
 import { removeRegistration } from '../../registration_changes.js'
 import type { Site } from '../../store/store.js'
 import { type OxdContext, oxdCommand } from '../oxd_command.js'
-import { PROTECTION_SCOPE, SELF } from '../protection.js'
+import { isMadeHere, PROTECTION_SCOPE, SELF } from '../protection.js'
 import { type RegistrationParams, registerOxdSite } from '../registration.js'
 import { registrationFields } from '../registration_params.js'
+import { rememberTold } from '../setup_clients.js'
 
 export const setup_client = oxdCommand({
   doc: 'Registers two clients at the OP: the site, and its setup client, whose access tokens protect the commands of the site. With the client_id of a client that was issued, that is both. No other command answers a client_secret.',
@@ -46,13 +47,11 @@ export const setup_client = oxdCommand({
     client_id_of_oxd_id: required(string({ doc: 'The client_id of the site.' })),
   },
   async run(context, _site, { setup_client_name, ...params }) {
-    const wishes = await wishesOf(context, params, setup_client_name)
-    const setup = await registerOxdSite(context, wishes, {
-      needed: ['client_credentials'],
-      setup_client: SELF,
-    })
+    const setup = await registerSetupClient(context, params, setup_client_name)
     try {
-      const told = described(await stored(context, setup.oxd_id), params)
+      const setup_site = await stored(context, setup.oxd_id)
+      const told = described(setup_site, params)
+      if (isMadeHere(setup_site)) await rememberTold(context, setup_site, told)
       const site = await registerOxdSite(context, params, { setup_client: setup.oxd_id })
       const { client } = await stored(context, site.oxd_id)
       return {
@@ -69,22 +68,37 @@ export const setup_client = oxdCommand({
   },
 })
 
-/** What the setup client is registered with: what the site is, and the scopes of its tokens as far as the OP has them. */
-async function wishesOf(
+/** What the site is, but for what would let others have its tokens, and with the scopes of these as far as the OP has them. */
+async function registerSetupClient(
   context: OxdContext,
   params: RegistrationParams,
   client_name = params.client_name,
-): Promise<RegistrationParams> {
-  const { op_host, op_discovery_path, scope = DEFAULT_SCOPE } = params
+): Promise<{ oxd_id: string; op_host: string }> {
+  const register = (wishes: RegistrationParams) =>
+    registerOxdSite(context, wishes, { needed: ['client_credentials'], setup_client: SELF })
   const named = { ...params, ...(client_name !== undefined && { client_name }) }
   // What it may ask for, its operator at the OP has said.
-  if (params.client_id !== undefined) return named
+  if (params.client_id !== undefined) return register(named)
+  const { response_types: _, grant_types: __, client_jwks_uri: ___, ...own } = named
+  const { op_host, op_discovery_path, scope = DEFAULT_SCOPE } = params
   const { metadata } = await lookUp(context, op_host, op_discovery_path)
   const offered: unknown = metadata.scopes_supported
   const further = ['uma_protection', PROTECTION_SCOPE].filter(
     (one) => !Array.isArray(offered) || offered.includes(one),
   )
-  return { ...named, scope: [...new Set([...scope, ...further])] }
+  try {
+    return await register({ ...own, scope: [...new Set([...scope, ...further])] })
+  } catch (error) {
+    if (Array.isArray(offered) || !isOfMetadata(error)) throw error
+    context.log.warn({ scope: further }, 'the OP does not register a setup client with these')
+    return register(own)
+  }
+}
+
+/** RFC 7591 3.2.2, and what OPs answer for scopes besides (RFC 6749 5.2). */
+function isOfMetadata(error: unknown): boolean {
+  const answered = error instanceof CommandError && error.details?.['error']
+  return answered === 'invalid_client_metadata' || answered === 'invalid_scope'
 }
 
 /** In texts that oxd-python can write to its cfg, in which a `%` would be the last thing that it reads. */
