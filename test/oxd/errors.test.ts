@@ -1,4 +1,6 @@
 /** What oxd's clients are told where something fails: codes that they know, by real failures. */
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   answers,
@@ -140,6 +142,23 @@ test('an OP that is down is an internal_error', async () => {
     error: 'internal_error',
     details: { reason: 'op_unreachable', login_retry: 'later' },
   })
+})
+
+test('what nobody foresaw is an internal_error, and the connection stays open', async () => {
+  const database = new Database(join(world.daemon.folder, 'state/store/relyd.db'))
+  database.exec('ALTER TABLE logins RENAME TO lost')
+  const refused: Data[] = []
+  for (const one of [site, old]) refused.push(await one.refused('get_authorization_url'))
+  database.exec('ALTER TABLE lost RENAME TO logins')
+  database.close()
+  for (const data of refused) {
+    expect(data).toMatchObject({
+      error: 'internal_error',
+      error_description: expect.stringContaining('the daemon failed'),
+    })
+    expect(JSON.stringify(data)).not.toMatch(/logins|lost|table/i)
+  }
+  for (const one of [site, old]) await one.ok('get_authorization_url')
 })
 
 describe('what the client says wrong', () => {

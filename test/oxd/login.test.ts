@@ -1,4 +1,4 @@
-/** A login as oxd clients of each generation know it: code, tokens, UserInfo, refresh, logout. */
+/** A login as oxd clients of each generation know it: code, tokens, UserInfo, refresh, logout; and what there is no login by. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startOp } from '../../demosite/src/op.js'
 import { codeAndState, type OxdSite, OxdWorld } from '../support/oxd/oxd_world.js'
@@ -257,4 +257,32 @@ test('custom_parameters may be numbers and booleans, and go by the name of oxd 4
   expect(
     await site.refused('get_authorization_url', { custom_parameters: { state: 'mine' } }),
   ).toMatchObject({ error: 'invalid_request' })
+})
+
+const password = 'the password of a person'
+
+test.each([
+  ['get_authorization_code', { username: 'alice', password, acr_values: ['basic'] }],
+  ['authorization_code_flow', { user_id: 'alice', user_secret: password, acr: 'basic' }],
+  ['implicit_flow', { user_id: 'alice', user_secret: password, scope: 'openid' }],
+])('%s is refused with a cure, and nobody reads the password', async (command, params) => {
+  using site = await world.site()
+  expect(await site.refused(command, params)).toMatchObject({
+    error: 'unsupported_operation',
+    error_description: expect.stringContaining('get_authorization_url'),
+  })
+  expect(await site.refused(command, { ...params, oxd_id: '' })).toMatchObject({
+    error: 'bad_request',
+  })
+  expect(world.daemon.output).not.toContain(password)
+})
+
+test('license_status needs no site, and says that all is well', async () => {
+  using site = await world.site()
+  expect(await site.wire.ok('license_status')).toEqual({
+    valid: true,
+    thread_count: expect.any(Number),
+    name: expect.any(String),
+    features: [],
+  })
 })

@@ -7,11 +7,14 @@ import { type Op, startOp } from '../../demosite/src/op.js'
 import { json } from '../support/bent_op/answers.js'
 import { BentOp, withMembers } from '../support/bent_op/index.js'
 import type { TestDaemon } from '../support/daemon.js'
-import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
+import { realmAt, startOxdDaemon } from '../support/oxd/oxd_daemon.js'
 import { OxdWire } from '../support/oxd/oxd_wire.js'
 import { Wire } from '../support/wire.js'
 
 const authorization_redirect_uri = 'https://site.example/callback'
+
+/** Of each realm beside the default, the place of its listener. */
+const places = { modest: 2, many: 3 }
 
 let op: Op
 let daemon: TestDaemon
@@ -32,10 +35,17 @@ beforeAll(async () => {
       },
     },
   })
+  const protect = 'protect_commands_with_access_token = yes'
   daemon = await startOxdDaemon(
-    { daemon: { default_op: op.issuer } },
+    {
+      daemon: { default_op: op.issuer },
+      sections: [
+        realmAt('modest', '3.1', `lookups_per_minute = 3\n${protect}`),
+        realmAt('many', '3.1', `lookups_per_minute = 4\n${protect}`),
+      ].join(''),
+    },
     '3.1',
-    'protect_commands_with_access_token = yes',
+    protect,
   )
   client = await OxdWire.connect(daemon.socket)
 })
@@ -242,12 +252,7 @@ describe('register_site', () => {
   })
 
   test('has OPs asked about no more tokens than the realm may ask', async () => {
-    await using modest = await startOxdDaemon(
-      { daemon: { default_op: op.issuer } },
-      '3.1',
-      'lookups_per_minute = 3\nprotect_commands_with_access_token = yes',
-    )
-    using wire = await OxdWire.connect(modest.socket)
+    using wire = await OxdWire.connect(daemon.portOf(places.modest))
     await wire.ok('setup_client', { authorization_redirect_uri })
     const codes: string[] = []
     for (let guess = 0; guess < 4; guess += 1) {
@@ -431,44 +436,33 @@ describe('a setup client that was issued, and logs people in, too', () => {
 
 test('tokens are known again after a reload, at an OP that tells a client of its own only', async () => {
   tells_all = false
-  await using own = await startOxdDaemon(
-    { daemon: { default_op: op.issuer } },
-    '3.1',
-    'protect_commands_with_access_token = yes\nlookups_per_minute = 4',
-  )
-  using wire = await OxdWire.connect(own.socket)
+  using wire = await OxdWire.connect(daemon.portOf(places.many))
   const setups: Record<string, string>[] = []
   for (let made = 0; made < 7; made += 1) {
     setups.push(await wire.ok('setup_client', { authorization_redirect_uri }))
   }
   const { client_id, client_secret } = setups.at(-1) as Record<string, string>
   const token = await wire.ok('get_client_token', { client_id, client_secret })
-  const text = readFileSync(own.config, 'utf8')
-  writeFileSync(own.config, text.replace('lookups_per_minute = 4', 'lookups_per_minute = 5'))
-  process.kill(own.pid, 'SIGHUP')
-  await expect.poll(() => own.log.map(({ msg }) => msg)).toContain('reloaded')
+  const text = readFileSync(daemon.config, 'utf8')
+  writeFileSync(daemon.config, text.replace('lookups_per_minute = 4', 'lookups_per_minute = 5'))
+  process.kill(daemon.pid, 'SIGHUP')
+  await expect.poll(() => daemon.log.map(({ msg }) => msg)).toContain('reloaded')
   const { access_token: protection_access_token } = token
   await wire.ok('register_site', { authorization_redirect_uri, protection_access_token })
 })
 
 test('a token that nobody remembers finds its owner among many', async () => {
   tells_all = false
-  await using own = await startOxdDaemon(
-    { daemon: { default_op: op.issuer } },
-    '3.1',
-    'protect_commands_with_access_token = yes',
-  )
-  using wire = await OxdWire.connect(own.socket)
   let last: Record<string, string> = {}
   for (let made = 0; made < 7; made += 1) {
-    last = await wire.ok('setup_client', { authorization_redirect_uri })
+    last = await client.ok('setup_client', { authorization_redirect_uri })
   }
   const protection_access_token = await ownToken(last, 'oxd')
-  const { oxd_id } = await wire.ok('register_site', {
+  const { oxd_id } = await client.ok('register_site', {
     authorization_redirect_uri,
     protection_access_token,
   })
-  await wire.ok('get_authorization_url', { oxd_id, protection_access_token })
+  await client.ok('get_authorization_url', { oxd_id, protection_access_token })
 })
 
 test('a realm that is protected serves nobody who could show no token', async () => {

@@ -1,6 +1,5 @@
 /** setup_client and get_client_token, in a realm whose commands are not protected. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Op, startOp } from '../../demosite/src/op.js'
 import {
@@ -13,12 +12,15 @@ import {
 } from '../support/bent_op/index.js'
 import type { TestDaemon } from '../support/daemon.js'
 import { EndUser } from '../support/end_user.js'
-import { startOxdDaemon } from '../support/oxd/oxd_daemon.js'
+import { realmAt, startOxdDaemon } from '../support/oxd/oxd_daemon.js'
 import { OxdWire } from '../support/oxd/oxd_wire.js'
 import { Wire } from '../support/wire.js'
 
 const authorization_redirect_uri = 'http://127.0.0.1:1/callback'
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** Of each realm beside the default, the place of its listener. */
+const places = { curious: 2, guessed: 3, small: 4, soon: 5 }
 
 let op: Op
 let daemon: TestDaemon
@@ -31,7 +33,15 @@ beforeAll(async () => {
       features: { clientCredentials: { enabled: true } },
     },
   })
-  daemon = await startOxdDaemon({ daemon: { default_op: op.issuer, log_level: 'trace' } })
+  daemon = await startOxdDaemon({
+    daemon: { default_op: op.issuer, log_level: 'trace' },
+    sections: [
+      realmAt('curious', '3.1', 'lookups_per_minute = 3'),
+      realmAt('guessed', '3.1', 'lookups_per_minute = 4'),
+      realmAt('small', '3.1', 'sites = 3'),
+      realmAt('soon', '3.1', 'protect_commands_with_access_token = no'),
+    ].join(''),
+  })
   client = await OxdWire.connect(daemon.socket)
 })
 
@@ -49,6 +59,10 @@ function startBentOp(options: BentOpOptions = {}): Promise<BentOp> {
       ...options.metadata,
     },
   })
+}
+
+function connectTo(realm: keyof typeof places): Promise<OxdWire> {
+  return OxdWire.connect(daemon.portOf(places[realm]))
 }
 
 function setUp(params: object = {}) {
@@ -170,8 +184,7 @@ describe('a client that relyd does not know', () => {
   })
 
   test('asks no more OPs than the realm may, and none at a private address', async () => {
-    await using modest = await startOxdDaemon({}, '3.1', 'lookups_per_minute = 3')
-    using wire = await OxdWire.connect(modest.socket)
+    using wire = await connectTo('curious')
     const start = bent.asked.length
     const guesses = { ...own, op_host: bent.issuer, client_secret: 'a guess' }
     const codes: string[] = []
@@ -227,8 +240,7 @@ describe('a setup client whose secret relyd renews', () => {
 
 test('guesses at the secret of a setup client are as few as other questions, and not told from it', async () => {
   await using bent = await startBentOp()
-  await using modest = await startOxdDaemon({}, '3.1', 'lookups_per_minute = 4')
-  using wire = await OxdWire.connect(modest.socket)
+  using wire = await connectTo('guessed')
   const { client_id, client_secret } = await wire.ok('setup_client', {
     op_host: bent.issuer,
     authorization_redirect_uri,
@@ -278,22 +290,13 @@ test('the second registration fails: the first is removed again', async () => {
 })
 
 test('both registrations are counted', async () => {
-  const quota =
-    'protect_commands_with_access_token = no\n[realm small]\noxd_clients = 3.1\nsites = 3'
-  await using modest = await startOxdDaemon(
-    {
-      daemon: { default_op: op.issuer },
-      sections: '[listener small]\naddress = unix:{folder}/small.sock\nrealm = small',
-    },
-    '3.1',
-    quota,
-  )
-  using wire = await OxdWire.connect(join(modest.folder, 'small.sock'))
+  using wire = await connectTo('small')
+  const before = await sites()
   await wire.ok('setup_client', { authorization_redirect_uri })
   const refused = await wire.refused('setup_client', { authorization_redirect_uri })
   expect(refused.details).toMatchObject({ quota: 'sites' })
   // Half of one is none.
-  expect((await modest.stored()).sites).toBe(2)
+  expect(await sites()).toBe(before + 2)
 })
 
 test('an OP without client credentials, or a client without a secret, sets up nothing', async () => {
@@ -438,43 +441,31 @@ test.each([undefined, 0, 0.5])(
 
 test('trap 17: with protection off an old token is not looked at, but at register_site, where a good one binds', async () => {
   await using bent = await startBentOp()
-  await using own = await startOxdDaemon(
-    { daemon: { default_op: bent.issuer } },
-    '3.1',
-    'protect_commands_with_access_token = no',
-  )
-  let bound: string
-  let token: string
-  {
-    using wire = await OxdWire.connect(own.socket)
-    const { oxd_id, client_id, client_secret } = await wire.ok('setup_client', {
-      authorization_redirect_uri,
-    })
-    const start = bent.asked.length
-    for (const protection_access_token of ['stale', 17, null, '']) {
-      await wire.ok('get_authorization_url', { oxd_id, protection_access_token })
-    }
-    const replayed = { client_id, client_secret, protection_access_token: 'stale' }
-    token = (await wire.ok('get_client_token', replayed)).access_token
-    expect(bent.calls(start)).toEqual({ token: 1 })
-    const register = (protection_access_token: string) =>
-      wire.call('register_site', { authorization_redirect_uri, protection_access_token })
-    expect(await register('stale')).toMatchObject({ status: 'ok' })
-    expect(own.log).toContainEqual(
+  const site = { op_host: bent.issuer, authorization_redirect_uri }
+  using wire = await connectTo('soon')
+  const { oxd_id, client_id, client_secret } = await wire.ok('setup_client', site)
+  const start = bent.asked.length
+  for (const protection_access_token of ['stale', 17, null, '']) {
+    await wire.ok('get_authorization_url', { oxd_id, protection_access_token })
+  }
+  const replayed = { client_id, client_secret, protection_access_token: 'stale' }
+  const at = { op_host: bent.issuer, ...replayed }
+  const { access_token: protection_access_token } = await wire.ok('get_client_token', at)
+  expect(bent.calls(start)).toEqual({ token: 1 })
+  await wire.ok('register_site', { ...site, protection_access_token: 'stale' })
+  await expect
+    .poll(() => daemon.log)
+    .toContainEqual(
       expect.objectContaining({ level: 40, outcome: 'inactive_protection_access_token' }),
     )
-    const { data } = await register(token)
-    bound = data.oxd_id
-  }
+  const bound = (await wire.ok('register_site', { ...site, protection_access_token })).oxd_id
   // From now on it must be shown.
   const off = 'protect_commands_with_access_token = no'
-  const config = readFileSync(own.config, 'utf8')
-  writeFileSync(own.config, config.replace(off, off.replace('no', 'yes')))
-  await own.stop()
-  await own.start()
-  using wire = await OxdWire.connect(own.socket)
-  const shown = { oxd_id: bound, protection_access_token: token }
-  await wire.ok('get_authorization_url', shown)
+  const config = readFileSync(daemon.config, 'utf8')
+  writeFileSync(daemon.config, config.replace(off, off.replace('no', 'yes')))
+  process.kill(daemon.pid, 'SIGHUP')
+  await expect.poll(() => daemon.log.map(({ msg }) => msg)).toContain('reloaded')
+  await wire.ok('get_authorization_url', { oxd_id: bound, protection_access_token })
   expect(await wire.refused('get_authorization_url', { oxd_id: bound })).toMatchObject({
     error: 'blank_protection_access_token',
   })
