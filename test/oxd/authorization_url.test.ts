@@ -48,6 +48,24 @@ test('an oxd_id in a list, by which quotas and log would not know the site, is r
   expect(details).toMatchObject({ field: 'oxd_id' })
 })
 
+test('login_hint and max_age may be among custom_parameters, and nothing that the protocol sets', async () => {
+  using client = await OxdWire.connect(daemon.socket)
+  const begin = (custom_parameters: object) =>
+    client.call('get_authorization_url', { oxd_id, custom_parameters })
+  const { data } = await begin({ login_hint: 'alice', max_age: 60, theme: 'dark' })
+  expect(Object.fromEntries(new URL(data.authorization_url).searchParams)).toMatchObject({
+    login_hint: 'alice',
+    max_age: '60',
+    theme: 'dark',
+  })
+  for (const custom of [{ max_age: '-1' }, { redirect_uri: 'https://evil.example' }, { state: 'x' }]) {
+    expect(await begin(custom)).toMatchObject({
+      status: 'error',
+      data: { details: { field: `custom_parameters.${Object.keys(custom)[0]}` } },
+    })
+  }
+})
+
 test('a realm that is not marked refuses oxd clients, in a frame that they can read', async () => {
   using client = await OxdWire.connect(join(daemon.folder, 'plain.sock'))
   expect(await client.refused('get_authorization_url', { oxd_id })).toMatchObject({

@@ -43,11 +43,22 @@ export const get_authorization_url = oxdCommand({
     const custom = textsOf({ ...params, ...custom_parameters, ...(hd !== undefined && { hd }) })
     const { authorization_url } = await relyds.run(context, unbound(site), {
       ...request,
-      ...(Object.keys(custom).length > 0 && { custom_parameters: custom }),
+      ...withOwnPlaces(custom),
     })
     return { authorization_url }
   },
 })
+
+/** Custom parameters, of which some are parameters of relyd's command, and checked there when the login comes back. */
+function withOwnPlaces({ login_hint, max_age, ...custom }: Record<string, string>) {
+  const isAge = max_age !== undefined && /^\d{1,9}$/.test(max_age)
+  const rest = { ...custom, ...(max_age !== undefined && !isAge && { max_age }) }
+  return {
+    ...(login_hint && { login_hint }),
+    ...(isAge && { max_age: Number(max_age) }),
+    ...(Object.keys(rest).length > 0 && { custom_parameters: rest }),
+  }
+}
 
 type PlainValue = string | number | boolean | null
 
