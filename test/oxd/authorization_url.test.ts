@@ -58,7 +58,11 @@ test('login_hint and max_age may be among custom_parameters, and nothing that th
     max_age: '60',
     theme: 'dark',
   })
-  for (const custom of [{ max_age: '-1' }, { redirect_uri: 'https://evil.example' }, { state: 'x' }]) {
+  for (const custom of [
+    { max_age: '-1' },
+    { redirect_uri: 'https://evil.example' },
+    { state: 'x' },
+  ]) {
     expect(await begin(custom)).toMatchObject({
       status: 'error',
       data: { details: { field: `custom_parameters.${Object.keys(custom)[0]}` } },

@@ -92,7 +92,7 @@ export async function checkApart(
     )
     throw new CommandError(
       'invalid_authorization_redirect_uri',
-      `the redirect URI ${redirect_uri} is another OP's already, and neither that nor ${op_host} names itself in its responses (iss): give each OP its own`,
+      `the redirect URI ${redirect_uri} is another OP's already, and neither that nor ${op_host} names itself in its responses (iss): give each OP its own, as with {op} in it`,
       {
         details: { field: 'authorization_redirect_uri', redirect_uri: bounded(redirect_uri) },
         spec: 'RFC 9700 4.4',

@@ -10,10 +10,10 @@ export function matrixPage(offer: Offer, cells: readonly Cell[]): string {
     ([name, values]) => `| ${name} | ${values.filter((one) => one !== NONE).join(', ')} |`,
   )
   const pairs = feasiblePairs(design).length
-  return `<!-- Written by \`npx vitest run test/conformance/matrix.test.ts -u\`; do not edit. -->
+  return `<!-- Written by \`npx vitest run -c vitest.interop.config.ts test/interop/matrix.test.ts -u\`; do not edit. -->
 # Logins against oidc-provider
 
-Each row is a run (\`test/conformance/matrix.test.ts\`): the daemon registers a site at a real
+Each row is a run (\`test/interop/matrix.test.ts\`): the daemon registers a site at a real
 [oidc-provider](https://github.com/panva/node-oidc-provider) with what the row says, an End-User logs in, UserInfo is read, and
 where there is a refresh token the session is refreshed and UserInfo read again. The rows are
 generated from the OP's metadata so that each of the ${pairs} pairs of values that go together is in at
