@@ -36,6 +36,12 @@ test('trap 14: a whole login with unknown parameters, nulls, blanks, and texts w
   expect(asked.get('scope')).toBe('openid profile')
   for (const name of ['acr_values', 'prompt', 'hd']) expect(asked.has(name)).toBe(false)
 
+  const listed = await site.ok('get_authorization_url', { scope: ['openid email', 'phone'] })
+  expect(new URL(listed.authorization_url).searchParams.get('scope')).toBe('openid email phone')
+  // Where a text is due, it stays one.
+  const passwords = await site.refused('implicit_flow', { scope: 'openid email' })
+  expect(passwords).toMatchObject({ error: 'unsupported_operation' })
+
   const callback = codeAndState(await site.browse(authorization_url))
   const { access_token, id_token } = await site.ok('get_tokens_by_code', {
     ...noise,

@@ -12,11 +12,7 @@ export function readLeniently({ params: fields }: { params: Fields }, given: Par
   const read: Params = {}
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(fields, name)) continue
-    // Quotas, turns and log go by a text, as it was sent.
-    const isOdd = name === 'oxd_id' && Array.isArray(value)
-    // RFC 6749 3.3: no scope has a blank in it, so that a text of several is a list of them.
-    const parted = name === 'scope' && typeof value === 'string' ? value.split(/\s+/) : value
-    const one = isOdd ? value : asDeclared(fields[name]?.schema as Declared, parted)
+    const one = asDeclared(name, fields[name]?.schema as Declared, value)
     if (one !== undefined) read[name] = one
   }
   return read
@@ -28,7 +24,7 @@ interface Declared {
   items?: Declared
 }
 
-function asDeclared({ type, items, minLength }: Declared, value: unknown): unknown {
+function asDeclared(name: string, { type, items, minLength }: Declared, value: unknown): unknown {
   // A text that may be empty tells who sent one from who sent none.
   if (isBlank(value)) return minLength === 0 ? '' : undefined
   switch (type) {
@@ -37,13 +33,17 @@ function asDeclared({ type, items, minLength }: Declared, value: unknown): unkno
       const given = items?.type === 'object' && typeof value === 'string' ? fromJson(value) : value
       const list = [given]
         .flat()
+        // RFC 6749 3.3: no scope has a blank in it, so that a text of several is a list of them.
+        .flatMap((one) => (name === 'scope' && typeof one === 'string' ? one.split(/\s+/) : [one]))
         .filter((one) => !isBlank(one))
         // oxd-python splits at commas, and leaves the blanks.
         .map((one) => (typeof one === 'string' ? one.trim() : one))
       return list.length > 0 ? list : undefined
     }
     case 'string': {
-      const one = Array.isArray(value) && value.length === 1 ? value[0] : value
+      // By an oxd_id as it was sent go quotas, turns and log.
+      const isWrapped = Array.isArray(value) && value.length === 1 && name !== 'oxd_id'
+      const one = isWrapped ? value[0] : value
       if (isBlank(one)) return undefined
       return typeof one === 'number' || typeof one === 'boolean' ? String(one) : one
     }
