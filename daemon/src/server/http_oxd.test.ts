@@ -219,11 +219,20 @@ test('a body beyond 1 MiB is refused, in a readable answer, however it is sent',
   expect((await post({}, JSON.stringify({ long: 'x'.repeat(1024 * 1024 - 11) }))).status).toBe(200)
 })
 
+/** What came until the daemon closed, which may be while the body is still being written. */
+function toldUntilClosed(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk) => chunks.push(chunk)).on('error', () => {})
+  return new Promise((resolve) =>
+    socket.once('close', () => resolve(Buffer.concat(chunks).toString())),
+  )
+}
+
 test('bodies on their way count among the bytes of the listener', async () => {
   const big = 1024 * 1024
   const sockets = await Promise.all(Array.from({ length: 4 }, () => open(head(big))))
   for (const socket of sockets) socket.write(Buffer.alloc(big - 1, 0x20))
-  const told = await Promise.all(sockets.map((socket) => text(socket)))
+  const told = await Promise.all(sockets.map(toldUntilClosed))
   expect(told.filter((one) => /^HTTP\/1.1 503 /.test(one)).length).toBeGreaterThan(0)
   // Those that were held are cut off in time, and then nothing is held.
   expect(told).toContain('')
@@ -240,7 +249,8 @@ test('who sends nothing, or never ends his request, is cut off in time, however 
     clearInterval(dripping)
   })
   await Promise.all(cut)
-  expect(performance.now() - began).toBeLessThan(3500)
+  // Its own limits, and those between two looks at it; Node's own would take a minute.
+  expect(performance.now() - began).toBeLessThan(10_000)
   expect(ran).toEqual([])
 })
 
