@@ -119,7 +119,7 @@ function count(dialect: DialectName, replies: Buffer): number {
 }
 
 describe.each<DialectName>(['json', 'msgpack'])('%s', (dialect) => {
-  test(`${FRAMES} frames, and the daemon is as it was`, { timeout: 120_000 }, async () => {
+  test(`${FRAMES} frames, and the daemon is as it was`, { timeout: 300_000 }, async () => {
     const { pid } = daemon
     let known = prepare()
     await known
