@@ -255,11 +255,9 @@ async function registerAnew(
     kept,
   )
   const renewed = (one: Site): Site => {
-    const next = {
-      ...one,
-      client,
-      secrets: { ...kept, ...secrets },
-    }
+    // What was stored meanwhile stays.
+    const { client_secret: _, registration_access_token: __, own_keys: ___, ...now } = one.secrets
+    const next = { ...one, client, secrets: { ...secrets, ...now } }
     return { ...next, settings: settingsAnswered(next), renew_at: renewalOf(next, clock()) }
   }
   const made = renewed(before)

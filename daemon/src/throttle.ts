@@ -25,11 +25,6 @@ export class Throttle {
     return true
   }
 
-  /** What was taken last was of no account. */
-  giveBack(): void {
-    this.#tokens = Math.min(this.#burst, this.#tokens + 1)
-  }
-
   /** Takes other limits, against which counts what was let through already. */
   change(burst: number, interval: Seconds): void {
     this.#fill()

@@ -5,7 +5,7 @@ import { oxdCommands } from '../../daemon/src/oxd/commands/index.js'
 import type { OxdCommand } from '../../daemon/src/oxd/oxd_command.js'
 import { type Op, startOp } from '../../demosite/src/op.js'
 import { json } from '../support/bent_op/answers.js'
-import { BentOp, withMembers } from '../support/bent_op/index.js'
+import { BentOp, type Members, withMembers } from '../support/bent_op/index.js'
 import type { TestDaemon } from '../support/daemon.js'
 import { realmAt, startOxdDaemon } from '../support/oxd/oxd_daemon.js'
 import { OxdWire } from '../support/oxd/oxd_wire.js'
@@ -73,8 +73,12 @@ async function setUp(params: object = {}) {
 }
 
 /** A token that a client got of the OP by itself. */
-async function ownToken({ client_id, client_secret }: Record<string, string>, scope: string) {
-  const response = await fetch(`${op.issuer}/token`, {
+async function ownToken(
+  { client_id, client_secret }: Record<string, string>,
+  scope: string,
+  endpoint = `${op.issuer}/token`,
+) {
+  const response = await fetch(endpoint, {
     method: 'POST',
     headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` },
     body: new URLSearchParams({ grant_type: 'client_credentials', scope }),
@@ -268,19 +272,17 @@ describe('register_site', () => {
     ])
   })
 
-  test('goes to whom the token was issued, whoever says that his client is the same', async () => {
+  test('goes to whom the token was issued, and nobody else has the client', async () => {
     await using bent = await BentOp.start({ metadata: { registration_endpoint: undefined } })
     const issued = { client_id: 'issued', client_secret: 'of the OP, long enough for anybody' }
     bent.addClient({ ...issued, token_endpoint_auth_method: 'client_secret_basic' } as never)
     const claim = { op_host: bent.issuer, authorization_redirect_uri, ...issued }
-    const liar = await client.ok('setup_client', { ...claim, client_secret: 'a guess' })
+    await client.refused('setup_client', { ...claim, client_secret: 'a guess' })
     const { protected: first } = await setUp(claim)
     const { protection_access_token } = first
     const { oxd_id } = await client.ok('register_site', { ...claim, protection_access_token })
     await client.ok('get_authorization_url', { oxd_id, protection_access_token })
     await client.ok('get_authorization_url', first)
-    // He has a client that the OP does not let in.
-    await client.refused('get_authorization_url', { ...first, oxd_id: liar.oxd_id })
   })
 
   test('with a token that is no good leaves nothing behind, here or at the OP', async () => {
@@ -387,6 +389,32 @@ describe('a setup client', () => {
   })
 })
 
+test.each<[what: string, registered: Members, ok: boolean]>([
+  ['what it was asked for', {}, true],
+  [
+    'refresh_token, too',
+    { grant_types: ['authorization_code', 'client_credentials', 'refresh_token'] },
+    true,
+  ],
+  [
+    'implicit, too',
+    { grant_types: ['authorization_code', 'client_credentials', 'implicit'] },
+    false,
+  ],
+  ['tokens from the front, too', { response_types: ['code', 'id_token token'] }, false],
+])('where the OP registered %s, a subject of its own in its tokens', async (_, registered, ok) => {
+  await using bent = await BentOp.start({
+    metadata: { grant_types_supported: ['authorization_code', 'client_credentials'] },
+  })
+  bent.bend({ registration: withMembers(registered) })
+  const { protected: site } = await setUp({ op_host: bent.issuer })
+  bent.bend({ introspection: withMembers({ sub: 'somebody' }) })
+  const { status, data } = await client.call('get_authorization_url', site)
+  expect([status, data.error]).toEqual(
+    ok ? ['ok', undefined] : ['error', 'invalid_protection_access_token'],
+  )
+})
+
 describe('a setup client that was issued, and logs people in, too', () => {
   const issued = { client_id: 'both', client_secret: 'of the OP, long enough for anybody' }
 
@@ -414,22 +442,25 @@ describe('a setup client that was issued, and logs people in, too', () => {
       })
     }
     // Whoever begins the login may add the scope.
-    bent.bend({ introspection: withMembers({ scope: 'openid oxd' }) })
-    expect(await client.refused('get_authorization_url', shown)).toMatchObject({
-      error: 'invalid_protection_access_token',
-      error_description: expect.stringContaining('End-User'),
-    })
+    const scope = 'openid oxd'
+    for (const whose of [{}, { sub: undefined, username: 'alice' }]) {
+      bent.bend({ introspection: withMembers({ scope, ...whose }) })
+      expect(await client.refused('get_authorization_url', shown)).toMatchObject({
+        error: 'invalid_protection_access_token',
+        error_description: expect.stringContaining('End-User'),
+      })
+    }
+    bent.bend({ introspection: withMembers({ username: issued.client_id }) })
     await client.ok('get_authorization_url', site)
   })
 
-  test('has no token at an OP that does not know the scope, and hears why', async () => {
+  test('is none at an OP that does not know the scope, and hears why', async () => {
     await using bent = await startIssuing('openid profile email')
-    await client.ok('setup_client', {
+    const refused = await client.refused('setup_client', {
       op_host: bent.issuer,
       authorization_redirect_uri,
       ...issued,
     })
-    const refused = await client.refused('get_client_token', { op_host: bent.issuer, ...issued })
     expect(refused.error_description).toContain('invalid_scope')
   })
 })
@@ -451,18 +482,38 @@ test('tokens are known again after a reload, at an OP that tells a client of its
   await wire.ok('register_site', { authorization_redirect_uri, protection_access_token })
 })
 
-test('a token that nobody remembers finds its owner among many', async () => {
-  tells_all = false
-  let last: Record<string, string> = {}
-  for (let made = 0; made < 7; made += 1) {
-    last = await client.ok('setup_client', { authorization_redirect_uri })
-  }
-  const protection_access_token = await ownToken(last, 'oxd')
-  const { oxd_id } = await client.ok('register_site', {
-    authorization_redirect_uri,
-    protection_access_token,
+test('a token that nobody remembers is shown to an OP as five setup clients, and a new one is good', async () => {
+  await using bent = await BentOp.start({
+    metadata: { grant_types_supported: ['authorization_code', 'client_credentials'] },
   })
-  await client.ok('get_authorization_url', { oxd_id, protection_access_token })
+  // It tells a client of its own only.
+  bent.bend({
+    introspection(answer, { headers }) {
+      const [id] = atob(String(headers.authorization).slice('Basic '.length)).split(':')
+      return (answer.body as { client_id?: string }).client_id === decodeURIComponent(id ?? '')
+        ? answer
+        : json({ active: false })
+    },
+  })
+  const registration = { op_host: bent.issuer, authorization_redirect_uri }
+  const found: string[] = []
+  const setups: Awaited<ReturnType<typeof setUp>>[] = []
+  for (let made = 0; made < 7; made += 1) setups.push(await setUp(registration))
+  for (const setup of setups) {
+    const start = bent.asked.length
+    const protection_access_token = await ownToken(setup, 'oxd', bent.address('token'))
+    const params = { ...registration, protection_access_token }
+    const { status, data } = await client.call('register_site', params)
+    found.push(status)
+    if (status === 'ok') continue
+    expect(data).toMatchObject({
+      error: 'inactive_protection_access_token',
+      error_description: expect.stringContaining('get a new one with get_client_token'),
+    })
+    expect(bent.calls(start)).toEqual({ token: 1, introspection: 5 })
+    await client.ok('register_site', { ...params, ...setup.protected, oxd_id: undefined })
+  }
+  expect(found.filter((status) => status === 'ok')).toHaveLength(5)
 })
 
 test('a realm that is protected serves nobody who could show no token', async () => {

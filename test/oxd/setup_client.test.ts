@@ -238,7 +238,7 @@ describe('a setup client whose secret relyd renews', () => {
   })
 })
 
-test('guesses at the secret of a setup client are as few as other questions, and not told from it', async () => {
+test('guesses at secrets are as few as other questions, and keep nobody out who knows his', async () => {
   await using bent = await startBentOp()
   using wire = await connectTo('guessed')
   const { client_id, client_secret } = await wire.ok('setup_client', {
@@ -254,9 +254,24 @@ test('guesses at the secret of a setup client are as few as other questions, and
     const { data } = await wire.call('get_client_token', { ...at, client_secret: guess })
     return data.details?.reason ?? data.error
   }
-  for (let guess = 0; guess < 3; guess += 1) await codeOf(`guess ${guess}`)
+  const issued = { client_id: 'issued', client_secret: 'of the OP, long enough for anybody' }
+  bent.addClient({ ...issued, token_endpoint_auth_method: 'client_secret_post' } as never)
+  await wire.ok('setup_client', {
+    op_host: bent.issuer,
+    authorization_redirect_uri,
+    client_token_endpoint_auth_method: 'client_secret_post',
+    ...issued,
+  })
+  for (let guess = 0; guess < 4; guess += 1) await codeOf(`guess ${guess}`)
   expect(await codeOf('one more')).toBe('quota_exceeded')
-  expect(await codeOf(client_secret)).toBe('quota_exceeded')
+  expect(await codeOf(client_secret)).toBeUndefined()
+  // The OP is the judge of one that was issued: it may have another secret by now, and sees guesses.
+  const start = bent.asked.length
+  const shown = { ...at, ...issued }
+  await wire.ok('get_client_token', shown)
+  const guessed = await wire.refused('get_client_token', { ...shown, client_secret: 'a guess' })
+  expect(guessed.error_description).toContain('invalid_client')
+  expect(bent.calls(start)).toEqual({ token: 2 })
 })
 
 test('an OP that registers no scopes that it does not know, and does not say which, sets up a client', async () => {
@@ -350,9 +365,29 @@ test('an issued client is both, and nothing is registered', async () => {
   ).toMatchObject({ error: 'invalid_request', details: { field: 'client_secret' } })
 })
 
+test.each<[who: string, member: object]>([
+  ['has a made-up secret', { client_secret: 'made up' }],
+  ['may have no tokens of its own', { grant_types: ['authorization_code'] }],
+])('an issued client sets up nothing where it %s', async (_, member) => {
+  await using bent = await startBentOp({ metadata: { registration_endpoint: undefined } })
+  const issued = { client_id: 'issued', client_secret: 'of the OP, long enough for anybody' }
+  bent.addClient({
+    ...issued,
+    token_endpoint_auth_method: 'client_secret_basic',
+    ...member,
+  } as never)
+  const before = await sites()
+  const asked = { op_host: bent.issuer, authorization_redirect_uri, ...issued }
+  const refused = await client.refused('setup_client', asked)
+  expect(refused.error_description).toMatch(/invalid_client|unauthorized_client/)
+  expect(await sites()).toBe(before)
+})
+
 test("whose setup client is whose stays through the operator's changes, and travels with the sites", async () => {
+  await using bent = await startBentOp()
   const issued = { client_id: 'carried', client_secret: 'of the OP, long enough for anybody' }
-  const setup = await setUp(issued)
+  bent.addClient({ ...issued, token_endpoint_auth_method: 'client_secret_basic' } as never)
+  const setup = await setUp({ op_host: bent.issuer, ...issued })
   using admin = await Wire.connect(daemon.admin_socket)
   const named: [string, string, string][] = [
     ['carried-key', setup.setup_client_oxd_id, 'self'],
@@ -453,12 +488,18 @@ test('trap 17: with protection off an old token is not looked at, but at registe
   const { access_token: protection_access_token } = await wire.ok('get_client_token', at)
   expect(bent.calls(start)).toEqual({ token: 1 })
   await wire.ok('register_site', { ...site, protection_access_token: 'stale' })
+  // Whoever else's it is: the OP is asked about tokens that relyd got.
+  expect(bent.calls(start)).toEqual({ token: 1, registration: 1 })
   await expect
     .poll(() => daemon.log)
     .toContainEqual(
       expect.objectContaining({ level: 40, outcome: 'inactive_protection_access_token' }),
     )
   const bound = (await wire.ok('register_site', { ...site, protection_access_token })).oxd_id
+  bent.bend({ introspection: () => json({}, 503) })
+  const told = await wire.refused('register_site', { ...site, protection_access_token })
+  expect(told.details.reason).toBe('op_unreachable')
+  bent.straighten()
   // From now on it must be shown.
   const off = 'protect_commands_with_access_token = no'
   const config = readFileSync(daemon.config, 'utf8')

@@ -3,14 +3,18 @@
  * tells whose it is.
  */
 import { sha256 } from '../digest.js'
-import { CommandError } from '../errors.js'
+import { CommandError, type ErrorCode } from '../errors.js'
 import { lookUp, takeLookup } from '../lookups.js'
 import { type Introspection, introspect } from '../op/introspection.js'
 import type { Site } from '../store/store.js'
 import type { OxdContext } from './oxd_command.js'
+import { isForItsTokensAlone } from './setup_clients.js'
 
 /** In the place of an oxd_id, of a setup client: its own tokens protect its commands. */
 export const SELF = 'self'
+
+/** As how many setup clients, at most, an OP is asked about a token that nobody remembers. */
+const CANDIDATES = 5
 
 /** What setup clients are registered with, and their tokens must have then. */
 export const PROTECTION_SCOPE = 'oxd'
@@ -98,21 +102,37 @@ export async function setupClientForNewSite(
   try {
     return await ownerOf(context, token, op)
   } catch (error) {
-    if (realm.protect_commands_with_access_token || !(error instanceof CommandError)) throw error
+    if (realm.protect_commands_with_access_token || !isOfToken(error)) throw error
     // Clients send old ones along.
     log.warn({ outcome: error.code }, 'a protection_access_token is not good, and binds no site')
     return undefined
   }
 }
 
+/** That it is no good, or that nobody could tell: not that the OP could not be asked now. */
+function isOfToken(error: unknown): error is CommandError {
+  return error instanceof CommandError && ofToken.includes(error.code)
+}
+
+const ofToken: readonly string[] = [
+  'inactive_protection_access_token',
+  'invalid_protection_access_token',
+  'protection_access_token_insufficient_scope',
+  'invalid_introspection_response',
+  'no_introspection_endpoint_at_op',
+] satisfies ErrorCode[]
+
 async function ownerOf(
   context: ProtectionContext,
   token: string,
   { op_host, op_discovery_path }: { op_host?: string; op_discovery_path?: string },
 ): Promise<string> {
-  const { realm, store } = context
+  const { realm, sites, store } = context
+  const oxd_id = realm.client_tokens.get(keyOf(token))
+  const remembered = oxd_id === undefined ? undefined : await sites.get(oxd_id, realm.name)
+  if (!remembered && !realm.protect_commands_with_access_token) throw inactive()
   const { issuer } = await lookUp(context, op_host, op_discovery_path)
-  const { told, asked_as } = await introspectAsAny(context, issuer, token)
+  const { told, asked_as } = await introspectAsAny(context, issuer, token, remembered)
   const client_id = clientOf(told)
   const found = await store.setupClientsOf(realm.name, issuer, client_id)
   const named = found.filter(({ client }) => client.client_id === client_id)
@@ -124,20 +144,19 @@ async function ownerOf(
 
 /** An OP may tell a client of its own tokens only, and any setup client may have lost its registration. */
 async function introspectAsAny(
-  { op, realm, sites, store, renewals }: ProtectionContext,
+  { op, realm, store, renewals }: ProtectionContext,
   issuer: string,
   token: string,
+  remembered: Site | undefined,
 ): Promise<{ told: Introspection; asked_as: Site }> {
-  const remembered = realm.client_tokens.get(keyOf(token))
-  const first = remembered === undefined ? undefined : await sites.get(remembered, realm.name)
-  // More than may be asked as, nobody need read.
-  const all = await store.setupClients(realm.name, issuer, realm.quotas.lookups_per_minute)
-  const others = all.filter(({ oxd_id }) => oxd_id !== remembered)
-  const candidates = [...(first ? [first] : []), ...others].filter(
-    (one) => isSetupClient(one) && one.issuer === issuer,
-  )
+  const first =
+    remembered && isSetupClient(remembered) && remembered.issuer === issuer ? remembered : undefined
+  const others = realm.protect_commands_with_access_token
+    ? await store.setupClients(realm.name, issuer, op.clock(), CANDIDATES)
+    : []
   let failure: CommandError | undefined
-  for (const candidate of candidates) {
+  for (const candidate of [first, ...others]) {
+    if (!candidate || (candidate !== first && candidate.oxd_id === first?.oxd_id)) continue
     // Nobody's token, perhaps: made-up ones must not have an OP asked without end.
     if (candidate !== first) takeLookup(realm)
     try {
@@ -147,7 +166,7 @@ async function introspectAsAny(
       failure = inactive()
       if (candidate === first) break
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error
+      if (!(error instanceof CommandError) || error.retryable) throw error
       failure ??= error
     }
   }
@@ -164,21 +183,24 @@ function clientOf({ client_id }: Introspection): string {
 }
 
 /** Not one of an End-User's, who gets tokens of the same client where it logs people in, too. */
-function checkIsItsOwn({ scope = '', sub, client_id }: Introspection, setup_client: Site): void {
+function checkIsItsOwn(told: Introspection, setup_client: Site): void {
+  const { scope = '', sub, username, client_id } = told
   if (!scope.split(' ').includes(PROTECTION_SCOPE) && needsScope(setup_client)) {
     throw new CommandError(
       'protection_access_token_insufficient_scope',
       `the protection_access_token lacks the scope ${PROTECTION_SCOPE}; have get_client_token ask for it`,
     )
   }
-  // RFC 9068 5. One that relyd registered logs nobody in, so that its tokens may have any subject.
-  if (isMadeHere(setup_client) || sub === undefined || sub === client_id) return
+  // One that relyd registered logs nobody in, so that its tokens may have any subject.
+  if (isMadeHere(setup_client) && isForItsTokensAlone(setup_client)) return
+  // RFC 9068 5.
+  if ([sub, username].every((one) => one === undefined || one === client_id)) return
   throw invalid(
     "was issued on an End-User's behalf, as far as the OP tells, and is not the client's own; where an OP gives those a subject, let relyd register the setup client",
   )
 }
 
-/** Whether it was registered for its tokens alone. */
+/** Whether relyd registered it, and for its tokens alone, unless its OP registered more. */
 export function isMadeHere({ registered_by }: Pick<Site, 'registered_by'>): boolean {
   return registered_by === 'relyd'
 }

@@ -35,11 +35,21 @@ export function secretHashesOf({ client, settings, secrets }: Site, client_id: s
   ]
 }
 
-/** Of its types of responses and grants: what else would bring others tokens of it. */
+/**
+ * Of its types of responses and grants: what else would bring others tokens of it. Some OPs register
+ * refresh_token with every code, and it refreshes only what relyd got by one: nothing.
+ */
 const TYPES = {
   response_types: ['code'],
-  grant_types: ['authorization_code', 'client_credentials'],
+  grant_types: ['authorization_code', 'client_credentials', 'refresh_token'],
 } as const
+
+/** Whether its OP registered no more, which it may (RFC 7591 3.2.1). */
+export function isForItsTokensAlone({ client }: Pick<Site, 'client'>): boolean {
+  return Object.entries(TYPES).every(([member, allowed]: [string, readonly string[]]) =>
+    [client[member] ?? []].flat().every((one) => allowed.includes(one as string)),
+  )
+}
 
 /**
  * What may be changed of a setup client. How it gets its tokens stays: whoever changed that would

@@ -68,6 +68,7 @@ test('setup clients are found by realm, issuer and client_id, and by an index', 
     one('another', { client: { client_id: 'another' } }),
     one('elsewhere', { issuer: 'https://other.example' }),
     one('foreign', { realm: 'other' }),
+    one('expired', { client: { client_id: 'expired', client_secret_expires_at: NOW } }),
   ]
   const made = [
     one('early', { created_at: NOW - 1 }),
@@ -87,9 +88,9 @@ test('setup clients are found by realm, issuer and client_id, and by an index', 
   expect(found.map(({ oxd_id }) => oxd_id)).toEqual(['made', 'early', 'late', 'anew'])
   expect(found[0]?.secrets).toEqual({ client_secret: 'marker of made' })
   expect(await store.setupClientsOf('shop', issuer, "client' OR 1")).toEqual([])
-  const any = await store.setupClients('shop', issuer, 5)
+  const any = await store.setupClients('shop', issuer, NOW, 6)
   expect(any.map(({ oxd_id }) => oxd_id)).toEqual(['made', 'early', 'another', 'late', 'anew'])
-  expect(await store.setupClients('shop', issuer, 0)).toEqual([])
+  expect(await store.setupClients('shop', issuer, NOW, 0)).toEqual([])
   // Who asks need not be anybody's site: no request may go through all that there are.
   const db = openKept(join(folder, 'data', 'relyd.db'))
   const where = "realm = '' AND issuer = '' AND settings ->> 'setup_client' = 'self'"

@@ -209,8 +209,8 @@ export class SqliteStore implements Store {
     return this.#sql.hasSiteAt.get(realm, op_host) !== undefined
   }
 
-  async setupClients(realm: string, issuer: string, limit: number): Promise<Site[]> {
-    return this.#sql.setupClients.all(realm, issuer, limit).map((row) => this.#site(row))
+  async setupClients(realm: string, issuer: string, now: Seconds, limit: number): Promise<Site[]> {
+    return this.#sql.setupClients.all(realm, issuer, now, limit).map((row) => this.#site(row))
   }
 
   async setupClientsOf(realm: string, issuer: string, client_id: string): Promise<Site[]> {

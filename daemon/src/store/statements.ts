@@ -265,8 +265,9 @@ export function prepareStatements(db: Database) {
     hasSiteAt: statement<[realm: string, op_host: string]>(
       'SELECT 1 FROM sites WHERE realm = ? AND op_host = ? LIMIT 1',
     ),
-    setupClients: statement<[realm: string, issuer: string, limit: number], SiteRow>(
+    setupClients: statement<[realm: string, issuer: string, now: number, limit: number], SiteRow>(
       `SELECT * FROM sites WHERE realm = ? AND issuer = ? AND ${IS_SETUP_CLIENT}
+         AND coalesce(client ->> 'client_secret_expires_at', 0) NOT BETWEEN 1 AND ?
          ORDER BY registered_by DESC, created_at, oxd_id LIMIT ?`,
     ),
     setupClientsOf: statement<

@@ -413,8 +413,8 @@ export interface Store {
   /** Whether a site of the realm is at this OP. */
   hasSiteAt(realm: string, op_host: string): Promise<boolean>
 
-  /** @returns some setup clients of the realm at this issuer: those that relyd registered first, and of them the oldest */
-  setupClients(realm: string, issuer: string, limit: number): Promise<Site[]>
+  /** @returns some setup clients of the realm at this issuer whose secret has not expired: those that relyd registered first, and of them the oldest */
+  setupClients(realm: string, issuer: string, now: Seconds, limit: number): Promise<Site[]>
   /**
    * @returns those of this client_id, or that had it when their websites were told, ten at most: that which relyd registered first, for anybody may
    * say that he was issued any client

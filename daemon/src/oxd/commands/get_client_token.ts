@@ -2,6 +2,7 @@ import { integer, required, string, strings, token } from '../../command.js'
 import { sameDigest, sha256 } from '../../digest.js'
 import { CommandError } from '../../errors.js'
 import { lookUp, takeLookup } from '../../lookups.js'
+import { isSecretMethod } from '../../op/client_authentication.js'
 import { type ClientToken, clientTokenOf, passingClientToken } from '../../op/client_token.js'
 import type { Provider } from '../../op/provider.js'
 import { isBearerToken } from '../../op/token_text.js'
@@ -48,15 +49,20 @@ export const get_client_token = oxdCommand({
     refresh_token: orNull(token({ doc: 'There is none.', spec: 'RFC 6749 4.4.3' })),
     scope: required(string({ doc: 'What was granted.', minLength: 0, spec: 'RFC 6749 3.3' })),
   },
-  async run(context, _site, { op_host, op_discovery_path, scope = [], ...client }) {
+  async run(context, _site, { op_host, op_discovery_path, scope = [], ...given }) {
+    const { op, realm, renewals, store } = context
     const provider = await lookUp(context, op_host, op_discovery_path)
-    // Whose secret is guessed, a site's or one at the OP, a guess costs the same.
-    takeLookup(context.realm)
-    const setup_client = await knownSetupClient(context, provider, client)
-    const asked = scopeFor(setup_client, scope)
-    const answer = setup_client
-      ? await ofSetupClient(context, setup_client, asked)
-      : await ofOther(context, provider, client, asked)
+    const named = await store.setupClientsOf(realm.name, provider.issuer, given.client_id)
+    // A random secret of the OP's, which nobody guesses: what would bound guesses would keep its owner out.
+    const shown = named.find((one) => isMadeHere(one) && isSecretOf(one, given))
+    const known = shown ?? named.map((one) => asIssued(one, given)).find((one) => one !== undefined)
+    const asked = scopeFor(known, scope)
+    const answer = known
+      ? await clientTokenOf(op, await renewals.ifExpired(realm, known), asked)
+      : await ofOther(context, provider, given, asked)
+    checkText(answer)
+    const owner = named.find((one) => isSecretOf(one, given))
+    if (owner) rememberToken(context, answer.access_token, owner)
     return {
       access_token: answer.access_token,
       // Clients wait so long and ask again: for nothing, at none.
@@ -75,51 +81,45 @@ interface GivenClient {
 }
 
 /**
- * The setup client that shows its secret: its registration here may authenticate otherwise by now, with
+ * Whether relyd let it in by this secret. Its registration here may authenticate otherwise by now, with
  * keys that nobody else has.
  */
-async function knownSetupClient(
-  { store, realm }: OxdContext,
-  { issuer }: Provider,
-  { client_id, client_secret }: GivenClient,
-): Promise<Site | undefined> {
-  const named = await store.setupClientsOf(realm.name, issuer, client_id)
+function isSecretOf(setup_client: Site, { client_id, client_secret }: GivenClient): boolean {
   const given = sha256(client_secret)
-  const known = named.find((site) =>
-    secretHashesOf(site, client_id).some((hash) => sameDigest(hash, given)),
-  )
-  if (known) realm.lookups.giveBack()
-  return known
+  return secretHashesOf(setup_client, client_id).some((hash) => sameDigest(hash, given))
 }
 
-async function ofSetupClient(
-  context: OxdContext,
-  setup_client: Site,
-  scope: string | undefined,
-): Promise<ClientToken> {
-  const { op, realm, renewals } = context
-  const answer = await clientTokenOf(op, await renewals.ifExpired(realm, setup_client), scope)
-  checkText(answer)
-  rememberToken(context, answer.access_token, setup_client)
-  return answer
+/**
+ * One that was issued, with nothing but what was given: its secret may be anybody's choice, so that
+ * the OP judges, who sees guesses.
+ */
+function asIssued(setup_client: Site, { client_secret }: GivenClient): Site | undefined {
+  const { client_id, token_endpoint_auth_method: method = '' } = setup_client.client
+  const { token_endpoint_auth_signing_alg: alg } = setup_client.client
+  if (isMadeHere(setup_client) || !isSecretMethod(method)) return undefined
+  const client = {
+    client_id,
+    token_endpoint_auth_method: method,
+    ...(alg && { token_endpoint_auth_signing_alg: alg }),
+  }
+  return { ...setup_client, client, secrets: { client_secret } }
 }
 
 /** Whoever it is, the OP decides. */
 async function ofOther(
-  { op }: OxdContext,
+  { op, realm }: OxdContext,
   provider: Provider,
   { client_id, client_secret, authentication_method: method }: GivenClient,
   scope: string | undefined,
 ): Promise<ClientToken> {
+  takeLookup(realm)
   if (method !== undefined && method !== 'client_secret_basic' && method !== 'client_secret_post') {
     throw refused(
       'authentication_method',
       'must be client_secret_basic or client_secret_post for a client that relyd did not register, for it has no key of it; leave it out',
     )
   }
-  const answer = await passingClientToken(op, provider, { client_id, client_secret, scope, method })
-  checkText(answer)
-  return answer
+  return passingClientToken(op, provider, { client_id, client_secret, scope, method })
 }
 
 /** oxd asked for `openid` always; not every OP grants it to who logs nobody in. */

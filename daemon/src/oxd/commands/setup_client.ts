@@ -1,6 +1,7 @@
 import { integer, required, string, token } from '../../command.js'
 import { CommandError } from '../../errors.js'
 import { lookUp } from '../../lookups.js'
+import { clientTokenOf } from '../../op/client_token.js'
 import { DEFAULT_SCOPE } from '../../op/registration_request.js'
 import { refused } from '../../refused.js'
 import { removeRegistration } from '../../registration_changes.js'
@@ -52,6 +53,8 @@ export const setup_client = oxdCommand({
       const setup_site = await stored(context, setup.oxd_id)
       const told = described(setup_site, params)
       if (isMadeHere(setup_site)) await rememberTold(context, setup_site, told)
+      // Anybody may say that he was issued any client.
+      else await clientTokenOf(context.op, setup_site, PROTECTION_SCOPE)
       const site = await registerOxdSite(context, params, { setup_client: setup.oxd_id })
       const { client } = await stored(context, site.oxd_id)
       return {
