@@ -222,7 +222,7 @@ describe('a setup client whose secret relyd renews', () => {
         ({ msg, site }) =>
           msg === 'registration renewed' && site === setup_client_oxd_id.slice(0, 8),
       )
-    await expect.poll(renewed, { timeout: 6000 }).toHaveLength(1)
+    await expect.poll(renewed, { timeout: 20_000 }).toHaveLength(1)
     const [now] = renewed()
     expect(new Set([client_id, now?.['client_id']]).size).toBe(client_ids)
     // It ends with its secret.
