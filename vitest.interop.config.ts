@@ -20,7 +20,7 @@ const common = {
   hookTimeout: 30_000,
 }
 
-/** What takes long: a browser, a Keycloak, a booted systemd, broken hosts, other versions of Node, hundreds of kills, fuzz and flood. */
+/** What takes long: a browser, a Keycloak, a booted systemd, broken hosts, clients of oxD, other versions of Node, hundreds of kills and OP bodies, fuzz and flood. */
 export default defineConfig({
   test: {
     projects: [
