@@ -73,8 +73,7 @@ async function configure(
     },
     authenticationOf(op, provider, site),
   )
-  useHttpLayer(op, provider, configuration)
-  configuration[client.customFetch] = hidingIdToken(fetchOf(op, site))
+  useHttpLayer(op, provider, configuration, fetchOf(op, site))
   return configuration
 }
 
@@ -127,8 +126,9 @@ export function useHttpLayer(
   op: OpSide,
   { op_host }: Provider,
   configuration: client.Configuration,
+  fetch: client.CustomFetch = op.http.fetch,
 ): void {
-  configuration[client.customFetch] = hidingIdToken(op.http.fetch)
+  configuration[client.customFetch] = hidingIdToken(fetch)
   configuration.timeout = op.http.timeout
   for (const execute of insecureIfAllowed(op_host)) execute(configuration)
 }

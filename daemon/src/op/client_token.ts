@@ -3,21 +3,13 @@ import * as client from 'openid-client'
 import type { Site } from '../store/store.js'
 import { clientOf, useHttpLayer } from './client.js'
 import { preferredSecretMethod } from './client_authentication.js'
-import { asCommandError } from './op_errors.js'
+import { asCommandError, clientErrors } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 import { checkAccess, type TokenAnswer } from './token_answer.js'
 
 /** Codes that it can end with. */
-export const clientTokenErrors = [
-  'no_connect_discovery_response',
-  'invalid_op_metadata',
-  'op_host_not_allowed',
-  'op_unreachable',
-  'no_client_assertion',
-  'op_error',
-  'invalid_op_response',
-] as const
+export const clientTokenErrors = [...clientErrors, 'invalid_op_response'] as const
 
 /** What an OP answers to it: RFC 6749 4.4.3 leaves refresh tokens out, and nobody logged in. */
 export type ClientToken = Pick<TokenAnswer, 'access_token' | 'expires_in' | 'scope'>

@@ -5,19 +5,14 @@ import { LIST_LENGTH, STRING_LENGTH } from '../command.js'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 import { clientOf } from './client.js'
-import { asCommandError, memberDetails } from './op_errors.js'
+import { asCommandError, clientErrors, memberDetails } from './op_errors.js'
 import { issuerOfTenant, type OpOptions, optionsOf } from './op_options.js'
 import type { OpSide } from './op_side.js'
 
 /** Codes that an introspection can end with. */
 export const introspectionErrors = [
   'no_introspection_endpoint_at_op',
-  'no_connect_discovery_response',
-  'invalid_op_metadata',
-  'op_host_not_allowed',
-  'op_unreachable',
-  'no_client_assertion',
-  'op_error',
+  ...clientErrors,
   'invalid_op_response',
 ] as const
 

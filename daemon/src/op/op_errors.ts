@@ -4,6 +4,16 @@ import { bounded, boundedIn, CommandError } from '../errors.js'
 import { isObject } from '../is_object.js'
 import { insideObject } from './inside_object.js'
 
+/** Codes that whatever a site's client asks of an OP can end with, before its answer is looked at. */
+export const clientErrors = [
+  'no_connect_discovery_response',
+  'invalid_op_metadata',
+  'op_host_not_allowed',
+  'op_unreachable',
+  'no_client_assertion',
+  'op_error',
+] as const
+
 /**
  * @param spec the section that says what the OP's answer should have been
  * @returns the error for the site. It carries what the OP said as `error` and `error_description`, or

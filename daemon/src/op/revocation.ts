@@ -3,18 +3,13 @@ import * as client from 'openid-client'
 import { CommandError } from '../errors.js'
 import type { Site } from '../store/store.js'
 import { clientOf } from './client.js'
-import { asCommandError } from './op_errors.js'
+import { asCommandError, clientErrors } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 
 /** Codes that a revocation can end with. */
 export const revocationErrors = [
   'no_revocation_endpoint_at_op',
-  'no_connect_discovery_response',
-  'invalid_op_metadata',
-  'op_host_not_allowed',
-  'op_unreachable',
-  'no_client_assertion',
-  'op_error',
+  ...clientErrors,
   'invalid_op_response',
 ] as const
 

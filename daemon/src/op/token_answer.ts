@@ -6,21 +6,13 @@ import type { Site } from '../store/store.js'
 import { idTokenOf } from './client.js'
 import { type ExpectedIdToken, idTokenErrors, validateIdToken } from './id_token.js'
 import { LONGEST_TOKEN } from './jwt_parts.js'
-import { memberDetails } from './op_errors.js'
+import { clientErrors, memberDetails } from './op_errors.js'
 import type { OpSide } from './op_side.js'
 import type { Provider } from './provider.js'
 import { isAccessToken, isRefreshToken } from './token_text.js'
 
 /** Codes that any grant can end with. */
-export const tokenAnswerErrors = [
-  'no_connect_discovery_response',
-  'invalid_op_metadata',
-  'op_host_not_allowed',
-  'op_unreachable',
-  'no_client_assertion',
-  'op_error',
-  ...idTokenErrors,
-] as const
+export const tokenAnswerErrors = [...clientErrors, ...idTokenErrors] as const
 
 /** Most seconds that an access token is believed to last: some sixty-eight years. */
 export const LONGEST = 2 ** 31 - 1

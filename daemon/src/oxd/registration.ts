@@ -4,6 +4,7 @@ import { registerAs } from '../commands/register_site.js'
 import { update_site } from '../commands/update_site.js'
 import { CommandError } from '../errors.js'
 import { readOpHost } from '../op/op_host.js'
+import { isRedirectUri } from '../redirect_address.js'
 import { refused } from '../refused.js'
 import type { Site } from '../store/store.js'
 import { type Asked, asFarAsOffered, isImplicit } from './as_far_as_offered.js'
@@ -131,8 +132,7 @@ function checkRedirectUris(asked: Asked): void {
 /** UMA Grant 3.3.2. */
 function checkClaimsRedirectUris(uris: readonly string[] = []): void {
   for (const uri of uris) {
-    const isFitting = URL.canParse(uri) && /^https?:$/.test(new URL(uri).protocol)
-    if (isFitting && !uri.includes('#')) continue
+    if (isRedirectUri(uri)) continue
     throw refused('claims_redirect_uri', 'must be an absolute http(s) address without fragment')
   }
 }

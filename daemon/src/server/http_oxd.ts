@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { isDeeperThan, MAX_DEPTH, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
+import { isDeeperThan, jsonText, MAX_DEPTH, MAX_FRAME_BYTES } from '@relyd/sdk/framing'
 import { CommandError } from '../errors.js'
 import { isObject } from '../is_object.js'
 import type { Buffers } from './buffers.js'
@@ -96,7 +96,7 @@ export class HttpOxdConnection implements Caller {
 
   encode(envelope: object): Buffer {
     this.#status = statusOf(envelope)
-    const frame = Buffer.from(JSON.stringify(envelope))
+    const frame = Buffer.from(jsonText(envelope))
     if (frame.length <= MAX_FRAME_BYTES) return frame
     throw tooLong(`${MAX_FRAME_BYTES} bytes`)
   }

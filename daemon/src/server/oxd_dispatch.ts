@@ -24,7 +24,7 @@ export interface OxdDispatchOptions
   /** None, once the realm serves no oxd clients any more. */
   generation(): OxdGeneration | undefined
   isProtected(): boolean
-  context(caller: OxdContext['caller']): OxdContext
+  context(caller: OxdContext['caller'], protection_access_token: string | undefined): OxdContext
   siteFor(context: OxdContext, command: OxdCommand, params: object): Promise<object>
 }
 
@@ -48,10 +48,7 @@ export function createOxdDispatch({
     async execute(command, { protection_access_token, ...params }, caller) {
       // On connections of before.
       if (generation() === undefined) throw noOxdClients
-      const now: OxdContext = {
-        ...context(caller),
-        ...(typeof protection_access_token === 'string' && { protection_access_token }),
-      }
+      const now = context(caller, protection_access_token as string | undefined)
       // Before the site is looked for, so that nobody learns which there are.
       if (!command.unprotected) checkShown(now)
       const site = 'oxd_id' in params ? ((await siteFor(now, command, params)) as Site) : undefined

@@ -60,7 +60,7 @@ export function createSiteDispatch(inForce: () => RealmInForce, record?: Recorde
     ...shared,
     generation: () => now().realm.oxd_clients,
     isProtected: () => now().realm.protect_commands_with_access_token,
-    context: (caller) => ({ ...now(), caller }),
+    context: (caller, protection_access_token) => ({ ...now(), caller, protection_access_token }),
     siteFor: (context, command, params) => siteFor(context, command, params as Params),
   })
   const own = createDispatch({
